@@ -1,0 +1,199 @@
+# Muster. Two targets do everything on a fresh Debian 12 with git and make:
+#   make run    install what is missing, build, show the main job on a cluster
+#   make test   the same set-up, then every test
+# `make help` lists the rest.
+
+VERSION := 0.1.0
+BUILD   ?= build
+CC      ?= cc
+CFLAGS  ?= -O2 -g
+PREFIX  ?= /usr/local
+
+W := -std=c11 -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wvla \
+     -Wstrict-prototypes -Wmissing-prototypes -Werror
+ALLFLAGS = $(W) -fPIC -fvisibility=hidden -DMU_VERSION='"$(VERSION)"' $(CFLAGS)
+
+# ---- what is built from what ------------------------------------------------
+
+objs = $(patsubst %.c,$(BUILD)/%.o,$(wildcard $(1)/*.c))
+lib_objs = $(filter-out %/main.o,$(call objs,$(1)))
+
+CORE   := $(call objs,agent/core)
+IO     := $(call objs,agent/io)
+CLIENT := $(call objs,agent/client)
+PROGRAMS := $(addprefix $(BUILD)/,muster-broker muster-agent muster-runner muster)
+PLUGINS  := $(patsubst plugins/%,$(BUILD)/plugins/%.so,$(filter-out plugins/lib,$(wildcard plugins/*)))
+LIBS     := $(BUILD)/libmuster.so $(BUILD)/libmuster.a $(BUILD)/muster.pc
+ARCHIVES := $(foreach l,core io broker host runner client cli,$(BUILD)/libmu$(l).a)
+
+all: $(PROGRAMS) $(PLUGINS) $(LIBS)
+
+# Who may include whom is who has which -I (see also `make lint`).
+SHELL_FLAGS := -D_GNU_SOURCE
+$(BUILD)/agent/core/%.o:   I := -Iinclude -Iagent/core
+$(BUILD)/agent/io/%.o:     I := $(SHELL_FLAGS) -Iinclude -Iagent/core -Iagent/io
+$(BUILD)/agent/broker/%.o: I := $(SHELL_FLAGS) -Iinclude -Iagent/core -Iagent/io -Iagent/broker
+$(BUILD)/agent/host/%.o:   I := $(SHELL_FLAGS) -Iinclude -Iagent/core -Iagent/io -Iagent/host
+$(BUILD)/agent/runner/%.o: I := $(SHELL_FLAGS) -Iinclude -Iagent/core -Iagent/io -Iagent/runner
+$(BUILD)/agent/client/%.o: I := $(SHELL_FLAGS) -Iinclude -Iagent/core -Iagent/io -Iagent/client
+$(BUILD)/agent/cli/%.o:    I := $(SHELL_FLAGS) -Iinclude -Iagent/core -Iagent/io -Iagent/cli
+$(BUILD)/plugins/%.o:      I := $(SHELL_FLAGS) -Iinclude -Iplugins/lib
+$(BUILD)/tests/%.o:        I := $(SHELL_FLAGS) -Iinclude $(addprefix -Iagent/,core io broker host runner client cli) \
+                                -Iplugins/lib -Itests/lib -DMU_BUILD='"$(abspath $(BUILD))"' -DMU_SOURCE='"$(CURDIR)"'
+# Check's macros are variadic in a way that -Wpedantic minds.
+$(BUILD)/tests/%.o:        W := $(filter-out -Wpedantic,$(W))
+
+$(BUILD)/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(ALLFLAGS) $(I) -MMD -MP -c -o $@ $<
+
+$(BUILD)/libmucore.a:   $(CORE)
+$(BUILD)/libmuio.a:     $(IO)
+$(BUILD)/libmubroker.a: $(call lib_objs,agent/broker)
+$(BUILD)/libmuhost.a:   $(call lib_objs,agent/host)
+$(BUILD)/libmurunner.a: $(call lib_objs,agent/runner)
+$(BUILD)/libmuclient.a: $(CLIENT)
+$(BUILD)/libmucli.a:    $(call lib_objs,agent/cli)
+$(ARCHIVES):
+	@rm -f $@
+	$(AR) rcs $@ $^
+
+# What each outside library is linked for; --as-needed drops the rest.
+OUTSIDE := -Wl,--as-needed -lzmq -luv -lconfig -ljansson -lpthread -ldl
+link = $(CC) $(CFLAGS) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(OUTSIDE)
+
+$(BUILD)/muster-broker: $(BUILD)/agent/broker/main.o $(addprefix $(BUILD)/libmu,broker.a io.a core.a)
+	$(link)
+$(BUILD)/muster-agent: $(BUILD)/agent/host/main.o $(addprefix $(BUILD)/libmu,host.a client.a io.a core.a)
+	$(link)
+$(BUILD)/muster-runner: $(BUILD)/agent/runner/main.o $(addprefix $(BUILD)/libmu,runner.a io.a core.a)
+	$(link)
+$(BUILD)/muster: $(BUILD)/agent/cli/main.o $(addprefix $(BUILD)/libmu,cli.a client.a io.a core.a)
+	$(link)
+
+# The client library: only what muster/client.h declares is visible outside.
+$(BUILD)/libmuster.so.0: $(CLIENT) $(BUILD)/libmuio.a $(BUILD)/libmucore.a agent/client/libmuster.map
+	$(CC) $(CFLAGS) -shared -Wl,-soname,libmuster.so.0 -Wl,--version-script=agent/client/libmuster.map \
+	  -o $@ $(CLIENT) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group -Wl,--as-needed -lzmq
+$(BUILD)/libmuster.so: $(BUILD)/libmuster.so.0
+	ln -sf $(<F) $@
+# The static one: one object, with all but its public names made local.
+$(BUILD)/libmuster.a: $(CLIENT) $(BUILD)/libmuio.a $(BUILD)/libmucore.a
+	@rm -f $@ $(BUILD)/libmuster.o
+	$(CC) -r -nostdlib $(filter-out -fsanitize%,$(CFLAGS)) -o $(BUILD)/libmuster.o $(CLIENT) \
+	  -Wl,--start-group $(filter %.a,$^) -Wl,--end-group
+	objcopy --localize-hidden $(BUILD)/libmuster.o
+	$(AR) rcs $@ $(BUILD)/libmuster.o
+$(BUILD)/muster.pc: packaging/muster.pc.in Makefile
+	@mkdir -p $(@D)
+	sed -e 's|@PREFIX@|$(PREFIX)|g' -e 's|@VERSION@|$(VERSION)|g' $< > $@
+
+# plugins/<name>/<name>.c, with what the shipped ones share.
+PLUGIN_LIB := $(call objs,plugins/lib)
+.SECONDEXPANSION:
+$(PLUGINS): $(BUILD)/plugins/%.so: $$(BUILD)/plugins/$$*/$$*.o $(PLUGIN_LIB)
+	$(CC) $(CFLAGS) -shared -o $@ $^
+
+install: all
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/libexec \
+	  $(DESTDIR)$(PREFIX)/lib/pkgconfig $(DESTDIR)$(PREFIX)/lib/muster/plugins \
+	  $(DESTDIR)$(PREFIX)/include/muster $(DESTDIR)$(PREFIX)/share/muster
+	install $(BUILD)/muster $(DESTDIR)$(PREFIX)/bin/
+	install $(BUILD)/muster-broker $(BUILD)/muster-agent $(DESTDIR)$(PREFIX)/sbin/
+	install $(BUILD)/muster-runner $(DESTDIR)$(PREFIX)/libexec/
+	install -m 644 $(BUILD)/libmuster.a $(BUILD)/libmuster.so.0 $(DESTDIR)$(PREFIX)/lib/
+	ln -sf libmuster.so.0 $(DESTDIR)$(PREFIX)/lib/libmuster.so
+	install -m 644 $(BUILD)/muster.pc $(DESTDIR)$(PREFIX)/lib/pkgconfig/
+	install -m 644 $(PLUGINS) $(DESTDIR)$(PREFIX)/lib/muster/plugins/
+	install -m 644 include/muster/*.h $(DESTDIR)$(PREFIX)/include/muster/
+	install -m 644 conf/*.conf $(DESTDIR)$(PREFIX)/share/muster/
+
+# ---- tests --------------------------------------------------------------------
+
+TESTLIB := $(filter-out %/fault_mem.o,$(call objs,tests/lib))
+tests_of = $(patsubst tests/$(1)/%.c,$(BUILD)/tests/$(1)/%,$(wildcard tests/$(1)/test_*.c))
+UNIT    := $(call tests_of,unit)
+IOTEST  := $(call tests_of,io)
+SIM     := $(call tests_of,sim)
+PLUGIN  := $(call tests_of,plugins)
+SYSTEM  := $(call tests_of,system)
+LIES    := $(patsubst tests/plugins/lies/%.c,$(BUILD)/tests/lies/%.so,$(wildcard tests/plugins/lies/*.c))
+CHECK   := -lcheck_pic -lsubunit -lm -lrt -lpthread
+
+# A unit test links the core, the allocator that refuses, and no shell code but
+# bug.c: a core that needs more than that does not link.
+$(UNIT): %: %.o $(BUILD)/tests/lib/fault_mem.o $(BUILD)/agent/io/bug.o $(BUILD)/libmucore.a
+	$(CC) $(CFLAGS) -o $@ $^ $(CHECK)
+# The simulation runs the same core, with the ordinary allocator.
+$(SIM): %: %.o $(BUILD)/agent/io/bug.o $(BUILD)/agent/io/mem.o $(BUILD)/libmucore.a
+	$(CC) $(CFLAGS) -o $@ $^ $(CHECK)
+$(IOTEST) $(PLUGIN) $(SYSTEM): %: %.o $(TESTLIB) $(ARCHIVES)
+	$(CC) $(CFLAGS) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(OUTSIDE) $(CHECK)
+$(BUILD)/tests/lies/%.so: tests/plugins/lies/%.c
+	@mkdir -p $(@D)
+	$(CC) -std=c11 -D_GNU_SOURCE -Wall -Wextra -fPIC -g -shared -Iinclude -o $@ $<
+.PRECIOUS: $(BUILD)/%.o
+
+RUN := tests/lib/run.sh $(BUILD)
+unit: $(UNIT)
+	@$(RUN) unit $(UNIT)
+io: $(IOTEST)
+	@$(RUN) io $(IOTEST)
+sim: $(SIM)
+	@$(RUN) sim $(SIM)
+plugins: all $(LIES) $(PLUGIN)
+	@$(RUN) plugins $(PLUGIN)
+system: all $(SYSTEM)
+	@$(RUN) system $(SYSTEM)
+
+SAN := -O1 -g -fno-omit-frame-pointer -fno-sanitize-recover=all
+# Results of all stages are added up by the last line, which CI reads.
+test: deps
+	@rm -rf $(BUILD)/results build-asan/results build-cov/results
+	@$(MAKE) --no-print-directory -j2 all $(UNIT) $(IOTEST) $(SIM) $(PLUGIN) $(SYSTEM) $(LIES)
+	@$(MAKE) --no-print-directory -k lint purity unit io sim plugins system test-asan coverage; \
+	  tests/lib/total.sh $$? $(BUILD)/results build-asan/results build-cov/results
+test-asan:
+	@$(MAKE) --no-print-directory -j2 BUILD=build-asan CFLAGS='$(SAN) -fsanitize=address,undefined' asan-build
+	@$(MAKE) --no-print-directory -k BUILD=build-asan CFLAGS='$(SAN) -fsanitize=address,undefined' unit io plugins
+asan-build: all $(UNIT) $(IOTEST) $(PLUGIN) $(LIES)
+test-tsan:
+	$(MAKE) -j2 BUILD=build-tsan CFLAGS='$(SAN) -fsanitize=thread' unit io
+coverage:
+	@$(MAKE) --no-print-directory -j2 BUILD=build-cov CFLAGS='-O0 -g --coverage' cov-build
+	@$(MAKE) --no-print-directory BUILD=build-cov CFLAGS='-O0 -g --coverage' unit
+	@tests/lib/coverage.sh build-cov 90
+cov-build: $(UNIT)
+bench: all
+	@tests/bench/bench.sh $(BUILD)
+fuzz:
+	@tests/fuzz/fuzz.sh
+
+# The core may ask the world for memory, strings and mu_bug, and nothing else.
+PURE := ^(mu_|mem|str|vsnprintf$$|__stack_chk_fail$$|__asan|__ubsan|__tsan|__gcov|_GLOBAL_)
+purity: $(CORE)
+	@$(LD) -r -o $(BUILD)/core.o $^ && ! nm -u $(BUILD)/core.o | awk '{print $$2}' | grep -Ev '$(PURE)'
+lint:
+	@tests/lib/lint.sh
+format:
+	clang-format -i $$(git ls-files -co --exclude-standard '*.[ch]')
+
+# ---- people ---------------------------------------------------------------------
+
+deps:
+	@packaging/deps.sh
+run: deps
+	@$(MAKE) --no-print-directory -j2 all
+	@tests/lib/demo.sh $(BUILD) $(if $(KEEP),--keep)
+help:
+	@echo 'make run [KEEP=1]   a small cluster on this machine, and the main job shown on it'
+	@echo 'make test           every test: lint, unit, io, sim, plugins, system, sanitizers, coverage'
+	@echo 'make all            build into $(BUILD)/'
+	@echo 'make install        PREFIX=$(PREFIX), DESTDIR='
+	@echo 'make unit|io|sim|plugins|system   one layer of the tests'
+	@echo 'make test-asan test-tsan coverage fuzz bench lint purity format clean'
+clean:
+	rm -rf build build-*
+.PHONY: all install unit io sim plugins system test test-asan asan-build test-tsan coverage cov-build bench fuzz \
+        purity lint format deps run help clean
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -1,0 +1,170 @@
+/*
+ * store.h - the door of the whole state machine: records, links and time go
+ * in; ordered effects come out.
+ *
+ * Pure. One thread (the broker's loop) owns a store. Nothing here asks the
+ * clock, the network, the disk or the dice: the shell hands them in and carries
+ * the effects out, in the order in which they come.
+ *
+ *   record -> decode -> a read?  answered from applied state, in its session's
+ *                                order: behind its own earlier writes, and
+ *                                nobody else's
+ *                       a write? -> command -> MU_FX_LOG -> [journal]
+ *                                -> mu_store_durable -> applied -> events, reply
+ *
+ * A command is applied only when the journal says that it is durable, so nobody
+ * reads what a crash could take back. Applying is deterministic (command.h):
+ * what depends on link, clock, dice or configuration is decided before logging
+ * and lies in the command. zxid = epoch << 32 | counter; every command uses one
+ * up, also a failed one (rule 52); its events have the ids (zxid, n), n counting
+ * from 0 within it.
+ *
+ * Better than ZooKeeper, on purpose: passwords of sessions are random (rule
+ * 11); a password is checked before the old link is dropped (rule 12); catch-up
+ * events go through the same door as live ones (rule 36).
+ */
+#ifndef MU_CORE_STORE_H
+#define MU_CORE_STORE_H
+
+#include "path.h"
+
+struct mu_store;
+
+/* The shell's reading of the clocks at the start of a loop turn. */
+struct mu_when {
+	uint64_t mono_ms; /* CLOCK_MONOTONIC: deadlines */
+	int64_t wall_ms;  /* since 1970: goes into commands, never decreases */
+};
+
+/* All limits have a config key of the same name (conf/broker.conf). */
+struct mu_store_config {
+	uint8_t hash_key[16]; /* random */
+	uint32_t epoch;       /* grows by one at each start; from the journal */
+	int64_t tree_id;      /* random, made with an empty store */
+	uint32_t tick_ms;     /* how often the shell means to call tick */
+	uint32_t session_timeout_min_ms, session_timeout_max_ms; /* rule 8 */
+	uint32_t handshake_timeout_ms;
+	uint32_t packet_max;      /* bytes of a record, rule 3 */
+	uint32_t reply_max;       /* bytes of a reply */
+	uint32_t outstanding_max; /* requests of one link without a reply */
+	uint32_t sessions_max, links_max, watches_max;
+};
+
+/* Why a link ends. X(name, word for logs and counters) */
+#define MU_CLOSE_MAP(X) \
+	X(MU_CLOSE_SESSION_ENDED, "session closed by its client") \
+	X(MU_CLOSE_EXPIRED, "session expired") \
+	X(MU_CLOSE_REFUSED, "session unknown, expired or wrong password") \
+	X(MU_CLOSE_MOVED, "session attached to another link") \
+	X(MU_CLOSE_AHEAD, "client has seen a later zxid") \
+	X(MU_CLOSE_HANDSHAKE, "no handshake in time") \
+	X(MU_CLOSE_MALFORMED, "record without a header") \
+	X(MU_CLOSE_UNKNOWN_OP, "unknown operation") \
+	X(MU_CLOSE_TOO_MANY, "too many sessions or links") \
+	X(MU_CLOSE_SILENT, "silent for the session's timeout") \
+	X(MU_CLOSE_MEMORY, "out of memory")
+
+enum mu_close_reason {
+#define MU_CLOSE_ENUM(name, word) name,
+	MU_CLOSE_MAP(MU_CLOSE_ENUM)
+#undef MU_CLOSE_ENUM
+		MU_CLOSE_COUNT
+};
+const char *mu_close_word(enum mu_close_reason reason);
+
+enum mu_effect_kind {
+	MU_FX_SEND,   /* bytes to one link */
+	MU_FX_FANOUT, /* the same bytes to many links */
+	MU_FX_CLOSE,  /* end a link, after what was sent to it */
+	MU_FX_LOG,    /* make this command durable, then mu_store_durable() */
+};
+
+struct mu_effect {
+	enum mu_effect_kind kind;
+	uint32_t link;         /* SEND, CLOSE */
+	const uint32_t *links; /* FANOUT */
+	size_t link_count;
+	const uint8_t *bytes; /* SEND, FANOUT: framed records. LOG: a command */
+	size_t len;
+	uint64_t index;              /* LOG: counts from 1 without gaps */
+	enum mu_close_reason reason; /* CLOSE */
+};
+
+/* Errors: MU_ENOMEM, MU_EINVAL (a limit of 0, min over max). */
+int mu_store_new(const struct mu_store_config *config, struct mu_when when,
+                 struct mu_store **out, struct mu_err *err);
+void mu_store_free(struct mu_store *s); /* NULL is allowed */
+
+/* Limits that may change while running (SIGHUP); tree id, epoch and key of
+ * `config` are not looked at. Errors as mu_store_new; unchanged on error. */
+int mu_store_reconfigure(struct mu_store *s,
+                         const struct mu_store_config *config,
+                         struct mu_err *err);
+
+/* Random bytes for session ids and passwords: how many are wanted now (0: none)
+ * and here they are. The shell asks before each mu_store_receive. Without them
+ * a session is refused, never guessable. */
+size_t mu_store_entropy_wanted(const struct mu_store *s);
+void mu_store_entropy(struct mu_store *s, const void *bytes, size_t len);
+
+/* A link came up; `link` is a number (not 0) that the shell does not give again
+ * for as long as it lives. origin: where from, for logs and blame. On error the
+ * shell ends the link itself: MU_EFULL (links_max), MU_ENOMEM. */
+int mu_store_link_open(struct mu_store *s, uint32_t link, const char *origin,
+                       struct mu_when when);
+
+/* The carrier lost the link (or ends it). Its watches go; its session stays
+ * (rule 46). Unknown numbers are ignored. */
+void mu_store_link_lost(struct mu_store *s, uint32_t link);
+
+/* One record came in, without its length. Anything may be in it. Records for a
+ * link that has ended are ignored. */
+void mu_store_receive(struct mu_store *s, uint32_t link, const void *record,
+                      size_t len, struct mu_when when);
+
+/* A record over packet_max came in; `head` is what is known of its start.
+ * Answered with MU_ETOOBIG where a header can be read, in its turn. */
+void mu_store_oversize(struct mu_store *s, uint32_t link, const void *head,
+                       size_t len, struct mu_when when);
+
+/* Time passed: expire sessions, end silent links. If the call comes later than
+ * tick_ms promised by more than a tick, deadlines move by that. */
+void mu_store_tick(struct mu_store *s, struct mu_when when);
+
+/* All commands up to `index` are durable: apply them. MU_ENOMEM: the broker
+ * must stop; only mu_store_free may follow. */
+int mu_store_durable(struct mu_store *s, uint64_t index);
+
+/* The journal failed for all commands above what was durable: they are
+ * forgotten, and their requests answered with MU_EIO. */
+void mu_store_refused(struct mu_store *s);
+
+/* At start, before any link: apply a command from the journal. MU_EDATA if it
+ * does not decode; MU_ENOMEM. */
+int mu_store_replay(struct mu_store *s, const void *command, size_t len);
+
+/* The next effect, in order; false when there is none. Bytes and links are
+ * borrowed until the next call on s other than this one. */
+bool mu_store_effect(struct mu_store *s, struct mu_effect *out);
+
+struct mu_store_stats {
+	int64_t zxid;
+	uint64_t logged, applied; /* indices */
+	uint32_t links, sessions, nodes, ephemerals, watches;
+	uint64_t tree_bytes;
+	uint64_t requests, replies, events, throttled, oversize, expired;
+	uint64_t stalled_ms; /* by how much deadlines have been moved */
+	uint64_t closed[MU_CLOSE_COUNT];
+};
+void mu_store_stats(const struct mu_store *s, struct mu_store_stats *out);
+
+/* For tests and for snapshots: the tree behind the door, read only. */
+struct mu_tree;
+const struct mu_tree *mu_store_tree(const struct mu_store *s);
+
+/* For tests: check the store's promises to itself; MU_BUG_ON the first that
+ * does not hold (every ephemeral has a live owner, a session's link points back,
+ * queues are in order). */
+void mu_store_verify(const struct mu_store *s);
+
+#endif /* MU_CORE_STORE_H */

@@ -1,0 +1,44 @@
+/*
+ * json.h - JSON in and out (jansson); the one file that includes <jansson.h> is
+ * json.c. Values that are not valid UTF-8 go out as base64 (mu_json_set_data).
+ */
+#ifndef MU_IO_JSON_H
+#define MU_IO_JSON_H
+
+#include <muster/types.h>
+
+struct mu_json; /* a value; a handle owns one reference */
+
+struct mu_json *mu_json_object(void); /* NULL when memory is out */
+struct mu_json *mu_json_array(void);
+void mu_json_free(struct mu_json *j);
+
+/* Setters: 0 or MU_ENOMEM; a NULL object is MU_ENOMEM too, so that a chain of
+ * them needs one check. Keys and texts are copied. */
+int mu_json_set_str(struct mu_json *o, const char *key, const char *text);
+int mu_json_set_int(struct mu_json *o, const char *key, int64_t v);
+int mu_json_set_bool(struct mu_json *o, const char *key, bool v);
+/* `key`: text, or null for len -1; or, not UTF-8, `key`_base64. */
+int mu_json_set_data(struct mu_json *o, const char *key, const void *p,
+                     int32_t len);
+/* Takes `v` over, also on error. */
+int mu_json_set(struct mu_json *o, const char *key, struct mu_json *v);
+int mu_json_add(struct mu_json *a, struct mu_json *v);
+int mu_json_add_str(struct mu_json *a, const char *text);
+
+/* Compact text, keys in the order in which they were set; freed with free. */
+char *mu_json_text(const struct mu_json *j);
+
+/* Parse. MU_EDATA with the line and the reason. Depth and size are limited. */
+int mu_json_parse(const void *p, size_t len, struct mu_json **out,
+                  struct mu_err *err);
+/* Getters; the fallback when it is absent or of another type. Borrowed. */
+const char *mu_json_get_str(const struct mu_json *o, const char *key,
+                            const char *fallback);
+int64_t mu_json_get_int(const struct mu_json *o, const char *key,
+                        int64_t fallback);
+bool mu_json_is_object(const struct mu_json *j);
+/* A member as compact text, freed with free; NULL if absent. */
+char *mu_json_get_text(const struct mu_json *o, const char *key);
+
+#endif /* MU_IO_JSON_H */

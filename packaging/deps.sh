@@ -1,0 +1,61 @@
+#!/bin/bash
+# deps.sh - install what Muster is built and tested with (Debian 12 packages).
+# Says what it does; needs root only where something is missing. Leaves no system
+# service running or enabled that was not there before: nginx is used as a
+# program only.
+set -eu
+
+packages=(
+	gcc libc6-dev make pkg-config binutils
+	libzmq3-dev    # the native carrier
+	libuv1-dev     # event loop, processes, signals
+	libconfig-dev  # configuration files
+	libjansson-dev # JSON
+	check libsubunit-dev # tests
+	clang-format universal-ctags # make lint
+	nginx-light    # a real service for make run and the tests
+	procps curl
+)
+
+missing=()
+for p in "${packages[@]}"; do
+	status=$(dpkg-query -W -f '${Status}' "$p" 2>/dev/null || true)
+	[ "$status" = "install ok installed" ] || missing+=("$p")
+done
+# Any nginx will do.
+if command -v nginx >/dev/null || [ -x /usr/sbin/nginx ]; then
+	kept=()
+	for p in "${missing[@]}"; do [ "$p" = nginx-light ] || kept+=("$p"); done
+	missing=("${kept[@]}")
+fi
+[ ${#missing[@]} -gt 0 ] || exit 0
+
+echo "muster: installing Debian packages: ${missing[*]}"
+root=()
+if [ "$(id -u)" != 0 ]; then
+	command -v sudo >/dev/null || {
+		echo "muster: not root, and no sudo. Run as root: apt-get install ${missing[*]}" >&2
+		exit 1
+	}
+	echo "muster: needs root for this step only; asking sudo"
+	root=(sudo)
+fi
+
+# While packages are installed no service may start: a policy-rc.d of ours says
+# so, unless the machine has one of its own.
+policy=/usr/sbin/policy-rc.d
+ours=no
+wants_nginx=no
+for p in "${missing[@]}"; do [ "$p" = nginx-light ] && wants_nginx=yes; done
+if [ $wants_nginx = yes ] && [ ! -e $policy ]; then
+	printf '#!/bin/sh\nexit 101\n' | "${root[@]}" tee $policy >/dev/null
+	"${root[@]}" chmod 755 $policy
+	ours=yes
+	trap '"${root[@]}" rm -f $policy' EXIT
+fi
+"${root[@]}" apt-get update -qq || echo "muster: apt-get update failed; trying with the lists there are"
+"${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}"
+if [ $wants_nginx = yes ] && command -v systemctl >/dev/null; then
+	"${root[@]}" systemctl disable nginx.service >/dev/null 2>&1 || true
+fi
+[ $ours = no ] || echo "muster: nginx is installed as a program; its service is neither started nor enabled"

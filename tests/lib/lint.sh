@@ -1,0 +1,48 @@
+#!/bin/bash
+# lint.sh - the rules of the house that a machine can see.
+cd "$(dirname "$0")/../.." || exit 1
+bad=0
+say() {
+	echo "lint: $1"
+	bad=1
+}
+files=$(git ls-files -co --exclude-standard '*.c' '*.h')
+
+# shellcheck disable=SC2086
+clang-format --dry-run -Werror $files || say "run make format"
+
+# Each outside header stands in one file (two for libuv: the loop, processes).
+only() { # HEADER FILES...
+	local header=$1 hits
+	shift
+	hits=$(grep -lE "include <$header>" $files | grep -vE "^($(IFS='|'; echo "$*"))$" | grep -v '^tests/')
+	[ -z "$hits" ] || say "<$header> is included by: $hits"
+}
+only 'zmq\.h' agent/io/zsock.c
+only 'libconfig\.h' agent/io/conffile.c
+only 'dlfcn\.h' agent/io/dso.c
+only 'jansson\.h' agent/io/json.c
+only 'uv\.h' agent/io/loop.c agent/io/proc.c agent/io/loop_uv.h
+
+# The core includes no system header but these, and only err.c <stdio.h>.
+hits=$(grep -nE '^#include <' agent/core/*.[ch] |
+	grep -vE '<(string|stdint|stddef|stdbool|stdarg)\.h>|<muster/' | grep -v '^agent/core/err.c:.*<stdio.h>')
+[ -z "$hits" ] || say "the core includes: $hits"
+
+# The command line sees the client library, core's small tools, json and tty.
+hits=$(grep -nE '^#include "' agent/cli/*.[ch] |
+	grep -vE '"(cmd|cli|[a-z_]*_view|err|buf|mem|bug|path|json|tty|table|options)\.h"' | grep -vE '"cmd_[a-z]+\.h"')
+[ -z "$hits" ] || say "the command line includes: $hits"
+hits=$(grep -nE '^#include ["<]' plugins/*/*.[ch] | grep '"' | grep -vE '"command\.h"|"filecopy\.h"')
+[ -z "$hits" ] || say "a plugin includes: $hits"
+
+# Sizes: a file 600 lines, a function 60.
+wc -l $(git ls-files -co --exclude-standard 'agent/*.c' 'plugins/*.c') |
+	awk '$2 != "total" && $1 > 600 { print "lint: " $2 " has " $1 " lines"; n++ } END { exit n > 0 }' || bad=1
+if command -v ctags >/dev/null; then
+	ctags -x --c-kinds=f --fields=+ne --output-format=json \
+		$(git ls-files -co --exclude-standard 'agent/*.c' 'plugins/*.c') |
+		sed -E 's/.*"name": "([^"]*)".*"path": "([^"]*)".*"line": ([0-9]+).*"end": ([0-9]+).*/\2 \1 \3 \4/' |
+		awk '$4 - $3 >= 60 { print "lint: " $1 ": " $2 " has " $4 - $3 + 1 " lines"; n++ } END { exit n > 0 }' || bad=1
+fi
+exit $bad

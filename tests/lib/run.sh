@@ -1,0 +1,36 @@
+#!/bin/bash
+# run.sh BUILD LAYER PROGRAM... - run test programs two at a time, show what
+# failed, and leave "passed failed" of each in BUILD/results for total.sh.
+build=$1 layer=$2
+shift 2
+mkdir -p "$build/results"
+
+one() { # BUILD PROGRAM
+	local name out rc line checks bad
+	name=$(basename "$2")
+	out="$1/results/$name.log"
+	timeout "${TEST_TIMEOUT:-300}" "$2" >"$out" 2>&1
+	rc=$?
+	# Check's closing line: 100%: Checks: 8, Failures: 0, Errors: 0
+	line=$(grep -aE 'Checks: [0-9]+, Failures: [0-9]+, Errors: [0-9]+' "$out" | tail -n 1)
+	checks=$(sed -E 's/.*Checks: ([0-9]+).*/\1/' <<<"$line")
+	bad=$(sed -E 's/.*Failures: ([0-9]+), Errors: ([0-9]+).*/\1+\2/' <<<"$line")
+	bad=$((${bad:-0}))
+	# No line, or a bad exit without a failure: the program itself failed.
+	if [ -z "$line" ]; then checks=1 bad=1; fi
+	if [ "$rc" != 0 ] && [ "$bad" = 0 ]; then checks=$((checks + 1)) bad=1; fi
+	echo "$((checks - bad)) $bad" >"$1/results/$name.count"
+	if [ "$bad" = 0 ]; then
+		echo "  ok   $name: $checks"
+	else
+		echo "  FAIL $name: $bad of $checks (exit $rc)"
+		sed 's/^/       | /' "$out" | grep -av ':P:' | tail -n 60
+	fi
+	return $((bad != 0))
+}
+export -f one
+
+echo "$layer ($build)"
+[ $# -gt 0 ] || { echo "  no tests"; exit 0; }
+export CK_VERBOSITY=normal
+printf '%s\0' "$@" | xargs -0 -n 1 -P "${TEST_JOBS:-2}" bash -c 'one "$0" "$1"' "$build"
