@@ -8,6 +8,9 @@ BUILD   ?= build
 CC      ?= cc
 CFLAGS  ?= -O2 -g
 PREFIX  ?= /usr/local
+# V=1 shows the commands.
+Q       := $(if $(V),,@)
+say      = $(if $(V),,@echo "  $(1)")
 
 W := -std=c11 -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wvla \
      -Wstrict-prototypes -Wmissing-prototypes -Werror
@@ -45,7 +48,8 @@ $(BUILD)/tests/%.o:        W := $(filter-out -Wpedantic,$(W))
 
 $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(ALLFLAGS) $(I) -MMD -MP -c -o $@ $<
+	$(call say,cc    $<)
+	$(Q)$(CC) $(ALLFLAGS) $(I) -MMD -MP -c -o $@ $<
 
 $(BUILD)/libmucore.a:   $(CORE)
 $(BUILD)/libmuio.a:     $(IO)
@@ -56,43 +60,45 @@ $(BUILD)/libmuclient.a: $(CLIENT)
 $(BUILD)/libmucli.a:    $(call lib_objs,agent/cli)
 $(ARCHIVES):
 	@rm -f $@
-	$(AR) rcs $@ $^
+	$(Q)$(AR) rcs $@ $^
 
 # What each outside library is linked for; --as-needed drops the rest.
 OUTSIDE := -Wl,--as-needed -lzmq -luv -lconfig -ljansson -lpthread -ldl
 link = $(CC) $(CFLAGS) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(OUTSIDE)
 
+$(PROGRAMS):
+	$(call say,link  $@)
+	$(Q)$(link)
 $(BUILD)/muster-broker: $(BUILD)/agent/broker/main.o $(addprefix $(BUILD)/libmu,broker.a io.a core.a)
-	$(link)
 $(BUILD)/muster-agent: $(BUILD)/agent/host/main.o $(addprefix $(BUILD)/libmu,host.a client.a io.a core.a)
-	$(link)
 $(BUILD)/muster-runner: $(BUILD)/agent/runner/main.o $(addprefix $(BUILD)/libmu,runner.a io.a core.a)
-	$(link)
 $(BUILD)/muster: $(BUILD)/agent/cli/main.o $(addprefix $(BUILD)/libmu,cli.a client.a io.a core.a)
-	$(link)
 
 # The client library: only what muster/client.h declares is visible outside.
 $(BUILD)/libmuster.so.0: $(CLIENT) $(BUILD)/libmuio.a $(BUILD)/libmucore.a agent/client/libmuster.map
-	$(CC) $(CFLAGS) -shared -Wl,-soname,libmuster.so.0 -Wl,--version-script=agent/client/libmuster.map \
+	$(call say,link  $@)
+	$(Q)$(CC) $(CFLAGS) -shared -Wl,-soname,libmuster.so.0 -Wl,--version-script=agent/client/libmuster.map \
 	  -o $@ $(CLIENT) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group -Wl,--as-needed -lzmq
 $(BUILD)/libmuster.so: $(BUILD)/libmuster.so.0
-	ln -sf $(<F) $@
+	$(Q)ln -sf $(<F) $@
 # The static one: one object, with all but its public names made local.
 $(BUILD)/libmuster.a: $(CLIENT) $(BUILD)/libmuio.a $(BUILD)/libmucore.a
 	@rm -f $@ $(BUILD)/libmuster.o
-	$(CC) -r -nostdlib $(filter-out -fsanitize%,$(CFLAGS)) -o $(BUILD)/libmuster.o $(CLIENT) \
+	$(call say,link  $@)
+	$(Q)$(CC) -r -nostdlib $(filter-out -fsanitize%,$(CFLAGS)) -o $(BUILD)/libmuster.o $(CLIENT) \
 	  -Wl,--start-group $(filter %.a,$^) -Wl,--end-group
-	objcopy --localize-hidden $(BUILD)/libmuster.o
-	$(AR) rcs $@ $(BUILD)/libmuster.o
+	$(Q)objcopy --localize-hidden $(BUILD)/libmuster.o
+	$(Q)$(AR) rcs $@ $(BUILD)/libmuster.o
 $(BUILD)/muster.pc: packaging/muster.pc.in Makefile
 	@mkdir -p $(@D)
-	sed -e 's|@PREFIX@|$(PREFIX)|g' -e 's|@VERSION@|$(VERSION)|g' $< > $@
+	$(Q)sed -e 's|@PREFIX@|$(PREFIX)|g' -e 's|@VERSION@|$(VERSION)|g' $< > $@
 
 # plugins/<name>/<name>.c, with what the shipped ones share.
 PLUGIN_LIB := $(call objs,plugins/lib)
 .SECONDEXPANSION:
 $(PLUGINS): $(BUILD)/plugins/%.so: $$(BUILD)/plugins/$$*/$$*.o $(PLUGIN_LIB)
-	$(CC) $(CFLAGS) -shared -o $@ $^
+	$(call say,link  $@)
+	$(Q)$(CC) $(CFLAGS) -shared -o $@ $^
 
 install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/libexec \
@@ -123,15 +129,15 @@ CHECK   := -lcheck_pic -lsubunit -lm -lrt -lpthread
 # A unit test links the core, the allocator that refuses, and no shell code but
 # bug.c: a core that needs more than that does not link.
 $(UNIT): %: %.o $(BUILD)/tests/lib/fault_mem.o $(BUILD)/agent/io/bug.o $(BUILD)/libmucore.a
-	$(CC) $(CFLAGS) -o $@ $^ $(CHECK)
+	$(Q)$(CC) $(CFLAGS) -o $@ $^ $(CHECK)
 # The simulation runs the same core, with the ordinary allocator.
 $(SIM): %: %.o $(BUILD)/agent/io/bug.o $(BUILD)/agent/io/mem.o $(BUILD)/libmucore.a
-	$(CC) $(CFLAGS) -o $@ $^ $(CHECK)
+	$(Q)$(CC) $(CFLAGS) -o $@ $^ $(CHECK)
 $(IOTEST) $(PLUGIN) $(SYSTEM): %: %.o $(TESTLIB) $(ARCHIVES)
-	$(CC) $(CFLAGS) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(OUTSIDE) $(CHECK)
+	$(Q)$(CC) $(CFLAGS) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(OUTSIDE) $(CHECK)
 $(BUILD)/tests/lies/%.so: tests/plugins/lies/%.c
 	@mkdir -p $(@D)
-	$(CC) -std=c11 -D_GNU_SOURCE -Wall -Wextra -fPIC -g -shared -Iinclude -o $@ $<
+	$(Q)$(CC) -std=c11 -D_GNU_SOURCE -Wall -Wextra -fPIC -g -shared -Iinclude -o $@ $<
 .PRECIOUS: $(BUILD)/%.o
 
 RUN := tests/lib/run.sh $(BUILD)

@@ -123,9 +123,16 @@ int mu_chan_next(const struct mu_buf *b, struct mu_str *rec);
 /* The type of a record, taken off its front; 0 if there is none. */
 int32_t mu_chan_type(struct mu_in *in);
 
-/* Each put appends a whole frame; each get reads after the type: 0 or
- * MU_EPROTO. Texts and vectors are borrowed from the input. STOP has no
- * fields. */
+/*
+ * Each put appends a whole frame; each get reads after the type: 0, or MU_EPROTO
+ * if the record is cut short, longer than its fields, or holds a number outside
+ * its enum (setting, log level, call, report state). Texts and vectors are
+ * borrowed from the input. STOP has no fields.
+ *
+ * START and READY begin with the version of who wrote them. If it is not
+ * MU_CHAN_VERSION nothing else is read: the get gives 0, the version, and zero
+ * everywhere else, so that the reader can refuse with a sentence.
+ */
 void mu_put_chan_start(struct mu_buf *b, const struct mu_chan_start *m);
 int mu_get_chan_start(struct mu_in *in, struct mu_chan_start *m);
 void mu_put_chan_event(struct mu_buf *b, const struct mu_chan_event *m);
@@ -144,7 +151,7 @@ int mu_get_chan_call(struct mu_in *in, struct mu_chan_call *m);
 void mu_put_chan_report(struct mu_buf *b, const struct mu_chan_report *m);
 int mu_get_chan_report(struct mu_in *in, struct mu_chan_report *m);
 
-/* One setting of START's vector. */
+/* One setting of START's vector; get gives 0 or MU_EPROTO. */
 void mu_put_setting(struct mu_buf *b, const struct mu_setting *s);
 int mu_get_setting(struct mu_in *in, struct mu_setting *s);
 

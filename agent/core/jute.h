@@ -6,6 +6,10 @@
  * which remembers running out of memory; reading goes along a struct mu_in,
  * which remembers the first thing that did not fit: after that every read
  * gives zero and mu_in_ok() is false. Nothing is ever read past the end.
+ *
+ * Rule 2: strings pass as the bytes they are. A 4-byte UTF-8 character, which
+ * Java would write as two surrogates, is refused in a path by mu_path_check,
+ * not here.
  */
 #ifndef MU_CORE_JUTE_H
 #define MU_CORE_JUTE_H

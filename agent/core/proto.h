@@ -187,6 +187,8 @@ struct mu_multi_header {
 
 /* ---- one pair of functions a record; _get: 0 or MU_EMARSHAL ---- */
 
+/* The handshake. The request's read-only byte is there if has_read_only. The
+ * response's too; with protocol > 0 it always is, and the tree id follows. */
 int mu_get_connect_request(struct mu_in *in, struct mu_connect_request *r);
 void mu_put_connect_request(struct mu_buf *b,
                             const struct mu_connect_request *r);

@@ -36,7 +36,7 @@ typedef uint32_t mu_node_id;
 /* How a transaction stamps what it changes. */
 struct mu_stamp {
 	int64_t zxid;
-	int64_t time_ms; /* wall clock */
+	int64_t time_ms; /* wall clock; 48 bits of it are kept */
 };
 
 /* A tree with the root and the special nodes of rule 73; key: 16 random bytes

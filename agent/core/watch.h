@@ -53,11 +53,12 @@ void mu_watches_drop_link(struct mu_watches *w, uint32_t link);
 
 /*
  * A change happened. Finds who is to be told, takes one-shot watches away, and
- * returns the links in *links (owned by w, valid until the next call on w), in
- * the order of their registration. In ZooKeeper's terms (DataTree.java):
+ * returns the links in *links (owned by w, valid until the next call on w):
+ * those on the path itself in the order of their registration, then those on
+ * its parent, and so on up. In ZooKeeper's terms (DataTree.java):
  *
- *   CREATED, DATA_CHANGED   data watches of path, recursive ones of path and
- *                           of every ancestor
+ *   CREATED, DATA_CHANGED   data watches of path, persistent ones of path,
+ *                           recursive ones of path and of every ancestor
  *   DELETED                 the same, and child watches of path; each once
  *   CHILDREN_CHANGED        child watches of path (the parent), persistent ones
  *                           of path; recursive ones never (rule 34)

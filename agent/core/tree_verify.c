@@ -1,0 +1,103 @@
+/* tree_verify.c - the promises that a tree makes to itself, checked. */
+#include "bug.h"
+#include "tree_node.h"
+
+/* What is found by walking, to be compared with what is counted. */
+struct tally {
+	uint32_t nodes;
+	uint32_t ephemerals;
+	uint64_t bytes;
+};
+
+static void check_ephemeral(const struct mu_tree *t, mu_node_id id)
+{
+	const struct mu_node *n = mu_tree_node(t, id);
+
+	MU_BUG_ON(mu_tree_owned_count(t, mu_tree_owner(t, id)) == 0);
+	if (n->own_next) {
+		const struct mu_node *next = mu_tree_node(t, n->own_next);
+
+		MU_BUG_ON(next->own_prev != id);
+		MU_BUG_ON(next->owner != n->owner);
+	}
+	MU_BUG_ON(n->own_prev && mu_tree_node(t, n->own_prev)->own_next != id);
+}
+
+static int count_one(void *arg, mu_node_id id)
+{
+	uint32_t *n = arg;
+
+	(void)id;
+	++*n;
+	return 0;
+}
+
+/* A node that may have children: its list has as many as it says, each of
+ * which names it and the one before. */
+static void check_children(const struct mu_tree *t, mu_node_id id)
+{
+	mu_node_id prev = MU_NODE_NONE, c = mu_tree_first(t, id);
+	uint32_t count = 0;
+
+	for (; c; prev = c, c = mu_tree_next(t, c)) {
+		MU_BUG_ON(mu_tree_node(t, c)->parent != id);
+		MU_BUG_ON(mu_tree_node(t, c)->sib_prev != prev);
+		count++;
+	}
+	MU_BUG_ON(count != mu_tree_children(t, id));
+}
+
+static void check_node(const struct mu_tree *t, mu_node_id id,
+                       struct tally *tally)
+{
+	const struct mu_node *n = mu_tree_node(t, id);
+	uint32_t owned = 0;
+
+	MU_BUG_ON(n->data_len < -1);
+	MU_BUG_ON(id != MU_NODE_ROOT &&
+	          mu_tree_child(t, n->parent, mu_tree_name(t, id)) != id);
+	check_children(t, id);
+	tally->nodes++;
+	tally->bytes += n->name_len;
+	if (n->data_len > 0)
+		tally->bytes += (uint32_t)n->data_len;
+	if (!mu_tree_is_ephemeral(t, n))
+		return;
+	tally->ephemerals++;
+	check_ephemeral(t, id);
+	/* The whole list once, from its first. */
+	if (!n->own_prev) {
+		mu_tree_owned(t, mu_tree_owner(t, id), count_one, &owned);
+		MU_BUG_ON(owned !=
+		          mu_tree_owned_count(t, mu_tree_owner(t, id)));
+	}
+}
+
+/* The node after `id` in a walk that visits parents first; none at the end. */
+static mu_node_id walk_next(const struct mu_tree *t, mu_node_id id)
+{
+	if (mu_tree_first(t, id))
+		return mu_tree_first(t, id);
+	while (id != MU_NODE_ROOT && !mu_tree_next(t, id))
+		id = mu_tree_parent(t, id);
+	return id == MU_NODE_ROOT ? MU_NODE_NONE : mu_tree_next(t, id);
+}
+
+void mu_tree_verify(const struct mu_tree *t)
+{
+	struct tally found = { 0, 0, 0 };
+	mu_node_id id = MU_NODE_ROOT;
+	uint32_t detached = 0;
+
+	for (; id; id = walk_next(t, id))
+		check_node(t, id, &found);
+	for (size_t i = 0; i < t->undos; i++)
+		detached += t->undo[i].kind == MU_UNDO_DELETE;
+	MU_BUG_ON(t->undos > 0 && !t->open);
+	MU_BUG_ON(found.nodes != t->count);
+	MU_BUG_ON(found.nodes - 1 != t->by_name.count);
+	MU_BUG_ON(found.nodes + detached != t->nodes.used);
+	MU_BUG_ON(found.ephemerals != t->ephemerals);
+	MU_BUG_ON(found.bytes != t->bytes);
+	MU_BUG_ON(t->owners.used != t->by_owner.count);
+}
