@@ -29,8 +29,12 @@ struct mu_conf_row {
 	const char *key;
 	enum mu_conf_type type;
 	size_t offset;        /* in the struct that is filled */
-	const char *fallback; /* default, as it would stand in the file */
-	int64_t min, max;     /* INT: range; STR: length in bytes, max 0: any */
+	const char *fallback; /* default, as it would stand in the file (a STR
+	                         may do without its quotes); NULL: 0, false,
+	                         NULL, an empty list */
+	int64_t min, max;     /* INT: range; STR: length in bytes; LIST: number
+	                         of its texts. min and max 0: any; STR, LIST:
+	                         max 0: any */
 	const char *unit;     /* "ms", "bytes", "" */
 	const char *help;     /* one line */
 	bool reloadable;      /* SIGHUP may change it */
@@ -39,7 +43,14 @@ struct mu_conf_row {
 struct mu_conf;      /* a file */
 struct mu_conf_node; /* a group or a list in it, borrowed from it */
 
-/* Read and parse. MU_ECONFIG with "file:line: what"; MU_EIO; MU_ENOMEM. */
+#define MU_CONF_FILE_MAX (1u << 20) /* bytes, of each included file too */
+#define MU_CONF_DEPTH_MAX 16u       /* groups and lists in each other */
+#define MU_CONF_KEY_MAX 255u        /* bytes of "a.b[0].c" */
+
+/* Read and parse. Included files (@include) stand relative to the directory of
+ * this one. MU_ECONFIG with "file:line: what", where file may be an included one
+ * (not there, over a limit above, a whole number that libconfig would cut without
+ * a word); MU_EIO; MU_ENOMEM. */
 int mu_conf_open(const char *file, struct mu_conf **out, struct mu_err *err);
 /* From text, for tests and defaults; `name` stands for the file in errors. */
 int mu_conf_parse(const char *name, const char *text, struct mu_conf **out,
@@ -48,14 +59,16 @@ void mu_conf_close(struct mu_conf *c); /* NULL is allowed */
 const struct mu_conf_node *mu_conf_root(const struct mu_conf *c);
 
 /* Fill *out from `node` (NULL: defaults only) by the rows (rows[n].key NULL
- * ends). Every key of node must have a row. *out is zeroed first; on error it
- * is empty and owns nothing. MU_ECONFIG, MU_ENOMEM. */
+ * ends). Every key of node must have a row. The fields of the rows are zeroed
+ * first; on error they are zero and own nothing. MU_ECONFIG with "file:line: key:
+ * what (allowed: ...)", MU_ENOMEM. A default that breaks its own row is a bug. */
 int mu_conf_fill(const struct mu_conf_node *node,
                  const struct mu_conf_row *rows, void *out, struct mu_err *err);
 /* Free the texts and lists that mu_conf_fill made. */
 void mu_conf_wipe(const struct mu_conf_row *rows, void *out);
 
-/* A group or list by key; NULL if there is none. By place in a list. */
+/* A group, list or array by key; NULL if there is none. By place in a list; NULL
+ * past its end. A scalar has no parts: count 0. */
 const struct mu_conf_node *mu_conf_sub(const struct mu_conf_node *node,
                                        const char *key);
 size_t mu_conf_count(const struct mu_conf_node *node);
@@ -73,8 +86,8 @@ int mu_conf_walk(const struct mu_conf_node *node,
                              const char *text, int64_t number),
                  void *arg);
 
-/* Print a commented sample file of all rows to a stdio stream; the shipped
- * conf/ files are checked against it. */
+/* Print a commented sample file of all rows to a descriptor; the shipped conf/
+ * files are checked against it. */
 void mu_conf_help(const struct mu_conf_row *rows, int fd);
 
 #endif /* MU_IO_CONFFILE_H */

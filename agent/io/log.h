@@ -6,8 +6,10 @@
  *
  * Values are quoted and escaped where needed, so that no outsider's bytes can
  * forge a line. When stderr is the journal (JOURNAL_STREAM matches it) a line
- * begins with "<6>" and the like and has no ts. Lines over 4 KiB are cut. Any
- * thread may log; a line is one write(2). Never waits, never fails.
+ * begins with "<6>" and the like and has no ts. Lines over 4 KiB are cut
+ * and show it with "...". Any thread may log; a line is one write(2). Never waits,
+ * never fails: a line that stderr cannot take now is dropped, and the next one
+ * says lost_lines=N. errno is kept.
  */
 #ifndef MU_IO_LOG_H
 #define MU_IO_LOG_H
@@ -20,8 +22,14 @@ struct mu_kv {
 	int64_t number;
 };
 
+/* A NULL text is written as "". */
+static inline struct mu_kv mu_kv_text(const char *key, const char *text)
+{
+	return (struct mu_kv){ key, text ? text : "", 0 };
+}
+
 #define MSG(text) ((struct mu_kv){ "msg", (text), 0 })
-#define KS(key, text) ((struct mu_kv){ (key), (text) ? (text) : "", 0 })
+#define KS(key, text) mu_kv_text((key), (text))
 #define KI(key, number) ((struct mu_kv){ (key), NULL, (int64_t)(number) })
 
 #define mu_log(level, ...) \

@@ -17,7 +17,8 @@
 
 struct mu_zsock;
 
-/* A peer of a ROUTER: bytes made by ZeroMQ, never by a peer. */
+/* A peer of a ROUTER: bytes made by ZeroMQ, never by a peer; good for one
+ * connection and never given again while the socket lives. */
 struct mu_zpeer {
 	uint8_t len;
 	uint8_t bytes[32];
@@ -35,6 +36,9 @@ size_t mu_zmsg_len(const struct mu_zmsg *m);
 int mu_zmsg_copy_in(struct mu_zmsg *m, const void *p, size_t len);
 /* Another reference to the same bytes (zmq_msg_copy); dst is initialised. */
 int mu_zmsg_share(struct mu_zmsg *dst, struct mu_zmsg *src);
+/* Where a received message came from: "127.0.0.1"; for ipc "localhost" and who,
+ * ":uid:gid:pid", where the system tells; else "". Borrowed. */
+const char *mu_zmsg_origin(struct mu_zmsg *m);
 
 #define MU_ZSOCK_HWM 64 /* messages, each way */
 
@@ -51,12 +55,17 @@ int mu_zsock_bind(struct mu_zsock *z, const char *url, char *actual,
                   size_t room, struct mu_err *err);
 
 /* A DEALER for one link to one address: reconnect off, linger 0, with a
- * monitor. Returns at once. MU_EINVAL, MU_EIO. */
+ * monitor. Returns at once; a name is looked up by libzmq's thread, as IPv4 (an
+ * IPv6 address stands in brackets). MU_EINVAL, MU_EIO. */
 int mu_zsock_dealer_open(struct mu_zsock **out, const char *url,
                          size_t message_max, struct mu_err *err);
 
-/* Close at once (linger 0). NULL is allowed. */
+/* Close at once (linger 0). NULL is allowed. libzmq's threads end with the last
+ * socket of the process. */
 void mu_zsock_close(struct mu_zsock *z);
+
+/* Let the close wait up to `ms` for what was sent to leave: for goodbyes. */
+void mu_zsock_linger(struct mu_zsock *z, unsigned ms);
 
 /* To poll for input. A dealer's covers its monitor too (it is an epoll
  * descriptor). */
@@ -69,7 +78,9 @@ int mu_zsock_events(struct mu_zsock *z);
 
 /* Receive one message into an initialised *m (its old bytes are let go). 0,
  * MU_EAGAIN, MU_EIO. A message of several parts: all but the last are dropped
- * and MU_EPROTO comes back, with *from set. from: ROUTER only, else NULL. */
+ * and MU_EPROTO comes back, with *from set. So does a message from a peer that
+ * chose its own routing id (from->len is 0 if it does not fit): such an id may
+ * come again on another connection. from: ROUTER only, else NULL. */
 int mu_zsock_recv(struct mu_zsock *z, struct mu_zpeer *from, struct mu_zmsg *m);
 
 /* Send; m's bytes are given away on success and kept on error. to: ROUTER
