@@ -131,7 +131,8 @@ CHECK   := -lcheck_pic -lsubunit -lm -lrt -lpthread
 $(UNIT): %: %.o $(BUILD)/tests/lib/fault_mem.o $(BUILD)/agent/io/bug.o $(BUILD)/libmucore.a
 	$(Q)$(CC) $(CFLAGS) -o $@ $^ $(CHECK)
 # The simulation runs the same core, with the ordinary allocator.
-$(SIM): %: %.o $(BUILD)/agent/io/bug.o $(BUILD)/agent/io/mem.o $(BUILD)/libmucore.a
+SIMLIB := $(filter-out $(addsuffix .o,$(SIM)),$(call objs,tests/sim))
+$(SIM): %: %.o $(SIMLIB) $(BUILD)/agent/io/bug.o $(BUILD)/agent/io/mem.o $(BUILD)/libmucore.a
 	$(Q)$(CC) $(CFLAGS) -o $@ $^ $(CHECK)
 $(IOTEST) $(PLUGIN) $(SYSTEM): %: %.o $(TESTLIB) $(ARCHIVES)
 	$(Q)$(CC) $(CFLAGS) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(OUTSIDE) $(CHECK)
@@ -170,8 +171,13 @@ coverage:
 	@$(MAKE) --no-print-directory BUILD=build-cov CFLAGS='-O0 -g --coverage' unit
 	@tests/lib/coverage.sh build-cov 90
 cov-build: $(UNIT)
-bench: all
-	@tests/bench/bench.sh $(BUILD)
+# Figures, not tests: what the README quotes.
+bench: all $(BUILD)/tests/bench/bench $(BUILD)/tests/bench/stopwatch.so
+	@$(BUILD)/tests/bench/bench
+$(BUILD)/tests/bench/bench: %: %.o $(TESTLIB) $(ARCHIVES)
+	$(Q)$(CC) $(CFLAGS) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(OUTSIDE) $(CHECK)
+$(BUILD)/tests/bench/stopwatch.so: $(BUILD)/tests/bench/stopwatch.o
+	$(Q)$(CC) $(CFLAGS) -shared -o $@ $^
 fuzz:
 	@tests/fuzz/fuzz.sh
 

@@ -1,0 +1,262 @@
+/* options.c - rows, and the few checks that span more than one of them. */
+#include "options.h"
+
+#include "err.h"
+#include "log.h"
+#include "proto.h"
+
+#include <arpa/inet.h>
+#include <string.h>
+
+#define AT(field) offsetof(struct mu_broker_options, field)
+#define HOUR_MS 3600000
+#define MIB 1048576
+
+/* clang-format off */
+const struct mu_conf_row mu_broker_rows[] = {
+	{ "listen", MU_CONF_LIST, AT(listen),
+	  "[ \"tcp://127.0.0.1:7400\", \"ipc:///run/muster/broker.sock\" ]", 0, 0, "",
+	  "addresses to listen on: loopback and ipc; port * takes a free one", false },
+	{ "data_dir", MU_CONF_STR, AT(data_dir), "\"/var/lib/muster\"", 1, 4000, "",
+	  "directory that belongs to this broker alone", false },
+	{ "ready_file", MU_CONF_STR, AT(ready_file), "\"\"", 0, 4000, "",
+	  "file for the addresses, one a line, written once it listens; empty: none", false },
+	{ "log_level", MU_CONF_STR, AT(log_level), "\"info\"", 1, 16, "",
+	  "error, warn, info or debug", true },
+	{ "session_timeout_min_ms", MU_CONF_INT, AT(session_timeout_min_ms),
+	  "300", 10, HOUR_MS, "ms", "shortest timeout that a session may ask for", true },
+	{ "session_timeout_max_ms", MU_CONF_INT, AT(session_timeout_max_ms),
+	  "60000", 10, 24 * HOUR_MS, "ms", "longest timeout that a session may ask for", true },
+	{ "tick_ms", MU_CONF_INT, AT(tick_ms), "50", 1, 10000, "ms",
+	  "how often expired sessions are looked for", true },
+	{ "handshake_timeout_ms", MU_CONF_INT, AT(handshake_timeout_ms),
+	  "10000", 100, HOUR_MS, "ms", "a link without a session is ended after this", true },
+	{ "packet_max", MU_CONF_INT, AT(packet_max), "1048575", 1024, 64 * MIB, "bytes",
+	  "largest record taken from a client", false },
+	{ "reply_max", MU_CONF_INT, AT(reply_max), "67108864", 4096, 1024 * MIB, "bytes",
+	  "largest reply", true },
+	{ "outbox_max", MU_CONF_INT, AT(outbox_max), "8388608", 4096, 1024 * MIB, "bytes",
+	  "what may wait for one link that reads slowly", true },
+	{ "outbox_stall_ms", MU_CONF_INT, AT(outbox_stall_ms), "5000", 10, HOUR_MS, "ms",
+	  "a link that takes nothing for this long is ended", true },
+	{ "outstanding_max", MU_CONF_INT, AT(outstanding_max), "1000", 1, 1000000, "requests",
+	  "requests of one link without a reply; more are refused", true },
+	{ "sessions_max", MU_CONF_INT, AT(sessions_max), "10000", 1, 10000000, "sessions",
+	  "sessions at a time", true },
+	{ "links_max", MU_CONF_INT, AT(links_max), "10000", 1, 1000000, "links",
+	  "links at a time", true },
+	{ "watches_max", MU_CONF_INT, AT(watches_max), "2000000", 1, 100000000, "watches",
+	  "watches at a time, of all sessions", true },
+	{ 0 },
+};
+/* clang-format on */
+
+/* ---- where we may listen ---------------------------------------------------- */
+
+static bool is_loopback(const char *host, size_t len)
+{
+	struct in_addr at;
+	char text[64];
+
+	if (len >= sizeof text)
+		return false;
+	memcpy(text, host, len);
+	text[len] = '\0';
+	if (strcmp(text, "localhost") == 0 || strcmp(text, "[::1]") == 0)
+		return true;
+	return inet_pton(AF_INET, text, &at) == 1 &&
+	       ntohl(at.s_addr) >> 24 == 127;
+}
+
+int mu_broker_may_listen(const char *url, struct mu_err *err)
+{
+	static const char tcp[] = "tcp://", ipc[] = "ipc://";
+	const char *host = url + strlen(tcp), *port;
+
+	if (strncmp(url, ipc, strlen(ipc)) == 0 && url[strlen(ipc)] == '/')
+		return 0;
+	if (strncmp(url, tcp, strlen(tcp)) == 0) {
+		port = strrchr(host, ':');
+		if (port && is_loopback(host, (size_t)(port - host)))
+			return 0;
+	}
+	return mu_err(err, MU_ECONFIG,
+	              "listen: \"%.200s\" is refused: this build has no keys, "
+	              "so it listens on tcp://127.0.0.1:PORT, "
+	              "tcp://[::1]:PORT, tcp://localhost:PORT and ipc:///PATH "
+	              "only",
+	              url);
+}
+
+/* ---- loading ------------------------------------------------------------------- */
+
+static int check(const struct mu_broker_options *o, struct mu_err *err)
+{
+	size_t i;
+	int rc;
+
+	if (o->listen.count == 0)
+		return mu_err(err, MU_ECONFIG,
+		              "listen: there must be at least one address");
+	for (i = 0; i < o->listen.count; i++) {
+		rc = mu_broker_may_listen(o->listen.item[i], err);
+		if (rc)
+			return rc;
+	}
+	if (o->session_timeout_min_ms > o->session_timeout_max_ms)
+		return mu_err(err, MU_ECONFIG,
+		              "session_timeout_min_ms (%ld) must not be above "
+		              "session_timeout_max_ms (%ld)",
+		              (long)o->session_timeout_min_ms,
+		              (long)o->session_timeout_max_ms);
+	if (mu_log_level_by_word(o->log_level) < 0)
+		return mu_err(err, MU_ECONFIG,
+		              "log_level: \"%s\" is none of error, warn, info, "
+		              "debug",
+		              o->log_level);
+	return 0;
+}
+
+/* c: NULL for the defaults. Closes it. */
+static int fill(struct mu_conf *c, struct mu_broker_options *out,
+                struct mu_err *err)
+{
+	struct mu_err why;
+	int rc = mu_conf_fill(c ? mu_conf_root(c) : NULL, mu_broker_rows, out,
+	                      err);
+
+	if (!rc) {
+		rc = check(out, &why);
+		if (rc && c)
+			mu_err(err, rc, "%.100s: %.400s",
+			       mu_conf_file(mu_conf_root(c)), why.msg);
+		else if (rc && err)
+			*err = why;
+		if (rc)
+			mu_broker_options_fini(out);
+	}
+	mu_conf_close(c);
+	return rc;
+}
+
+int mu_broker_options_load(const char *file, struct mu_broker_options *out,
+                           struct mu_err *err)
+{
+	struct mu_conf *c = NULL;
+	int rc = file ? mu_conf_open(file, &c, err) : 0;
+
+	return rc ? rc : fill(c, out, err);
+}
+
+int mu_broker_options_parse(const char *name, const char *text,
+                            struct mu_broker_options *out, struct mu_err *err)
+{
+	struct mu_conf *c;
+	int rc = mu_conf_parse(name, text, &c, err);
+
+	return rc ? rc : fill(c, out, err);
+}
+
+void mu_broker_options_fini(struct mu_broker_options *o)
+{
+	mu_conf_wipe(mu_broker_rows, o);
+}
+
+/* ---- reloading ------------------------------------------------------------------- */
+
+static bool list_differs(const struct mu_conf_list *a,
+                         const struct mu_conf_list *b)
+{
+	size_t i;
+
+	if (a->count != b->count)
+		return true;
+	for (i = 0; i < a->count; i++) {
+		if (strcmp(a->item[i], b->item[i]) != 0)
+			return true;
+	}
+	return false;
+}
+
+/* How large a row's field is, and whether it differs. */
+static size_t compare(const struct mu_conf_row *row, const void *a,
+                      const void *b, bool *differs)
+{
+	switch (row->type) {
+	case MU_CONF_STR:
+		*differs = strcmp(*(char *const *)a, *(char *const *)b) != 0;
+		return sizeof(char *);
+	case MU_CONF_LIST:
+		*differs = list_differs(a, b);
+		return sizeof(struct mu_conf_list);
+	case MU_CONF_BOOL:
+		*differs = *(const bool *)a != *(const bool *)b;
+		return sizeof(bool);
+	case MU_CONF_INT:
+		*differs = *(const int64_t *)a != *(const int64_t *)b;
+		return sizeof(int64_t);
+	case MU_CONF_GROUP:
+		break;
+	}
+	*differs = false;
+	return 0;
+}
+
+static void swap(void *a, void *b, size_t len)
+{
+	unsigned char t[sizeof(struct mu_conf_list)];
+
+	memcpy(t, a, len);
+	memcpy(a, b, len);
+	memcpy(b, t, len);
+}
+
+void mu_broker_options_reload(struct mu_broker_options *o,
+                              struct mu_broker_options *fresh,
+                              void (*kept)(void *arg, const char *key),
+                              void *arg)
+{
+	const struct mu_conf_row *row;
+	char *mine, *theirs;
+	bool differs;
+	size_t len;
+
+	for (row = mu_broker_rows; row->key; row++) {
+		mine = (char *)o + row->offset;
+		theirs = (char *)fresh + row->offset;
+		len = compare(row, mine, theirs, &differs);
+		if (differs && row->reloadable)
+			swap(mine, theirs, len);
+		else if (differs)
+			kept(arg, row->key);
+	}
+}
+
+/* ---- for others ---------------------------------------------------------------------- */
+
+void mu_broker_options_store(const struct mu_broker_options *o,
+                             struct mu_store_config *c)
+{
+	c->tick_ms = (uint32_t)o->tick_ms;
+	c->session_timeout_min_ms = (uint32_t)o->session_timeout_min_ms;
+	c->session_timeout_max_ms = (uint32_t)o->session_timeout_max_ms;
+	c->handshake_timeout_ms = (uint32_t)o->handshake_timeout_ms;
+	c->packet_max = (uint32_t)o->packet_max;
+	c->reply_max = (uint32_t)o->reply_max;
+	c->outstanding_max = (uint32_t)o->outstanding_max;
+	c->sessions_max = (uint32_t)o->sessions_max;
+	c->links_max = (uint32_t)o->links_max;
+	c->watches_max = (uint32_t)o->watches_max;
+}
+
+struct mu_native_limits
+mu_broker_options_native(const struct mu_broker_options *o)
+{
+	return (struct mu_native_limits){
+		.packet_max = (uint32_t)o->packet_max,
+		.reply_max = (uint32_t)o->reply_max,
+		.outbox_max = (uint32_t)o->outbox_max,
+		.outbox_stall_ms = (uint32_t)o->outbox_stall_ms,
+		.links_max = (uint32_t)o->links_max,
+	};
+}
