@@ -1,0 +1,41 @@
+/*
+ * hostcalls.h - struct mu_host, as the runner offers it to its plugin.
+ *
+ * The calls that need the agent go over the channel and wait for its answer.
+ * They work only inside a callback and on the runner's thread: elsewhere they
+ * are refused with MU_EINVAL, for the channel carries one conversation. Settings
+ * are read-only memory and may be asked for from anywhere.
+ */
+#ifndef MU_RUNNER_HOSTCALLS_H
+#define MU_RUNNER_HOSTCALLS_H
+
+#include "channel.h"
+#include "settings.h"
+
+#include <stdatomic.h>
+#include <sys/types.h>
+
+struct mu_hostcalls {
+	struct mu_host host; /* what the plugin gets; its agent is this */
+	struct mu_channel *channel;
+	const struct mu_settings *settings;
+	pid_t thread;       /* the only one that may call */
+	bool inside;        /* of a callback */
+	bool stopped;       /* STOP has come; honoured when the callback ends */
+	atomic_bool warned; /* of a call from elsewhere; once */
+	uint64_t last_id;
+	struct mu_buf answer; /* of the last get or children */
+	const char **names;   /* into it */
+};
+
+/* Both texts, the channel and the settings are borrowed for as long as *h is
+ * used. */
+void mu_hostcalls_init(struct mu_hostcalls *h, struct mu_channel *channel,
+                       const struct mu_settings *settings, const char *instance,
+                       const char *member);
+
+/* Around each callback. Leaving gives back what get and children lent. */
+void mu_hostcalls_enter(struct mu_hostcalls *h);
+void mu_hostcalls_leave(struct mu_hostcalls *h);
+
+#endif /* MU_RUNNER_HOSTCALLS_H */

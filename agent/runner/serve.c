@@ -1,0 +1,160 @@
+#include "serve.h"
+
+#include "err.h"
+#include "instance.h"
+#include "limits.h"
+#include "text.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+/* All that lives as long as the runner, and never goes: what the plugin left in
+ * its exit handlers may still look at its host. */
+struct runner {
+	struct mu_channel *channel;
+	struct mu_buf start; /* START's record: settings and names lie in it */
+	struct mu_buf record;
+	struct mu_settings settings;
+	struct mu_instance instance;
+};
+
+static int trouble(const char *what)
+{
+	dprintf(STDERR_FILENO, "muster-runner: %s\n", what);
+	return MU_RUNNER_TROUBLE;
+}
+
+static void say_ready(struct runner *r, int rc, const struct mu_err *err)
+{
+	struct mu_chan_ready m = {
+		.version = MU_CHAN_VERSION,
+		.rc = rc,
+		.reason = mu_str_of(rc ? err->msg : ""),
+		.plugin = mu_str_of(r->instance.plugin.name),
+	};
+
+	if (!m.plugin.at)
+		m.plugin = MU_STR("");
+	mu_put_chan_ready(mu_channel_begin(r->channel), &m);
+	(void)mu_channel_send(r->channel);
+}
+
+/* START's fields, in the order in which they may be believed. */
+static int read_start(struct runner *r, struct mu_chan_start *m,
+                      struct mu_err *err)
+{
+	struct mu_in in = mu_in_of(r->start.data, r->start.len);
+
+	if (mu_chan_type(&in) != MU_CHAN_START || mu_get_chan_start(&in, m))
+		return mu_err(err, MU_EPROTO,
+		              "the agent did not begin with START");
+	if (m->version != MU_CHAN_VERSION)
+		return mu_err(
+			err, MU_EABI,
+			"the agent speaks version %d of the channel, "
+			"this muster-runner version %d; install both from "
+			"the same package",
+			(int)m->version, MU_CHAN_VERSION);
+	if (mu_settings_load(&r->settings, &m->settings))
+		return mu_err(err, MU_ENOMEM, "out of memory");
+	return 0;
+}
+
+/* From START to a plugin that has been initialised. Nothing of the plugin is
+ * even loaded before the limits stand, for constructors are plugin code. */
+static int boot(struct runner *r, pid_t parent, struct mu_err *err)
+{
+	struct mu_instance *i = &r->instance;
+	struct mu_chan_start m;
+	const char *file;
+	int rc;
+
+	rc = read_start(r, &m, err);
+	if (rc)
+		return rc;
+	file = mu_text_end(m.plugin_file);
+	mu_hostcalls_init(&i->calls, r->channel, &r->settings,
+	                  mu_text_end(m.instance), mu_text_end(m.member));
+	i->cpu_max_s = m.cpu_max_s;
+	rc = mu_limits_enclose(parent, err);
+	if (rc == 0)
+		rc = mu_limits_set(m.memory_max_mb, m.files_max, err);
+	if (rc)
+		return rc;
+	mu_limits_allow_cpu(i->cpu_max_s);
+	rc = mu_instance_load(i, file, err);
+	return rc ? rc : mu_instance_start(i, err);
+}
+
+static void handle_event(struct runner *r, const struct mu_chan_event *e)
+{
+	struct mu_chan_ack ack = { .seq = e->seq };
+	struct mu_err err;
+
+	ack.rc = mu_instance_event(&r->instance, e, &err);
+	ack.reason = mu_str_of(ack.rc ? err.msg : "");
+	mu_put_chan_ack(mu_channel_begin(r->channel), &ack);
+	if (mu_channel_send(r->channel))
+		r->channel->gone = true; /* unanswered is as good as ended */
+}
+
+/* One frame from the agent; false if it made no sense. */
+static bool handle_record(struct runner *r)
+{
+	struct mu_in in = mu_in_of(r->record.data, r->record.len);
+	struct mu_chan_event e;
+
+	switch (mu_chan_type(&in)) {
+	case MU_CHAN_EVENT:
+		if (mu_get_chan_event(&in, &e))
+			return false;
+		handle_event(r, &e);
+		return true;
+	case MU_CHAN_RESULT: /* of a call that was given up */
+		return true;
+	case MU_CHAN_STOP:
+		r->instance.calls.stopped = true;
+		return true;
+	default:
+		return false;
+	}
+}
+
+static int loop(struct runner *r)
+{
+	while (!r->instance.calls.stopped) {
+		int rc = mu_channel_read(r->channel, MU_CHANNEL_FOREVER,
+		                         &r->record);
+
+		if (rc == MU_EGONE)
+			return MU_RUNNER_DONE;
+		if (rc)
+			return trouble("no memory for an event; raise "
+			               "memory_max_mb of the instance");
+		if (!handle_record(r))
+			return trouble("a frame of the agent does not decode");
+	}
+	return MU_RUNNER_DONE;
+}
+
+int mu_serve(struct mu_channel *c, pid_t parent)
+{
+	static struct runner r;
+	struct mu_err err;
+	int code, rc;
+
+	r.channel = c;
+	rc = mu_channel_read(c, MU_CHANNEL_FOREVER, &r.start);
+	if (rc)
+		return rc == MU_EGONE ? MU_RUNNER_DONE
+		                      : trouble("no memory for START");
+	rc = boot(&r, parent, &err);
+	say_ready(&r, rc, &err);
+	code = rc ? MU_RUNNER_REFUSED : loop(&r);
+	/* Without its agent there is nobody left to wait for fini. */
+	if (c->gone)
+		_exit(code);
+	if (code == MU_RUNNER_DONE)
+		mu_instance_end(&r.instance);
+	return code;
+}

@@ -1,0 +1,331 @@
+/*
+ * exec - run a command for chosen events.
+ *
+ *     command = "logger \"$MUSTER_MEMBER is gone\"";  # run by /bin/sh -c; or
+ *     command = ["/usr/bin/notify", "--urgent"];      # a list, without a shell
+ *     events = ["left", "failed"];   # default: all but present, member-present,
+ *                                    # connected and disconnected
+ *     members = ["web1", "web2"];    # of member events, only these; default all
+ *     timeout_ms = 10000;            # then its whole process group is killed
+ *     retry = false;                 # true: a command that fails is run again
+ *
+ * The event is in the environment (see make_env below), the node's data on
+ * standard input. A command that fails is logged, and the event counts as
+ * handled, unless `retry`.
+ */
+#include <muster/plugin.h>
+
+#include "command.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
+#define TIMEOUT_MS 10000
+#define VARS_MAX 16u
+
+static const struct {
+	uint32_t type;
+	const char *word;
+} events[] = {
+#define EVENT_ROW(name, number, word) { number, word },
+	MU_EVENT_MAP(EVENT_ROW)
+#undef EVENT_ROW
+};
+
+static const uint32_t off_by_default[] = { MU_EVENT_PRESENT,
+	                                   MU_EVENT_MEMBER_PRESENT,
+	                                   MU_EVENT_CONNECTED,
+	                                   MU_EVENT_DISCONNECTED };
+
+struct exec {
+	const struct mu_host *host;
+	const char *shell;         /* text for the shell; NULL: argv */
+	const char **argv;         /* owned, ends in NULL */
+	bool wants[COUNT(events)]; /* by row of `events` */
+	const char **members;      /* owned, ends in NULL; NULL: all */
+	uint32_t timeout_ms;
+	bool retry;
+};
+
+static int fail(struct mu_err *err, int code, const char *fmt, ...)
+	MU_PRINTF(3, 4);
+
+static int fail(struct mu_err *err, int code, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(err->msg, sizeof err->msg, fmt, ap);
+	va_end(ap);
+	err->code = code;
+	return code;
+}
+
+/* The row of an event, COUNT(events) if there is none. */
+static size_t row_of_type(uint32_t type)
+{
+	size_t i = 0;
+
+	while (i < COUNT(events) && events[i].type != type)
+		i++;
+	return i;
+}
+
+static size_t row_of_word(const char *word)
+{
+	size_t i = 0;
+
+	while (i < COUNT(events) && strcmp(events[i].word, word) != 0)
+		i++;
+	return i;
+}
+
+/* ---- settings ---- */
+
+/* A list of texts, ending in NULL; *out stays NULL if there is no such list.
+ * The texts are the host's. */
+static int read_list(const struct mu_host *h, const char *key,
+                     const char ***out, struct mu_err *err)
+{
+	int n = h->setting_count(h, key);
+	const char **list;
+	char name[64];
+
+	if (n < 0)
+		return 0;
+	list = calloc((size_t)n + 1, sizeof *list);
+	if (!list)
+		return fail(err, MU_ENOMEM, "out of memory");
+	*out = list;
+	for (int i = 0; i < n; i++) {
+		snprintf(name, sizeof name, "%s[%d]", key, i);
+		list[i] = h->setting_str(h, name, NULL);
+		if (!list[i])
+			return fail(err, MU_ECONFIG, "%s is not a text", name);
+	}
+	return 0;
+}
+
+static int read_command(struct exec *x, struct mu_err *err)
+{
+	int rc = read_list(x->host, "command", &x->argv, err);
+
+	if (rc)
+		return rc;
+	x->shell = x->host->setting_str(x->host, "command", NULL);
+	if (x->argv ? !x->argv[0] : !x->shell)
+		return fail(err, MU_ECONFIG,
+		            "exec needs `command`: a text for the shell, or a "
+		            "list of a program and its arguments");
+	return 0;
+}
+
+static int read_events(struct exec *x, struct mu_err *err)
+{
+	const char **words = NULL;
+	int rc = read_list(x->host, "events", &words, err);
+
+	for (size_t i = 0; i < COUNT(events); i++)
+		x->wants[i] = !words;
+	for (size_t i = 0; i < COUNT(off_by_default); i++)
+		x->wants[row_of_type(off_by_default[i])] = false;
+	for (size_t i = 0; rc == 0 && words && words[i]; i++) {
+		size_t row = row_of_word(words[i]);
+
+		if (row < COUNT(events))
+			x->wants[row] = true;
+		else
+			rc = fail(err, MU_ECONFIG,
+			          "events[%zu] = \"%.60s\" is no event; there "
+			          "are present, created, deleted, changed, "
+			          "children, member-present, joined, left, "
+			          "failed, member-changed, connected and "
+			          "disconnected",
+			          i, words[i]);
+	}
+	free(words);
+	return rc;
+}
+
+static int read_rest(struct exec *x, struct mu_err *err)
+{
+	const struct mu_host *h = x->host;
+	int64_t timeout_ms = h->setting_int(h, "timeout_ms", TIMEOUT_MS);
+
+	if (timeout_ms < 1 || timeout_ms > UINT32_MAX)
+		return fail(err, MU_ECONFIG,
+		            "timeout_ms = %" PRId64 " is not between 1 and %u",
+		            timeout_ms, UINT32_MAX);
+	x->timeout_ms = (uint32_t)timeout_ms;
+	x->retry = h->setting_bool(h, "retry", false);
+	return read_list(h, "members", &x->members, err);
+}
+
+static void exec_fini(void *self)
+{
+	struct exec *x = self;
+
+	free(x->argv);
+	free(x->members);
+	free(x);
+}
+
+static int exec_init(const struct mu_host *h, void **self, struct mu_err *err)
+{
+	struct exec *x = calloc(1, sizeof *x);
+	int rc;
+
+	if (!x)
+		return fail(err, MU_ENOMEM, "out of memory");
+	x->host = h;
+	rc = read_command(x, err);
+	if (rc == 0)
+		rc = read_events(x, err);
+	if (rc == 0)
+		rc = read_rest(x, err);
+	if (rc)
+		exec_fini(x);
+	else
+		*self = x;
+	return rc;
+}
+
+/* ---- events ---- */
+
+struct env {
+	char *vars[VARS_MAX + 1]; /* owned, ends in NULL */
+	size_t count;
+	bool failed; /* out of memory */
+};
+
+static void add(struct env *env, const char *fmt, ...) MU_PRINTF(2, 3);
+
+static void add(struct env *env, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (env->failed || env->count == VARS_MAX) {
+		env->failed = true;
+		return;
+	}
+	va_start(ap, fmt);
+	env->failed = vasprintf(&env->vars[env->count], fmt, ap) < 0;
+	va_end(ap);
+	if (env->failed)
+		env->vars[env->count] = NULL;
+	else
+		env->count++;
+}
+
+static void free_env(struct env *env)
+{
+	for (size_t i = 0; i < env->count; i++)
+		free(env->vars[i]);
+}
+
+/* What a command can know of its event. Those of a member are empty but for
+ * member events, the version but where there is a node. */
+static void make_env(struct env *env, const struct exec *x,
+                     const struct mu_event *e, const char *word)
+{
+	static const struct mu_member nobody = { .name = "",
+		                                 .address = "",
+		                                 .id = "" };
+	const struct mu_member *m = e->member ? e->member : &nobody;
+
+	*env = (struct env){ { NULL }, 0, false };
+	add(env, "MUSTER_EVENT=%s", word);
+	add(env, "MUSTER_PATH=%s", e->path);
+	add(env, "MUSTER_ZXID=%" PRId64, e->zxid);
+	if (e->stat)
+		add(env, "MUSTER_VERSION=%" PRId32, e->stat->version);
+	else
+		add(env, "MUSTER_VERSION=");
+	add(env, "MUSTER_COUNT=%" PRIu32, e->count);
+	add(env, "MUSTER_ATTEMPT=%" PRIu32, e->attempt);
+	add(env, "MUSTER_AGAIN=%d", e->flags & MU_EVENT_AGAIN ? 1 : 0);
+	add(env, "MUSTER_INSTANCE=%s", x->host->instance);
+	add(env, "MUSTER_HOST=%s", x->host->member);
+	add(env, "MUSTER_MEMBER=%s", m->name);
+	add(env, "MUSTER_MEMBER_ADDRESS=%s", m->address);
+	add(env, "MUSTER_MEMBER_ID=%s", m->id);
+	if (m->port)
+		add(env, "MUSTER_MEMBER_PORT=%" PRIu32, m->port);
+	else
+		add(env, "MUSTER_MEMBER_PORT=");
+}
+
+static bool is_wanted(const struct exec *x, const struct mu_event *e,
+                      size_t row)
+{
+	if (row == COUNT(events) || !x->wants[row])
+		return false;
+	if (!e->member || !x->members)
+		return true;
+	for (size_t i = 0; x->members[i]; i++)
+		if (strcmp(x->members[i], e->member->name) == 0)
+			return true;
+	return false;
+}
+
+/* Run the command: 0 if it ended well. */
+static int run(const struct exec *x, const struct mu_event *e,
+               const struct env *env, const char *word, struct mu_err *err)
+{
+	struct mu_command c = { .argv = x->argv,
+		                .env = (const char *const *)env->vars,
+		                .input = e->data,
+		                .input_len = e->data_len,
+		                .timeout_ms = x->timeout_ms };
+	struct mu_command_end end;
+	const char *whose = e->member ? e->member->name : e->path;
+	char how[200];
+	int rc;
+
+	rc = x->shell ? mu_command_run_shell(x->shell, &c, &end, err)
+	              : mu_command_run(&c, &end, err);
+	if (rc)
+		return rc;
+	mu_command_describe(&end, how, sizeof how);
+	if (!mu_command_is_good(&end))
+		return fail(err, MU_ESYSTEM, "command for %s %s: %s", word,
+		            whose, how);
+	x->host->log(x->host, MU_INFO, "command for %s %s: %s", word, whose,
+	             how);
+	return 0;
+}
+
+static int exec_event(void *self, const struct mu_event *e, struct mu_err *err)
+{
+	const struct exec *x = self;
+	size_t row = row_of_type(e->type);
+	struct env env;
+	int rc;
+
+	if (!is_wanted(x, e, row))
+		return 0;
+	make_env(&env, x, e, events[row].word);
+	if (env.failed)
+		rc = fail(err, MU_ENOMEM, "out of memory");
+	else
+		rc = run(x, e, &env, events[row].word, err);
+	free_env(&env);
+	if (rc == 0 || x->retry)
+		return rc;
+	x->host->log(x->host, MU_WARN, "%s", err->msg);
+	return 0;
+}
+
+MU_EXPORT const struct mu_plugin mu_plugin = {
+	.abi = MU_PLUGIN_ABI,
+	.size = sizeof(struct mu_plugin),
+	.name = "exec",
+	.help = "runs a command for chosen events",
+	.init = exec_init,
+	.event = exec_event,
+	.fini = exec_fini,
+};

@@ -1,0 +1,52 @@
+/*
+ * command.h - run a command with a time limit, for the shipped plugins.
+ *
+ * The command leads a process group of its own; at the limit the whole group is
+ * killed. It begins with default signals, an empty mask, no descriptor beyond 0
+ * to 2, and the agent's own limits on memory and CPU instead of the plugin's. It
+ * dies with the plugin (what it has started itself does not).
+ */
+#ifndef MU_PLUGINS_COMMAND_H
+#define MU_PLUGINS_COMMAND_H
+
+#include <muster/types.h>
+
+#define MU_COMMAND_OUTPUT_MAX 1024u /* bytes kept of what it prints */
+
+struct mu_command {
+	const char *const
+		*argv; /* argv[0] is looked for in PATH; ends in NULL */
+	const char *const *env; /* "NAME=value" besides ours; NULL: none */
+	const void *input;      /* what it reads from descriptor 0 */
+	int32_t input_len;      /* bytes; -1: nothing, /dev/null */
+	uint32_t timeout_ms;
+};
+
+struct mu_command_end {
+	bool timed_out; /* killed at the limit */
+	int signum;     /* killed by this signal, else 0 */
+	int status;     /* its exit status, when signum is 0 */
+	/* The first bytes of standard output and standard error, a NUL after
+	 * them. */
+	char output[MU_COMMAND_OUTPUT_MAX + 1];
+	size_t output_len;
+};
+
+/* Run to the end, or to the limit. 0: it ran, *end says how it went. MU_EIO: it
+ * could not be started, for the reason in *err. What it left running in the
+ * background when it ended by itself is left alone. */
+int mu_command_run(const struct mu_command *c, struct mu_command_end *end,
+                   struct mu_err *err);
+
+/* Run by the shell: the command as `sh -c text`; c->argv is not read. */
+int mu_command_run_shell(const char *text, const struct mu_command *c,
+                         struct mu_command_end *end, struct mu_err *err);
+
+/* True if it ended by itself with status 0. */
+bool mu_command_is_good(const struct mu_command_end *end);
+
+/* How it went in a line: "exit status 1: nginx: [emerg] unknown directive". */
+void mu_command_describe(const struct mu_command_end *end, char *out,
+                         size_t room);
+
+#endif /* MU_PLUGINS_COMMAND_H */

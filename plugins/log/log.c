@@ -1,0 +1,124 @@
+/*
+ * log - write each event as one line of the agent's log: what came, for which
+ * node or member, and how much data; never the data itself, which may be secret.
+ *
+ *     level = "info";    # error, warn, info or debug
+ */
+#include <muster/plugin.h>
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
+
+struct log {
+	const struct mu_host *host;
+	enum mu_level level;
+};
+
+static const char *const levels[] = { "error", "warn", "info", "debug" };
+
+static const struct {
+	uint32_t type;
+	const char *word;
+} events[] = {
+#define EVENT_ROW(name, number, word) { number, word },
+	MU_EVENT_MAP(EVENT_ROW)
+#undef EVENT_ROW
+};
+
+static const char *event_word(uint32_t type)
+{
+	for (size_t i = 0; i < COUNT(events); i++)
+		if (events[i].type == type)
+			return events[i].word;
+	return "unknown";
+}
+
+static int log_init(const struct mu_host *h, void **self, struct mu_err *err)
+{
+	const char *word = h->setting_str(h, "level", "info");
+	size_t level = 0;
+	struct log *l;
+
+	while (level < COUNT(levels) && strcmp(word, levels[level]) != 0)
+		level++;
+	if (level == COUNT(levels)) {
+		snprintf(err->msg, sizeof err->msg,
+		         "level \"%.60s\" is none of error, warn, info, debug",
+		         word);
+		return MU_ECONFIG;
+	}
+	l = malloc(sizeof *l);
+	if (!l)
+		return MU_ENOMEM;
+	*l = (struct log){ h, (enum mu_level)level };
+	*self = l;
+	return 0;
+}
+
+static void log_member(const struct log *l, const struct mu_event *e,
+                       const char *flags)
+{
+	const struct mu_member *m = e->member;
+
+	l->host->log(l->host, l->level,
+	             "%s member=%s address=%s port=%" PRIu32
+	             " state=%s zxid=0x%" PRIx64 "%s",
+	             event_word(e->type), m->name, m->address, m->port,
+	             m->state, (uint64_t)e->zxid, flags);
+}
+
+static void log_node(const struct log *l, const struct mu_event *e,
+                     const char *flags)
+{
+	char version[32] = "";
+
+	if (e->stat)
+		snprintf(version, sizeof version, " version=%" PRId32,
+		         e->stat->version);
+	l->host->log(l->host, l->level,
+	             "%s path=%s zxid=0x%" PRIx64 "%s bytes=%" PRId32 "%s",
+	             event_word(e->type), e->path, (uint64_t)e->zxid, version,
+	             e->data_len, flags);
+}
+
+static int log_event(void *self, const struct mu_event *e, struct mu_err *err)
+{
+	const struct log *l = self;
+	char flags[64];
+
+	(void)err;
+	snprintf(flags, sizeof flags, "%s%s%s",
+	         e->flags & MU_EVENT_AGAIN ? " again" : "",
+	         e->flags & MU_EVENT_COALESCED ? " coalesced" : "",
+	         e->flags & MU_EVENT_OVERFLOW ? " overflow" : "");
+	if (e->count > 1)
+		snprintf(flags + strlen(flags), sizeof flags - strlen(flags),
+		         " count=%" PRIu32, e->count);
+	if (e->member)
+		log_member(l, e, flags);
+	else if (e->path[0])
+		log_node(l, e, flags);
+	else
+		l->host->log(l->host, l->level, "%s%s", event_word(e->type),
+		             flags);
+	return 0;
+}
+
+static void log_fini(void *self)
+{
+	free(self);
+}
+
+MU_EXPORT const struct mu_plugin mu_plugin = {
+	.abi = MU_PLUGIN_ABI,
+	.size = sizeof(struct mu_plugin),
+	.name = "log",
+	.help = "writes each event as one line of the agent's log",
+	.init = log_init,
+	.event = log_event,
+	.fini = log_fini,
+};

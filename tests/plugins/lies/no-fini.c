@@ -1,0 +1,4 @@
+/* Has no fini. */
+#include "lie.h"
+
+PLUGIN("no-fini", quiet_init, quiet_event, NULL);

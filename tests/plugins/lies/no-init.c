@@ -1,0 +1,4 @@
+/* Has no init. */
+#include "lie.h"
+
+PLUGIN("no-init", NULL, quiet_event, quiet_fini);

@@ -1,0 +1,4 @@
+/* Has no name. */
+#include "lie.h"
+
+PLUGIN(NULL, quiet_init, quiet_event, quiet_fini);

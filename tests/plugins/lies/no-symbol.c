@@ -1,0 +1,3 @@
+/* Exports something else. */
+extern const int mu_plug;
+const int mu_plug = 1;

@@ -1,0 +1,732 @@
+/* The shipped plugin config-file: a file is kept equal to a node. */
+#include "fake_agent.h"
+
+#include <check.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define ROWS_MAX 16
+
+static struct fake_agent a;
+static char dir[200], file[300];
+static struct mu_setting rows[ROWS_MAX];
+static size_t row_count;
+static int32_t version;
+
+/* For the reload commands of these tests: says what the service then has. */
+#define RELOAD "cat $D/app.conf >> $D/reloads; echo >> $D/reloads"
+
+static void set_str(const char *key, const char *value)
+{
+	ck_assert_uint_lt(row_count, ROWS_MAX);
+	rows[row_count++] = (struct mu_setting)FAKE_STR(key, value);
+}
+
+static void setup(void)
+{
+	fake_dir(dir, sizeof dir);
+	snprintf(file, sizeof file, "%s/app.conf", dir);
+	row_count = 0;
+	version = 0;
+	ck_assert_int_eq(setenv("D", dir, 1), 0);
+	set_str("path", "/config/app");
+	set_str("file", file);
+}
+
+static void teardown(void)
+{
+	fake_dir_remove(dir);
+}
+
+static void start_with(struct fake_options o)
+{
+	o.plugin_file = fake_plugin("config-file");
+	o.settings = rows;
+	o.setting_count = row_count;
+	fake_start(&a, &o);
+	ck_assert_msg(fake_ready(&a) == 0, "%s", a.ready.reason);
+}
+
+static void start(void)
+{
+	start_with((struct fake_options){ .instance = NULL });
+}
+
+static struct mu_chan_event value_event(const char *text)
+{
+	struct mu_chan_event e = { .type = MU_EVENT_CHANGED,
+		                   .path = MU_STR("/config/app"),
+		                   .zxid = 1000,
+		                   .has_stat = true };
+
+	e.data = mu_str_of(text);
+	e.stat.version = version;
+	e.stat.mzxid = 100 + version;
+	return e;
+}
+
+/* Give the node a new value: the code of the ACK. */
+static int give(const char *text)
+{
+	version++;
+	return fake_event(&a, value_event(text));
+}
+
+/* The same event once more. */
+static int give_again(const char *text)
+{
+	return fake_event(&a, value_event(text));
+}
+
+static const char *in_dir(const char *name)
+{
+	static char path[400];
+
+	snprintf(path, sizeof path, "%s/%s", dir, name);
+	return path;
+}
+
+static const char *content(const char *name)
+{
+	return fake_read(in_dir(name));
+}
+
+static void put(const char *name, const char *text)
+{
+	FILE *f = fopen(in_dir(name), "w");
+
+	ck_assert_ptr_nonnull(f);
+	fputs(text, f);
+	ck_assert_int_eq(fclose(f), 0);
+}
+
+static bool there(const char *name)
+{
+	return access(in_dir(name), F_OK) == 0;
+}
+
+static void assert_clean(void)
+{
+	ck_assert(!there("app.conf.muster-new"));
+	ck_assert(!there("app.conf.muster-old"));
+	ck_assert(!there("app.conf.muster-pending"));
+}
+
+static void assert_reported(int state, const char *reason)
+{
+	ck_assert_int_eq(a.report.state, state);
+	ck_assert_msg(strcmp(a.report.reason, reason) == 0, "%s",
+	              a.report.reason);
+	ck_assert_str_eq(a.report.path, "/config/app");
+	ck_assert_int_eq(a.report.version, version);
+	ck_assert_int_eq(a.report.zxid, 100 + version);
+}
+
+/* ---- what goes well ---- */
+
+START_TEST(a_value_is_written_and_the_service_reloads)
+{
+	set_str("reload", RELOAD);
+	start();
+	ck_assert_int_eq(give("one"), 0);
+	ck_assert_str_eq(content("app.conf"), "one");
+	ck_assert_str_eq(content("reloads"), "one\n");
+	assert_reported(MU_REPORT_APPLIED, "");
+	ck_assert_int_eq(give("two"), 0);
+	ck_assert_str_eq(content("app.conf"), "two");
+	ck_assert_str_eq(content("reloads"), "one\ntwo\n");
+	assert_reported(MU_REPORT_APPLIED, "");
+	ck_assert_uint_eq(a.report.count, 2);
+	assert_clean();
+	fake_stop(&a);
+}
+END_TEST
+
+START_TEST(the_digest_is_crc32c)
+{
+	start();
+	ck_assert_int_eq(give("123456789"), 0);
+	ck_assert_str_eq(a.report.digest, "crc32c:e3069283");
+	fake_stop(&a);
+}
+END_TEST
+
+START_TEST(bytes_are_kept_as_they_are)
+{
+	struct mu_chan_event e = value_event("");
+
+	start();
+	e.data = MU_STR("a\0b\r\n\xff");
+	ck_assert_int_eq(fake_event(&a, e), 0);
+	ck_assert_mem_eq(content("app.conf"), "a\0b\r\n\xff", 7);
+	fake_stop(&a);
+}
+END_TEST
+
+START_TEST(present_and_created_write_it_too)
+{
+	struct mu_chan_event e = value_event("first");
+
+	start();
+	e.type = MU_EVENT_PRESENT;
+	ck_assert_int_eq(fake_event(&a, e), 0);
+	ck_assert_str_eq(content("app.conf"), "first");
+	e.type = MU_EVENT_CREATED;
+	e.data = MU_STR("second");
+	ck_assert_int_eq(fake_event(&a, e), 0);
+	ck_assert_str_eq(content("app.conf"), "second");
+	fake_stop(&a);
+}
+END_TEST
+
+START_TEST(a_file_that_is_right_is_reported_without_a_reload)
+{
+	struct stat before, after;
+
+	put("app.conf", "one");
+	ck_assert_int_eq(stat(file, &before), 0);
+	set_str("reload", RELOAD);
+	set_str("check", "echo >> $D/checks");
+	start();
+	ck_assert_int_eq(give("one"), 0);
+	assert_reported(MU_REPORT_APPLIED, "");
+	ck_assert(!there("reloads"));
+	ck_assert(!there("checks"));
+	ck_assert_int_eq(stat(file, &after), 0);
+	ck_assert_uint_eq(before.st_ino, after.st_ino);
+	fake_stop(&a);
+}
+END_TEST
+
+START_TEST(other_nodes_and_other_events_are_not_its_affair)
+{
+	struct mu_chan_event e = value_event("x");
+
+	start();
+	e.path = MU_STR("/config/app/below");
+	ck_assert_int_eq(fake_event(&a, e), 0);
+	e.path = MU_STR("/config/app");
+	e.type = MU_EVENT_CHILDREN;
+	ck_assert_int_eq(fake_event(&a, e), 0);
+	ck_assert(!there("app.conf"));
+	ck_assert_uint_eq(a.report.count, 0);
+	fake_stop(&a);
+}
+END_TEST
+
+START_TEST(no_value_leaves_the_file_as_it_is)
+{
+	struct mu_chan_event e;
+
+	put("app.conf", "old");
+	start();
+	version++;
+	e = value_event("");
+	ck_assert_int_eq(fake_event(&a, e), 0);
+	assert_reported(MU_REPORT_REJECTED,
+	                "the node is empty; the file is left as it is");
+	e.data = (struct mu_str){ NULL, 0 };
+	ck_assert_int_eq(fake_event(&a, e), 0);
+	ck_assert_uint_eq(a.report.count, 2);
+	/* Gone since: the deletion comes next, and tells. */
+	e.has_stat = false;
+	ck_assert_int_eq(fake_event(&a, e), 0);
+	ck_assert_uint_eq(a.report.count, 2);
+	ck_assert_str_eq(content("app.conf"), "old");
+	assert_clean();
+	fake_stop(&a);
+}
+END_TEST
+
+START_TEST(the_mode_is_as_configured)
+{
+	struct stat st;
+
+	put("app.conf", "old");
+	set_str("mode", "0640");
+	start();
+	ck_assert_int_eq(give("new"), 0);
+	ck_assert_int_eq(stat(file, &st), 0);
+	ck_assert_uint_eq(st.st_mode & 07777, 0640);
+	fake_stop(&a);
+}
+END_TEST
+
+START_TEST(the_owner_stays)
+{
+	struct stat st;
+
+	put("app.conf", "old");
+	/* Only root can give a file away; for others it is theirs anyway. */
+	ck_assert_int_eq(stat(file, &st), 0);
+	if (geteuid() == 0)
+		ck_assert_int_eq(chown(file, 12345, 54321), 0);
+	start();
+	ck_assert_int_eq(give("new"), 0);
+	ck_assert_int_eq(stat(file, &st), 0);
+	ck_assert_uint_eq(st.st_uid, geteuid() == 0 ? 12345 : geteuid());
+	fake_stop(&a);
+}
+END_TEST
+
+START_TEST(deletion_keeps_the_file)
+{
+	struct mu_chan_event e = { .type = MU_EVENT_DELETED,
+		                   .path = MU_STR("/config/app") };
+
+	put("app.conf", "old");
+	start();
+	ck_assert_int_eq(fake_event(&a, e), 0);
+	ck_assert_str_eq(content("app.conf"), "old");
+	ck_assert(fake_logged(&a, "left as it is"));
+	fake_stop(&a);
+}
+END_TEST
+
+START_TEST(deletion_removes_the_file_if_told_to)
+{
+	struct mu_chan_event e = { .type = MU_EVENT_DELETED,
+		                   .path = MU_STR("/config/app"),
+		                   .zxid = 9 };
+
+	put("app.conf", "old");
+	set_str("on_delete", "remove");
+	set_str("reload", "echo reload >> $D/reloads");
+	start();
+	ck_assert_int_eq(fake_event(&a, e), 0);
+	ck_assert(!there("app.conf"));
+	ck_assert_str_eq(content("reloads"), "reload\n");
+	ck_assert_int_eq(a.report.state, MU_REPORT_APPLIED);
+	ck_assert_int_eq(a.report.zxid, 9);
+	ck_assert_str_eq(a.report.digest, "");
+	assert_clean();
+	fake_stop(&a);
+}
+END_TEST
+
+START_TEST(a_removal_that_fails_brings_the_file_back)
+{
+	struct mu_chan_event e = { .type = MU_EVENT_DELETED,
+		                   .path = MU_STR("/config/app") };
+
+	put("app.conf", "old");
+	set_str("on_delete", "remove");
+	set_str("reload", "test -e $D/app.conf || { echo no file; exit 1; }");
+	start();
+	ck_assert_int_eq(fake_event(&a, e), MU_EDATA);
+	ck_assert_str_eq(content("app.conf"), "old");
+	ck_assert_str_eq(a.report.reason, "reload: exit status 1: no file");
+	assert_clean();
+	fake_stop(&a);
+}
+END_TEST
+
+/* ---- the check ---- */
+
+START_TEST(the_check_sees_the_new_file)
+{
+	put("app.conf", "old");
+	set_str("check", "cat %f $MUSTER_FILE > $D/seen; cat $D/app.conf "
+	                 ">> $D/seen");
+	start();
+	ck_assert_int_eq(give("new"), 0);
+	ck_assert_str_eq(content("seen"), "newnewold");
+	fake_stop(&a);
+}
+END_TEST
+
+START_TEST(a_name_with_quotes_reaches_the_check_whole)
+{
+	char odd[300];
+
+	snprintf(odd, sizeof odd, "%s/it's \"$(odd)\".conf", dir);
+	row_count = 1; /* path alone */
+	set_str("file", odd);
+	set_str("check", "cat %f > $D/seen");
+	start();
+	ck_assert_int_eq(give("new"), 0);
+	ck_assert_str_eq(content("seen"), "new");
+	ck_assert_str_eq(fake_read(odd), "new");
+	fake_stop(&a);
+}
+END_TEST
+
+START_TEST(a_failed_check_leaves_the_old_file)
+{
+	struct stat before, after;
+
+	put("app.conf", "old");
+	ck_assert_int_eq(stat(file, &before), 0);
+	set_str("check", "grep -q good %f || { echo not good >&2; exit 7; }");
+	set_str("reload", RELOAD);
+	start();
+	ck_assert_int_eq(give("bad"), MU_EDATA);
+	ck_assert_str_eq(a.ack.reason, "check: exit status 7: not good");
+	assert_reported(MU_REPORT_REJECTED, "check: exit status 7: not good");
+	ck_assert_str_eq(content("app.conf"), "old");
+	ck_assert_int_eq(stat(file, &after), 0);
+	ck_assert_uint_eq(before.st_ino, after.st_ino);
+	ck_assert(!there("reloads"));
+	assert_clean();
+	/* And the next value, if good, is taken. */
+	ck_assert_int_eq(give("good"), 0);
+	ck_assert_str_eq(content("app.conf"), "good");
+	assert_reported(MU_REPORT_APPLIED, "");
+	fake_stop(&a);
+}
+END_TEST
+
+START_TEST(a_check_past_its_limit_is_a_refusal)
+{
+	struct mu_setting limit = FAKE_NUM("timeout_ms", MU_SETTING_INT, 200);
+
+	rows[row_count++] = limit;
+	set_str("check", "sleep 1000");
+	start();
+	ck_assert_int_eq(give("new"), MU_EDATA);
+	assert_reported(MU_REPORT_REJECTED, "check: not done in time, killed");
+	ck_assert(!there("app.conf"));
+	assert_clean();
+	fake_stop(&a);
+}
+END_TEST
+
+/* ---- the reload ---- */
+
+/* Fails for a file that has "bad" in it, and keeps a diary. */
+#define PICKY \
+	RELOAD "; if grep -q bad $D/app.conf; then echo I will not; exit 2; " \
+	       "fi"
+
+START_TEST(a_failed_reload_brings_the_old_file_back)
+{
+	struct stat st;
+
+	put("app.conf", "old");
+	ck_assert_int_eq(chmod(file, 0600), 0);
+	set_str("reload", PICKY);
+	start();
+	ck_assert_int_eq(give("bad"), MU_EDATA);
+	ck_assert_str_eq(a.ack.reason, "reload: exit status 2: I will not");
+	assert_reported(MU_REPORT_FAILED, "reload: exit status 2: I will not");
+	ck_assert_str_eq(content("app.conf"), "old");
+	ck_assert_int_eq(stat(file, &st), 0);
+	ck_assert_uint_eq(st.st_mode & 07777, 0600);
+	/* The service was told of both. */
+	ck_assert_str_eq(content("reloads"), "bad\nold\n");
+	assert_clean();
+	fake_stop(&a);
+}
+END_TEST
+
+START_TEST(a_failed_reload_is_tried_again_each_time)
+{
+	put("app.conf", "old");
+	set_str("reload", "test -e $D/well");
+	start();
+	ck_assert_int_eq(give("new"), MU_EDATA);
+	ck_assert_int_eq(give_again("new"), MU_EDATA);
+	ck_assert_str_eq(content("app.conf"), "old");
+	put("well", "");
+	ck_assert_int_eq(give_again("new"), 0);
+	ck_assert_str_eq(content("app.conf"), "new");
+	assert_reported(MU_REPORT_APPLIED, "");
+	assert_clean();
+	fake_stop(&a);
+}
+END_TEST
+
+START_TEST(without_an_old_file_a_failed_reload_leaves_none)
+{
+	set_str("reload", PICKY);
+	start();
+	ck_assert_int_eq(give("bad"), MU_EDATA);
+	assert_reported(MU_REPORT_FAILED, "reload: exit status 2: I will not");
+	ck_assert(!there("app.conf"));
+	ck_assert_str_eq(content("reloads"), "bad\n");
+	assert_clean();
+	fake_stop(&a);
+}
+END_TEST
+
+START_TEST(if_nothing_reloads_the_old_file_is_back_and_still_owed)
+{
+	put("app.conf", "old");
+	set_str("reload", "echo down; test -e $D/well");
+	start();
+	ck_assert_int_eq(give("new"), MU_EDATA);
+	assert_reported(MU_REPORT_FAILED,
+	                "reload: exit status 1: down; and with the old file "
+	                "back, reload: exit status 1: down");
+	ck_assert_str_eq(content("app.conf"), "old");
+	ck_assert(there("app.conf.muster-pending"));
+	/* The editor takes it back: the file is right, the service is not. */
+	put("well", "");
+	ck_assert_int_eq(give("old"), 0);
+	assert_reported(MU_REPORT_APPLIED, "");
+	assert_clean();
+	fake_stop(&a);
+}
+END_TEST
+
+/* ---- crashes ---- */
+
+/* Kills the runner the first time, between rename and reload. */
+#define DEADLY \
+	"if [ ! -e $D/killed ]; then echo >$D/killed; kill -9 $PPID; exec " \
+	"sleep 1000; fi; "
+
+static void crash_on(const char *text)
+{
+	version++;
+	fake_send(&a, value_event(text));
+	ck_assert_int_eq(fake_ack(&a, FAKE_WAIT_MS), FAKE_GONE);
+	ck_assert_int_eq(fake_exit(&a), SIGKILL);
+	fake_fini(&a);
+}
+
+START_TEST(a_crash_before_the_reload_leads_to_a_reload)
+{
+	put("app.conf", "old");
+	set_str("reload", DEADLY RELOAD);
+	start();
+	crash_on("new");
+	ck_assert_str_eq(content("app.conf"), "new");
+	ck_assert(!there("reloads"));
+	start();
+	ck_assert_int_eq(give_again("new"), 0);
+	ck_assert_str_eq(content("reloads"), "new\n");
+	assert_reported(MU_REPORT_APPLIED, "");
+	assert_clean();
+	/* Once is enough. */
+	ck_assert_int_eq(give_again("new"), 0);
+	ck_assert_str_eq(content("reloads"), "new\n");
+	fake_stop(&a);
+}
+END_TEST
+
+START_TEST(after_a_crash_a_failed_reload_still_finds_the_old_file)
+{
+	put("app.conf", "old");
+	set_str("reload", DEADLY PICKY);
+	start();
+	crash_on("bad");
+	start();
+	ck_assert_int_eq(give_again("bad"), MU_EDATA);
+	ck_assert_str_eq(content("app.conf"), "old");
+	ck_assert_str_eq(content("reloads"), "bad\nold\n");
+	assert_reported(MU_REPORT_FAILED, "reload: exit status 2: I will not");
+	assert_clean();
+	fake_stop(&a);
+}
+END_TEST
+
+START_TEST(after_a_crash_another_value_goes_back_to_the_last_good_one)
+{
+	put("app.conf", "old");
+	set_str("reload", DEADLY PICKY);
+	start();
+	crash_on("bad 1");
+	start();
+	/* "bad 1" was in place, but never in force. */
+	ck_assert_int_eq(give("bad 2"), MU_EDATA);
+	ck_assert_str_eq(content("app.conf"), "old");
+	assert_clean();
+	fake_stop(&a);
+}
+END_TEST
+
+START_TEST(after_a_crash_a_refused_value_goes_back_to_the_last_good_one)
+{
+	put("app.conf", "old");
+	set_str("reload", DEADLY RELOAD);
+	set_str("check", "! grep ugly %f");
+	start();
+	crash_on("new");
+	start();
+	ck_assert_int_eq(give("ugly"), MU_EDATA);
+	assert_reported(MU_REPORT_REJECTED, "check: exit status 1: ugly");
+	ck_assert_str_eq(content("app.conf"), "old");
+	ck_assert_str_eq(content("reloads"), "old\n");
+	assert_clean();
+	fake_stop(&a);
+}
+END_TEST
+
+START_TEST(after_a_crash_without_an_old_file_none_comes_back)
+{
+	set_str("reload", DEADLY PICKY);
+	put("app.conf.muster-old", "left by somebody");
+	start();
+	crash_on("bad");
+	start();
+	ck_assert_int_eq(give_again("bad"), MU_EDATA);
+	ck_assert(!there("app.conf"));
+	assert_clean();
+	fake_stop(&a);
+}
+END_TEST
+
+START_TEST(what_a_crash_left_half_written_is_no_obstacle)
+{
+	put("app.conf.muster-new", "half");
+	start();
+	ck_assert_int_eq(give("whole"), 0);
+	ck_assert_str_eq(content("app.conf"), "whole");
+	assert_clean();
+	fake_stop(&a);
+}
+END_TEST
+
+/* ---- places where no file can be ---- */
+
+START_TEST(a_directory_that_is_not_there_is_told)
+{
+	row_count = 1;
+	set_str("file", "/is/not/there/app.conf");
+	start();
+	ck_assert_int_eq(give("new"), MU_EIO);
+	assert_reported(MU_REPORT_FAILED,
+	                "cannot make /is/not/there/app.conf.muster-new: No "
+	                "such file or directory");
+	fake_stop(&a);
+}
+END_TEST
+
+START_TEST(a_directory_that_cannot_be_written_is_told)
+{
+	put("app.conf", "old");
+	ck_assert_int_eq(chmod(dir, 0555), 0);
+	start_with((struct fake_options){ .bound_by_modes = true });
+	ck_assert_int_eq(give("new"), MU_EIO);
+	ck_assert_int_eq(a.report.state, MU_REPORT_FAILED);
+	ck_assert_ptr_nonnull(strstr(a.report.reason, "Permission denied"));
+	ck_assert_str_eq(content("app.conf"), "old");
+	/* Put right, it goes on. */
+	ck_assert_int_eq(chmod(dir, 0755), 0);
+	ck_assert_int_eq(give_again("new"), 0);
+	ck_assert_str_eq(content("app.conf"), "new");
+	assert_clean();
+	fake_stop(&a);
+}
+END_TEST
+
+START_TEST(a_directory_in_the_files_place_is_told)
+{
+	ck_assert_int_eq(mkdir(file, 0755), 0);
+	start();
+	ck_assert_int_eq(give("new"), MU_EIO);
+	ck_assert_ptr_nonnull(strstr(a.report.reason, "is not a regular file"));
+	assert_clean();
+	fake_stop(&a);
+}
+END_TEST
+
+/* ---- settings ---- */
+
+static const struct {
+	const char *key, *value, *word;
+} bad_settings[] = {
+	{ "path", "", "`path`" },
+	{ "path", "config", "`path`" },
+	{ "file", "app.conf", "absolute" },
+	{ "mode", "rw-r--r--", "octal" },
+	{ "mode", "0888", "octal" },
+	{ "mode", "10000", "octal" },
+	{ "mode", "", "octal" },
+	{ "on_delete", "burn", "neither keep nor remove" },
+};
+
+START_TEST(a_wrong_setting_is_refused)
+{
+	struct fake_options o = { .plugin_file = fake_plugin("config-file"),
+		                  .settings = rows };
+	size_t at = 0;
+
+	while (at < row_count &&
+	       !mu_str_eq(rows[at].key, mu_str_of(bad_settings[_i].key)))
+		at++;
+	row_count = at == row_count ? at + 1 : row_count;
+	rows[at] = (struct mu_setting)FAKE_STR(bad_settings[_i].key,
+	                                       bad_settings[_i].value);
+	o.setting_count = row_count;
+	fake_start(&a, &o);
+	ck_assert_int_eq(fake_ready(&a), MU_ECONFIG);
+	ck_assert_msg(strstr(a.ready.reason, bad_settings[_i].word) != NULL,
+	              "%s", a.ready.reason);
+	fake_drain(&a);
+	fake_exit(&a);
+	fake_fini(&a);
+}
+END_TEST
+
+static void add_well(TCase *tc)
+{
+	tcase_add_test(tc, a_value_is_written_and_the_service_reloads);
+	tcase_add_test(tc, the_digest_is_crc32c);
+	tcase_add_test(tc, bytes_are_kept_as_they_are);
+	tcase_add_test(tc, present_and_created_write_it_too);
+	tcase_add_test(tc, a_file_that_is_right_is_reported_without_a_reload);
+	tcase_add_test(tc, other_nodes_and_other_events_are_not_its_affair);
+	tcase_add_test(tc, no_value_leaves_the_file_as_it_is);
+	tcase_add_test(tc, the_mode_is_as_configured);
+	tcase_add_test(tc, the_owner_stays);
+	tcase_add_test(tc, deletion_keeps_the_file);
+	tcase_add_test(tc, deletion_removes_the_file_if_told_to);
+	tcase_add_loop_test(
+		tc, a_wrong_setting_is_refused, 0,
+		(int)(sizeof bad_settings / sizeof bad_settings[0]));
+}
+
+static void add_ill(TCase *tc)
+{
+	tcase_add_test(tc, a_removal_that_fails_brings_the_file_back);
+	tcase_add_test(tc, the_check_sees_the_new_file);
+	tcase_add_test(tc, a_name_with_quotes_reaches_the_check_whole);
+	tcase_add_test(tc, a_failed_check_leaves_the_old_file);
+	tcase_add_test(tc, a_check_past_its_limit_is_a_refusal);
+	tcase_add_test(tc, a_failed_reload_brings_the_old_file_back);
+	tcase_add_test(tc, a_failed_reload_is_tried_again_each_time);
+	tcase_add_test(tc, without_an_old_file_a_failed_reload_leaves_none);
+	tcase_add_test(tc,
+	               if_nothing_reloads_the_old_file_is_back_and_still_owed);
+	tcase_add_test(tc, a_crash_before_the_reload_leads_to_a_reload);
+	tcase_add_test(tc,
+	               after_a_crash_a_failed_reload_still_finds_the_old_file);
+	tcase_add_test(
+		tc, after_a_crash_another_value_goes_back_to_the_last_good_one);
+	tcase_add_test(
+		tc,
+		after_a_crash_a_refused_value_goes_back_to_the_last_good_one);
+	tcase_add_test(tc, after_a_crash_without_an_old_file_none_comes_back);
+	tcase_add_test(tc, what_a_crash_left_half_written_is_no_obstacle);
+	tcase_add_test(tc, a_directory_that_is_not_there_is_told);
+	tcase_add_test(tc, a_directory_that_cannot_be_written_is_told);
+	tcase_add_test(tc, a_directory_in_the_files_place_is_told);
+}
+
+int main(void)
+{
+	Suite *s = suite_create("config-file");
+	TCase *well = tcase_create("well"), *ill = tcase_create("ill");
+	SRunner *sr;
+	int failed;
+
+	tcase_set_timeout(well, 60);
+	tcase_set_timeout(ill, 60);
+	tcase_add_checked_fixture(well, setup, teardown);
+	tcase_add_checked_fixture(ill, setup, teardown);
+	add_well(well);
+	add_ill(ill);
+	suite_add_tcase(s, well);
+	suite_add_tcase(s, ill);
+	sr = srunner_create(s);
+	srunner_run_all(sr, CK_ENV);
+	failed = srunner_ntests_failed(sr);
+	srunner_free(sr);
+	return failed ? 1 : 0;
+}
