@@ -113,6 +113,10 @@ install: all
 	install -m 644 $(PLUGINS) $(DESTDIR)$(PREFIX)/lib/muster/plugins/
 	install -m 644 include/muster/*.h $(DESTDIR)$(PREFIX)/include/muster/
 	install -m 644 conf/*.conf $(DESTDIR)$(PREFIX)/share/muster/
+	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
+	for unit in broker agent; do \
+	  sed 's|@PREFIX@|$(PREFIX)|g' packaging/systemd/muster-$$unit.service \
+	    > $(DESTDIR)$(PREFIX)/lib/systemd/system/muster-$$unit.service; done
 
 # ---- tests --------------------------------------------------------------------
 

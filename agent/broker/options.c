@@ -17,7 +17,7 @@ const struct mu_conf_row mu_broker_rows[] = {
 	{ "listen", MU_CONF_LIST, AT(listen),
 	  "[ \"tcp://127.0.0.1:7400\", \"ipc:///run/muster/broker.sock\" ]", 0, 0, "",
 	  "addresses to listen on: loopback and ipc; port * takes a free one", false },
-	{ "data_dir", MU_CONF_STR, AT(data_dir), "\"/var/lib/muster\"", 1, 4000, "",
+	{ "data_dir", MU_CONF_STR, AT(data_dir), "\"/var/lib/muster/broker\"", 1, 4000, "",
 	  "directory that belongs to this broker alone", false },
 	{ "ready_file", MU_CONF_STR, AT(ready_file), "\"\"", 0, 4000, "",
 	  "file for the addresses, one a line, written once it listens; empty: none", false },

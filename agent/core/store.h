@@ -62,7 +62,10 @@ struct mu_store_config {
 	X(MU_CLOSE_UNKNOWN_OP, "unknown operation") \
 	X(MU_CLOSE_TOO_MANY, "too many sessions or links") \
 	X(MU_CLOSE_SILENT, "silent for the session's timeout") \
-	X(MU_CLOSE_MEMORY, "out of memory")
+	X(MU_CLOSE_MEMORY, "out of memory") \
+	X(MU_CLOSE_FLOODED, "far too many requests without a reply") \
+	X(MU_CLOSE_JOURNAL, "the journal could not take the new session") \
+	X(MU_CLOSE_ENTROPY, "no random bytes for a new session")
 
 enum mu_close_reason {
 #define MU_CLOSE_ENUM(name, word) name,
@@ -118,7 +121,9 @@ int mu_store_link_open(struct mu_store *s, uint32_t link, const char *origin,
 void mu_store_link_lost(struct mu_store *s, uint32_t link);
 
 /* One record came in, without its length. Anything may be in it. Records for a
- * link that has ended are ignored. */
+ * link that has ended are ignored. The first is the handshake. A session that is
+ * resumed gets the timeout asked for now; after a restart it has the one that
+ * it was made with. */
 void mu_store_receive(struct mu_store *s, uint32_t link, const void *record,
                       size_t len, struct mu_when when);
 
@@ -139,12 +144,16 @@ int mu_store_durable(struct mu_store *s, uint64_t index);
  * forgotten, and their requests answered with MU_EIO. */
 void mu_store_refused(struct mu_store *s);
 
-/* At start, before any link: apply a command from the journal. MU_EDATA if it
- * does not decode; MU_ENOMEM. */
+/* At start, before any link: apply the next command from the journal. It has its
+ * zxid from when it was logged, in whatever epoch, and takes the next index.
+ * MU_EDATA if it does not decode or its zxid is not above the one before it:
+ * nothing has changed. MU_ENOMEM: as mu_store_durable. */
 int mu_store_replay(struct mu_store *s, const void *command, size_t len);
 
 /* The next effect, in order; false when there is none. Bytes and links are
- * borrowed until the next call on s other than this one. */
+ * borrowed until the next call on s other than this one. Links that ended are
+ * told last, after all that was sent to them; take all effects before giving a
+ * link's number again. */
 bool mu_store_effect(struct mu_store *s, struct mu_effect *out);
 
 struct mu_store_stats {

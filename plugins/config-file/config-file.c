@@ -6,7 +6,7 @@
  *     file = "/etc/nginx/nginx.conf"; # absolute; a symbolic link is replaced
  *     check = "nginx -t -c %f";       # optional; %f: the new bytes, in a file
  *     reload = "nginx -s reload";     # optional
- *     timeout_ms = 10000;             # of each command; check, reload and the
+ *     timeout_ms = 8000;              # of each command; check, reload and the
  *                                     # reload of the old file should together
  *                                     # fit the deadline of a callback
  *     mode = "0644";
@@ -38,7 +38,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#define TIMEOUT_MS 10000
+#define TIMEOUT_MS \
+	8000 /* three of them fit the default deadline of a callback */
 #define OLD_MAX (64u * 1024 * 1024) /* bytes of a file that we replace */
 
 struct config_file {

@@ -23,7 +23,7 @@ START_TEST(without_a_file_there_are_the_defaults)
 	ck_assert_int_eq(mu_broker_options_load(NULL, &o, &err), 0);
 	ck_assert_uint_eq(o.listen.count, 2);
 	ck_assert_str_eq(o.listen.item[0], "tcp://127.0.0.1:7400");
-	ck_assert_str_eq(o.data_dir, "/var/lib/muster");
+	ck_assert_str_eq(o.data_dir, "/var/lib/muster/broker");
 	ck_assert_str_eq(o.ready_file, "");
 	l = mu_broker_options_native(&o);
 	ck_assert_uint_eq(l.outbox_max, 8u << 20);
@@ -192,7 +192,7 @@ START_TEST(a_reload_takes_what_may_change_and_names_the_rest)
 	mu_broker_options_fini(&fresh);
 	ck_assert_str_eq(kept, "listen data_dir packet_max ");
 	ck_assert_uint_eq(o.listen.count, 2);
-	ck_assert_str_eq(o.data_dir, "/var/lib/muster");
+	ck_assert_str_eq(o.data_dir, "/var/lib/muster/broker");
 	ck_assert_int_eq(o.packet_max, 1048575);
 	ck_assert_str_eq(o.log_level, "debug");
 	ck_assert_int_eq(o.tick_ms, 7);

@@ -1,0 +1,497 @@
+/* What a command does to the tree and the sessions; see command.h. */
+#include "command.h"
+
+#include "bug.h"
+#include "err.h"
+#include "mem.h"
+
+#include <string.h>
+
+#define SUFFIX_MAX 12u /* "-2147483648" and its final NUL (rule 57) */
+
+/* One application: what the operations below share. Each of them returns 0, a
+ * result that the client is told, or MU_ENOMEM. */
+struct run {
+	const struct mu_command *c;
+	struct mu_tree *tree;
+	struct mu_sessions *sessions;
+	uint64_t now_ms;
+	struct mu_stamp stamp;
+	struct mu_outcome *out;
+};
+
+void mu_outcome_fini(struct mu_outcome *out)
+{
+	mu_buf_fini(&out->body);
+	mu_buf_fini(&out->events);
+	mu_buf_fini(&out->path);
+}
+
+bool mu_outcome_event(struct mu_in *walk, enum mu_node_event *type,
+                      struct mu_str *path)
+{
+	if (mu_in_left(walk) == 0)
+		return false;
+	*type = (enum mu_node_event)mu_get_int(walk);
+	*path = mu_get_str(walk);
+	MU_BUG_ON(!mu_in_ok(walk));
+	return true;
+}
+
+static void note(struct run *r, enum mu_node_event type, struct mu_str path)
+{
+	mu_put_int(&r->out->events, (int32_t)type);
+	mu_put_str(&r->out->events, path);
+	r->out->event_count++;
+}
+
+static struct mu_str scratch_path(const struct run *r)
+{
+	return (struct mu_str){ (const char *)r->out->path.data,
+		                (uint32_t)r->out->path.len };
+}
+
+/* ---- create: rules 27, 55, 57, 58, 60 ---- */
+
+/* Where the last '/' of a path stands; false if there is none, or a NUL. */
+static bool last_slash(struct mu_str path, uint32_t *at)
+{
+	bool found = false;
+
+	for (uint32_t i = 0; i < path.len; i++) {
+		if (path.at[i] == '\0')
+			return false;
+		if (path.at[i] == '/') {
+			*at = i;
+			found = true;
+		}
+	}
+	return found;
+}
+
+/* The node in front of the last '/', by ZooKeeper's order: whether a path is
+ * legal as a whole is looked at later, and an illegal parent is just not there
+ * (rules 60, 61). MU_EINVAL, MU_ENONODE. */
+static int find_parent(const struct run *r, struct mu_str path,
+                       mu_node_id *parent)
+{
+	struct mu_str up = path;
+	uint32_t slash = 0;
+
+	if (!last_slash(path, &slash))
+		return MU_EINVAL;
+	up.len = slash ? slash : 1;
+	*parent = mu_path_check(up, NULL) ? MU_NODE_NONE
+	                                  : mu_tree_find(r->tree, up);
+	return *parent ? 0 : MU_ENONODE;
+}
+
+/* The path as it will be, with its number, in out->path. */
+static int final_path(struct run *r, const struct mu_create_request *q,
+                      mu_node_id parent)
+{
+	struct mu_buf *b = &r->out->path;
+
+	mu_buf_reset(b);
+	mu_buf_put(b, q->path.at, q->path.len);
+	if (mu_mode_is_sequential(q->mode)) {
+		char suffix[SUFFIX_MAX];
+		size_t n = mu_format(suffix, sizeof suffix, "%010d",
+		                     (int)mu_tree_creates(r->tree, parent));
+
+		mu_buf_put(b, suffix, n);
+	}
+	if (mu_buf_failed(b))
+		return MU_ENOMEM;
+	return mu_path_check(scratch_path(r), NULL);
+}
+
+static int check_create(const struct run *r, int32_t op,
+                        const struct mu_create_request *q)
+{
+	uint32_t slash;
+
+	if (op == MU_OP_CREATE_CONTAINER || op == MU_OP_CREATE_TTL)
+		return MU_EUNIMPLEMENTED;
+	if (q->mode < MU_MODE_PERSISTENT ||
+	    q->mode > MU_MODE_EPHEMERAL_SEQUENTIAL)
+		return MU_EINVAL;
+	if (mu_mode_is_ephemeral(q->mode) &&
+	    !mu_sessions_find(r->sessions, r->c->session))
+		return MU_EEXPIRED;
+	if (!last_slash(q->path, &slash))
+		return MU_EINVAL;
+	/* Others than open are refused, not ignored, until they are kept. */
+	return mu_acl_is_open(&q->acl) ? 0 : MU_EINVALIDACL;
+}
+
+static int add_node(struct run *r, const struct mu_create_request *q,
+                    mu_node_id *id)
+{
+	struct mu_str path, name;
+	mu_node_id parent;
+	int64_t owner = mu_mode_is_ephemeral(q->mode) ? r->c->session : 0;
+	int32_t len = q->data.at ? (int32_t)q->data.len : -1;
+	int err = find_parent(r, q->path, &parent);
+
+	if (err)
+		return err;
+	err = final_path(r, q, parent);
+	if (err)
+		return err;
+	path = scratch_path(r);
+	name = mu_path_name(path);
+	if (name.len == 0) /* "/" */
+		return MU_EEXISTS;
+	err = mu_tree_create(r->tree, parent, name, q->data.at, len, owner,
+	                     &r->stamp, id);
+	if (err)
+		return err;
+	note(r, MU_NODE_CREATED, path);
+	note(r, MU_NODE_CHILDREN_CHANGED, mu_path_parent(path));
+	return 0;
+}
+
+static void put_stat_of(struct run *r, mu_node_id id)
+{
+	struct mu_stat stat;
+
+	mu_tree_stat(r->tree, id, &stat);
+	mu_put_stat(&r->out->body, &stat);
+}
+
+static int run_create(struct run *r, int32_t op, struct mu_in *in)
+{
+	struct mu_create_request q;
+	mu_node_id id;
+	int err;
+
+	if (mu_get_create(in, op, &q))
+		return MU_EDATA;
+	err = check_create(r, op, &q);
+	if (!err)
+		err = add_node(r, &q, &id);
+	if (err)
+		return err;
+	mu_put_str(&r->out->body, scratch_path(r));
+	if (op != MU_OP_CREATE) /* rule 62 */
+		put_stat_of(r, id);
+	return 0;
+}
+
+/* ---- delete: rules 30, 61 ---- */
+
+static bool is_special(struct mu_str path)
+{
+	static const struct mu_str special[] = {
+		{ "/", 1 },
+		{ "/zookeeper", 10 },
+		{ "/zookeeper/quota", 16 },
+		{ "/zookeeper/config", 17 },
+	};
+
+	for (size_t i = 0; i < sizeof special / sizeof special[0]; i++)
+		if (mu_str_eq(path, special[i]))
+			return true;
+	return false;
+}
+
+static int remove_node(struct run *r, mu_node_id id, struct mu_str path)
+{
+	int err = mu_tree_delete(r->tree, id, &r->stamp);
+
+	if (err)
+		return err;
+	note(r, MU_NODE_DELETED, path);
+	note(r, MU_NODE_CHILDREN_CHANGED, mu_path_parent(path));
+	return 0;
+}
+
+static bool version_fits(const struct run *r, mu_node_id id, int32_t expected)
+{
+	return expected == -1 || expected == mu_tree_version(r->tree, id);
+}
+
+static int run_delete(struct run *r, int32_t op, struct mu_in *in)
+{
+	struct mu_delete_request q;
+	mu_node_id id;
+	int err;
+
+	(void)op;
+	if (mu_get_delete(in, &q))
+		return MU_EDATA;
+	if (is_special(q.path))
+		return MU_EINVAL;
+	err = find_parent(r, q.path, &id);
+	if (err)
+		return err;
+	id = mu_path_check(q.path, NULL) ? MU_NODE_NONE
+	                                 : mu_tree_find(r->tree, q.path);
+	if (!id)
+		return MU_ENONODE;
+	if (!version_fits(r, id, q.version))
+		return MU_EBADVERSION;
+	return remove_node(r, id, q.path);
+}
+
+/* ---- setData and check: rules 30, 55, 62 ---- */
+
+static int find_at(const struct run *r, struct mu_str path, int32_t version,
+                   mu_node_id *id)
+{
+	if (mu_path_check(path, NULL))
+		return MU_EINVAL;
+	*id = mu_tree_find(r->tree, path);
+	if (!*id)
+		return MU_ENONODE;
+	return version_fits(r, *id, version) ? 0 : MU_EBADVERSION;
+}
+
+static int run_set_data(struct run *r, int32_t op, struct mu_in *in)
+{
+	struct mu_set_data_request q;
+	mu_node_id id;
+	int err;
+
+	(void)op;
+	if (mu_get_set_data(in, &q))
+		return MU_EDATA;
+	err = find_at(r, q.path, q.version, &id);
+	if (!err)
+		err = mu_tree_set(r->tree, id, q.data.at,
+		                  q.data.at ? (int32_t)q.data.len : -1,
+		                  &r->stamp);
+	if (err)
+		return err;
+	note(r, MU_NODE_DATA_CHANGED, q.path);
+	put_stat_of(r, id);
+	return 0;
+}
+
+static int run_check(struct run *r, int32_t op, struct mu_in *in)
+{
+	struct mu_check_request q;
+	mu_node_id id;
+
+	(void)op;
+	if (mu_get_check(in, &q))
+		return MU_EDATA;
+	return find_at(r, q.path, q.version, &id);
+}
+
+/* ---- multi: rules 63 to 67 ---- */
+
+typedef int run_fn(struct run *r, int32_t op, struct mu_in *in);
+
+static const struct op_row {
+	int32_t op;
+	int32_t result; /* type in a multi's result (rule 65) */
+	run_fn *run;
+} op_rows[] = {
+	{ MU_OP_CREATE, MU_OP_CREATE, run_create },
+	{ MU_OP_CREATE2, MU_OP_CREATE2, run_create },
+	{ MU_OP_CREATE_CONTAINER, MU_OP_CREATE2, run_create },
+	{ MU_OP_CREATE_TTL, MU_OP_CREATE2, run_create },
+	{ MU_OP_DELETE, MU_OP_DELETE, run_delete },
+	{ MU_OP_SET_DATA, MU_OP_SET_DATA, run_set_data },
+	{ MU_OP_CHECK, MU_OP_CHECK, run_check },
+};
+
+static const struct op_row *row_of(int32_t op)
+{
+	for (size_t i = 0; i < sizeof op_rows / sizeof op_rows[0]; i++)
+		if (op_rows[i].op == op)
+			return &op_rows[i];
+	return NULL;
+}
+
+static bool is_fatal(int err)
+{
+	return err == MU_ENOMEM || err == MU_EDATA;
+}
+
+/* One operation of a multi: 1 at the terminator, else as run_fn. */
+static int run_sub(struct run *r, struct mu_in *in)
+{
+	struct mu_multi_header h;
+	const struct op_row *row;
+
+	if (mu_get_multi_header(in, &h))
+		return MU_EDATA;
+	if (h.done)
+		return 1;
+	row = row_of(h.op);
+	if (!row)
+		return MU_EDATA;
+	mu_put_multi_header(&r->out->body, row->result, false, 0);
+	return row->run(r, h.op, in);
+}
+
+static int count_subs(struct mu_in in, uint32_t *count)
+{
+	struct mu_buf none;
+	struct mu_multi_header h;
+
+	mu_buf_init(&none);
+	none.failed = true; /* decode only: a failed buffer takes nothing */
+	for (*count = 0;; ++*count) {
+		if (mu_get_multi_header(&in, &h))
+			return MU_EDATA;
+		if (h.done)
+			return 0;
+		if (h.op == MU_OP_MULTI ||
+		    mu_put_command_body(&none, h.op, &in))
+			return MU_EDATA;
+	}
+}
+
+/* Rule 64: every result is an error; those before the failed one are 0. */
+static void put_failures(struct mu_buf *b, uint32_t count, uint32_t failed,
+                         int err)
+{
+	for (uint32_t i = 0; i < count; i++) {
+		int code = i < failed ? 0 : i == failed ? err : MU_EROLLEDBACK;
+
+		mu_put_multi_header(b, MU_OP_ERROR, false, code);
+		mu_put_int(b, code);
+	}
+}
+
+static int run_multi(struct run *r, int32_t op, struct mu_in *in)
+{
+	struct mu_outcome *out = r->out;
+	struct mu_in again = *in;
+	uint32_t done = 0, count;
+	int err;
+
+	(void)op;
+	while ((err = run_sub(r, in)) == 0)
+		done++;
+	if (is_fatal(err))
+		return err;
+	if (err < 0) {
+		if (count_subs(again, &count))
+			return MU_EDATA;
+		mu_tree_rollback(r->tree);
+		mu_tree_begin(r->tree);
+		mu_buf_cut(&out->body, 0);
+		mu_buf_cut(&out->events, 0);
+		out->event_count = 0;
+		put_failures(&out->body, count, done, err);
+	}
+	mu_put_multi_header(&out->body, MU_OP_ERROR, true, -1);
+	return 0;
+}
+
+/* ---- sessions: rules 13, 47 ---- */
+
+static int run_create_session(struct run *r, struct mu_in *in)
+{
+	struct mu_create_session q;
+	struct mu_session *session;
+	struct mu_str origin = r->c->origin;
+	uint8_t password[MU_PASSWORD_LEN];
+	int err;
+
+	if (mu_get_create_session(in, &q))
+		return MU_EDATA;
+	memcpy(password, q.password.at, sizeof password);
+	err = mu_sessions_add(r->sessions, r->c->session, password,
+	                      (uint32_t)q.timeout_ms, r->now_ms, &session);
+	if (err)
+		return err == MU_ENOMEM ? MU_ENOMEM : MU_EDATA;
+	if (origin.len >= MU_ORIGIN_MAX)
+		origin.len = MU_ORIGIN_MAX - 1;
+	if (origin.len)
+		memcpy(session->origin, origin.at, origin.len);
+	session->origin[origin.len] = '\0';
+	return 0;
+}
+
+static int take_first(void *arg, mu_node_id id)
+{
+	*(mu_node_id *)arg = id;
+	return 1;
+}
+
+/* All ephemerals go under the one zxid. */
+static int run_close_session(struct run *r, struct mu_in *in)
+{
+	struct mu_session *session;
+	enum mu_close_cause cause;
+	mu_node_id id;
+
+	if (mu_get_close_session(in, &cause))
+		return MU_EDATA;
+	session = mu_sessions_find(r->sessions, r->c->session);
+	if (!session)
+		return MU_EEXPIRED;
+	while (mu_tree_owned(r->tree, r->c->session, take_first, &id)) {
+		int err;
+
+		mu_buf_reset(&r->out->path);
+		mu_tree_path(r->tree, id, &r->out->path);
+		if (mu_buf_failed(&r->out->path))
+			return MU_ENOMEM;
+		err = remove_node(r, id, scratch_path(r));
+		MU_BUG_ON(err && err != MU_ENOMEM);
+		if (err)
+			return err;
+	}
+	if (mu_buf_failed(&r->out->events))
+		return MU_ENOMEM;
+	mu_sessions_remove(r->sessions, session);
+	return 0;
+}
+
+/* ---- the whole ---- */
+
+static int run_any(struct run *r)
+{
+	struct mu_in in = r->c->body;
+	const struct op_row *row;
+
+	switch (r->c->type) {
+	case MU_OP_CREATE_SESSION:
+		return run_create_session(r, &in);
+	case MU_OP_CLOSE_SESSION:
+		return run_close_session(r, &in);
+	case MU_OP_MULTI:
+		return run_multi(r, r->c->type, &in);
+	default:
+		row = row_of(r->c->type);
+		if (!row || !mu_command_is_write(r->c->type))
+			return MU_EDATA;
+		return row->run(r, r->c->type, &in);
+	}
+}
+
+int mu_command_apply(const struct mu_command *c, struct mu_tree *tree,
+                     struct mu_sessions *sessions, uint64_t now_ms,
+                     struct mu_outcome *out)
+{
+	struct run r = { .c = c,
+		         .tree = tree,
+		         .sessions = sessions,
+		         .now_ms = now_ms,
+		         .stamp = { c->zxid, c->time_ms },
+		         .out = out };
+	int err;
+
+	mu_buf_reset(&out->body);
+	mu_buf_reset(&out->events);
+	out->event_count = 0;
+	mu_tree_begin(tree);
+	err = run_any(&r);
+	if (mu_buf_failed(&out->body) || mu_buf_failed(&out->events))
+		err = MU_ENOMEM;
+	if (is_fatal(err)) {
+		mu_tree_rollback(tree);
+		return err;
+	}
+	MU_BUG_ON(err && (out->body.len || out->event_count));
+	mu_tree_commit(tree);
+	out->err = err;
+	return 0;
+}
