@@ -5,10 +5,10 @@ build=$1 layer=$2
 shift 2
 mkdir -p "$build/results"
 
-one() { # BUILD PROGRAM
+one() { # BUILD PROGRAM LAYER
 	local name out rc line checks bad
 	name=$(basename "$2")
-	out="$1/results/$name.log"
+	out="$1/results/$3.$name.log"
 	timeout "${TEST_TIMEOUT:-300}" "$2" >"$out" 2>&1
 	rc=$?
 	# Check's closing line: 100%: Checks: 8, Failures: 0, Errors: 0
@@ -19,7 +19,7 @@ one() { # BUILD PROGRAM
 	# No line, or a bad exit without a failure: the program itself failed.
 	if [ -z "$line" ]; then checks=1 bad=1; fi
 	if [ "$rc" != 0 ] && [ "$bad" = 0 ]; then checks=$((checks + 1)) bad=1; fi
-	echo "$((checks - bad)) $bad" >"$1/results/$name.count"
+	echo "$((checks - bad)) $bad" >"$1/results/$3.$name.count"
 	if [ "$bad" = 0 ]; then
 		echo "  ok   $name: $checks"
 	else
@@ -33,4 +33,4 @@ export -f one
 echo "$layer ($build)"
 [ $# -gt 0 ] || { echo "  no tests"; exit 0; }
 export CK_VERBOSITY=normal
-printf '%s\0' "$@" | xargs -0 -n 1 -P "${TEST_JOBS:-2}" bash -c 'one "$0" "$1"' "$build"
+printf '%s\0' "$@" | xargs -0 -n 1 -P "${TEST_JOBS:-2}" bash -c 'one "$0" "$2" "$1"' "$build" "$layer"
