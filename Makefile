@@ -162,8 +162,11 @@ SAN := -O1 -g -fno-omit-frame-pointer -fno-sanitize-recover=all
 test: deps
 	@rm -rf $(BUILD)/results build-asan/results build-cov/results
 	@$(MAKE) --no-print-directory -j2 all $(UNIT) $(IOTEST) $(SIM) $(PLUGIN) $(SYSTEM) $(LIES)
-	@$(MAKE) --no-print-directory -k lint purity unit io sim plugins system test-asan coverage; \
+	@$(MAKE) --no-print-directory -k lint purity test-clang unit io sim plugins system test-asan coverage; \
 	  tests/lib/total.sh $$? $(BUILD)/results build-asan/results build-cov/results
+test-clang:
+	@if command -v clang >/dev/null; then $(MAKE) --no-print-directory -j2 BUILD=build-clang CC=clang all; \
+	  else echo 'clang is not installed: NOT compiled with it'; fi
 test-asan:
 	@$(MAKE) --no-print-directory -j2 BUILD=build-asan CFLAGS='$(SAN) -fsanitize=address,undefined' asan-build
 	@$(MAKE) --no-print-directory -k BUILD=build-asan CFLAGS='$(SAN) -fsanitize=address,undefined' unit io plugins
@@ -210,6 +213,6 @@ help:
 	@echo 'make test-asan test-tsan coverage fuzz bench lint purity format clean'
 clean:
 	rm -rf build build-*
-.PHONY: all install unit io sim plugins system test test-asan asan-build test-tsan coverage cov-build bench fuzz \
+.PHONY: all install unit io sim plugins system test test-clang test-asan asan-build test-tsan coverage cov-build bench fuzz \
         purity lint format deps run help clean
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -6,7 +6,7 @@
 set -eu
 
 packages=(
-	gcc libc6-dev make pkg-config binutils
+	gcc g++ libc6-dev make pkg-config binutils
 	libzmq3-dev    # the native carrier
 	libuv1-dev     # event loop, processes, signals
 	libconfig-dev  # configuration files

@@ -1,0 +1,289 @@
+#include "mailbox.h"
+
+#include "bug.h"
+#include "mem.h"
+
+#include <string.h>
+
+enum kind { KIND_VALUE, KIND_CHILDREN, KIND_MEMBER, KIND_LINK };
+
+struct letter {
+	struct letter *next;
+	struct mu_chan_event e; /* its texts lie in text and old */
+	char *old;              /* owned: the bytes of old_data, or NULL */
+	enum kind kind;
+	uint32_t hash; /* of the path */
+	size_t bytes;
+	char text[];
+};
+
+struct mu_mailbox {
+	uint32_t queue_max;
+	struct letter *head, **tail;
+	size_t count, bytes;
+	bool out;        /* the head is with the instance */
+	uint64_t due_ms; /* the head is not given before */
+	uint64_t last_seq;
+};
+
+uint32_t mu_backoff_ms(uint32_t n)
+{
+	uint32_t ms = MU_BACKOFF_FIRST_MS;
+
+	if (n == 0)
+		return 0;
+	while (--n && ms < MU_BACKOFF_LAST_MS)
+		ms *= 2;
+	return ms < MU_BACKOFF_LAST_MS ? ms : MU_BACKOFF_LAST_MS;
+}
+
+static enum kind kind_of(uint32_t type)
+{
+	if (type == MU_EVENT_CHILDREN)
+		return KIND_CHILDREN;
+	if (type < MU_EVENT_MEMBER_PRESENT)
+		return KIND_VALUE;
+	return type < MU_EVENT_CONNECTED ? KIND_MEMBER : KIND_LINK;
+}
+
+static uint32_t hash_of(struct mu_str s)
+{
+	uint32_t h = 2166136261u;
+
+	for (uint32_t i = 0; i < s.len; i++)
+		h = (h ^ (uint8_t)s.at[i]) * 16777619u;
+	return h;
+}
+
+/* ---- letters ---- */
+
+/* Fields of an event that point to bytes, save the old value. */
+static const size_t text_at[] = {
+	offsetof(struct mu_chan_event, path),
+	offsetof(struct mu_chan_event, data),
+	offsetof(struct mu_chan_event, name),
+	offsetof(struct mu_chan_event, id),
+	offsetof(struct mu_chan_event, address),
+	offsetof(struct mu_chan_event, version),
+	offsetof(struct mu_chan_event, boot_id),
+	offsetof(struct mu_chan_event, state),
+	offsetof(struct mu_chan_event, labels),
+};
+#define TEXTS (sizeof text_at / sizeof text_at[0])
+
+static struct mu_str *text_of(struct mu_chan_event *e, size_t i)
+{
+	return (struct mu_str *)(void *)((char *)e + text_at[i]);
+}
+
+static void letter_free(struct letter *l)
+{
+	mu_free(l->old);
+	mu_free(l);
+}
+
+static struct letter *letter_new(const struct mu_chan_event *e)
+{
+	struct mu_chan_event copy = *e;
+	size_t len = 0, used = 0;
+	struct letter *l;
+
+	for (size_t i = 0; i < TEXTS; i++)
+		len += text_of(&copy, i)->len;
+	l = mu_alloc(sizeof *l + len + 1);
+	if (!l)
+		return NULL;
+	for (size_t i = 0; i < TEXTS; i++) {
+		struct mu_str *s = text_of(&copy, i);
+
+		if (!s->at)
+			continue;
+		memcpy(l->text + used, s->at, s->len);
+		s->at = l->text + used;
+		used += s->len;
+	}
+	if (e->old_data.at) {
+		l->old = mu_alloc((size_t)e->old_data.len + 1);
+		if (!l->old) {
+			mu_free(l);
+			return NULL;
+		}
+		memcpy(l->old, e->old_data.at, e->old_data.len);
+		copy.old_data.at = l->old;
+	}
+	copy.flags &= ~(uint32_t)MU_EVENT_AGAIN;
+	copy.attempt = 1;
+	l->e = copy;
+	l->kind = kind_of(e->type);
+	l->hash = hash_of(e->path);
+	l->bytes = len + e->old_data.len;
+	return l;
+}
+
+/* ---- the queue ---- */
+
+struct mu_mailbox *mu_mailbox_new(uint32_t queue_max)
+{
+	struct mu_mailbox *b = mu_alloc(sizeof *b);
+
+	if (!b)
+		return NULL;
+	b->queue_max = queue_max;
+	b->tail = &b->head;
+	return b;
+}
+
+/* Take the letter that *p points to out of the queue; it is the caller's. */
+static struct letter *unlink_at(struct mu_mailbox *b, struct letter **p)
+{
+	struct letter *l = *p;
+
+	if (l == b->head)
+		b->due_ms = 0;
+	*p = l->next;
+	if (!*p)
+		b->tail = p;
+	b->count--;
+	b->bytes -= l->bytes;
+	return l;
+}
+
+void mu_mailbox_free(struct mu_mailbox *b)
+{
+	if (!b)
+		return;
+	while (b->head)
+		letter_free(unlink_at(b, &b->head));
+	mu_free(b);
+}
+
+/* The newest letter from *p on of the kind and path of `like`; NULL if none. */
+static struct letter **newest(struct letter **p, const struct letter *like)
+{
+	struct letter **found = NULL;
+
+	for (; *p; p = &(*p)->next)
+		if ((*p)->hash == like->hash && (*p)->kind == like->kind &&
+		    mu_str_eq((*p)->e.path, like->e.path))
+			found = p;
+	return found;
+}
+
+/* `l` stands for `older` too: what it was before, and how many there were. */
+static void absorb(struct mu_mailbox *b, struct letter *l, struct letter *older)
+{
+	char *old = l->old;
+	struct mu_str data = l->e.old_data;
+	size_t before = l->bytes;
+
+	l->old = older->old;
+	l->e.old_data = older->e.old_data;
+	l->bytes = l->bytes - data.len + older->e.old_data.len;
+	b->bytes = b->bytes - before + l->bytes;
+	l->e.count += older->e.count;
+	l->e.flags |= older->e.flags & (MU_EVENT_OVERFLOW | MU_EVENT_COALESCED);
+	older->old = old;
+	letter_free(older);
+}
+
+static void append(struct mu_mailbox *b, struct letter *l)
+{
+	l->e.seq = ++b->last_seq;
+	*b->tail = l;
+	b->tail = &l->next;
+	b->count++;
+	b->bytes += l->bytes;
+}
+
+int mu_mailbox_put(struct mu_mailbox *b, const struct mu_chan_event *e)
+{
+	struct letter *l = letter_new(e);
+	struct letter **older = NULL, **queue = &b->head;
+	bool failed;
+
+	if (!l)
+		return MU_ENOMEM;
+	failed = b->head && !b->out && b->head->e.attempt > 1;
+	if (b->out)
+		queue = &b->head->next;
+	if (b->count >= b->queue_max)
+		older = newest(queue, l);
+	else if (failed && b->head->kind == l->kind &&
+	         mu_str_eq(b->head->e.path, l->e.path))
+		older = &b->head;
+	if (!older && (b->count >= MU_MAILBOX_PATHS_MAX ||
+	               l->bytes > MU_MAILBOX_BYTES_MAX - b->bytes)) {
+		letter_free(l);
+		return MU_EFULL;
+	}
+	if (older) {
+		if (b->count >= b->queue_max)
+			l->e.flags |= MU_EVENT_OVERFLOW;
+		absorb(b, l, unlink_at(b, older));
+	}
+	append(b, l);
+	return 0;
+}
+
+/* ---- giving ---- */
+
+const struct mu_chan_event *mu_mailbox_give(struct mu_mailbox *b,
+                                            uint64_t now_ms)
+{
+	if (!b->head || b->out || now_ms < b->due_ms)
+		return NULL;
+	b->out = true;
+	return &b->head->e;
+}
+
+/* The head was not handled: a newer one of its path takes over, or it stays. */
+static void keep_or_replace(struct mu_mailbox *b, uint64_t due_ms)
+{
+	struct letter *l = b->head;
+	struct letter **newer = newest(&l->next, l);
+
+	b->out = false;
+	if (newer) {
+		struct letter *by = *newer;
+
+		absorb(b, by, unlink_at(b, &b->head));
+		return;
+	}
+	l->e.attempt++;
+	l->e.flags |= MU_EVENT_AGAIN;
+	b->due_ms = due_ms;
+}
+
+int mu_mailbox_ack(struct mu_mailbox *b, uint64_t seq, int rc, uint64_t now_ms)
+{
+	if (!b->out || b->head->e.seq != seq)
+		return MU_EPROTO;
+	if (rc) {
+		keep_or_replace(b, now_ms + mu_backoff_ms(b->head->e.attempt));
+		return 0;
+	}
+	b->out = false;
+	letter_free(unlink_at(b, &b->head));
+	return 0;
+}
+
+void mu_mailbox_lost(struct mu_mailbox *b)
+{
+	if (b->out)
+		keep_or_replace(b, 0);
+}
+
+uint64_t mu_mailbox_due_ms(const struct mu_mailbox *b)
+{
+	return b->head && !b->out ? b->due_ms : UINT64_MAX;
+}
+
+bool mu_mailbox_is_out(const struct mu_mailbox *b)
+{
+	return b->out;
+}
+
+size_t mu_mailbox_count(const struct mu_mailbox *b)
+{
+	return b->count;
+}

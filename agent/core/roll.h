@@ -1,0 +1,67 @@
+/*
+ * roll.h - the members that are there, and the events their comings and goings
+ * make. Pure.
+ *
+ * Fed with what a mirror of /members sees, in its order. Whether a member left
+ * or failed may hang on /left/<name>: the roll then holds back everything until
+ * mu_roll_answer, so that events keep their order.
+ */
+#ifndef MU_CORE_ROLL_H
+#define MU_CORE_ROLL_H
+
+#include "path.h"
+
+#include <muster/plugin.h>
+
+#define MU_ROLL_QUEUE_MAX 100000u /* comings and goings held back */
+
+struct mu_roll_event {
+	uint32_t type; /* MU_EVENT_MEMBER_* */
+	uint32_t flags, count;
+	int64_t zxid;
+	const struct mu_member *member; /* as it is, or as it last was */
+};
+
+/* Borrowed for the call; must not call the roll, but for mu_roll_next. */
+typedef void mu_roll_fn(void *arg, const struct mu_roll_event *e);
+
+struct mu_roll;
+
+struct mu_roll *mu_roll_new(mu_roll_fn *fn, void *arg); /* NULL: no memory */
+void mu_roll_free(struct mu_roll *r);                   /* NULL is allowed */
+
+/* The tree is another one: forget everybody, tell nobody. */
+void mu_roll_forget(struct mu_roll *r);
+
+/* What the mirror said of one node below /members. */
+struct mu_roll_change {
+	uint32_t type;  /* PRESENT, CREATED, CHANGED or DELETED */
+	uint32_t flags; /* MU_EVENT_COALESCED is handed on */
+	uint32_t count;
+	int64_t zxid;
+	const struct mu_member *member; /* copied; for DELETED its name only */
+};
+
+/*
+ * PRESENT gives MEMBER_PRESENT, CREATED gives MEMBER_JOINED, CHANGED gives
+ * MEMBER_CHANGED if mu_member_differs says so. A known name with another czxid
+ * went and came back unseen: LEFT or FAILED, then JOINED, both COALESCED. The
+ * end of a member of whom nobody was told tells nobody.
+ * Errors: MU_ENOMEM, MU_EFULL; nothing has changed then.
+ */
+int mu_roll_change(struct mu_roll *r, const struct mu_roll_change *c);
+
+/* The name whose /left node is to be read; NULL: none, or asked already.
+ * Borrowed until the answer. */
+const char *mu_roll_question(struct mu_roll *r);
+/* What /left/<name> holds; at NULL: there is no such node. */
+void mu_roll_answer(struct mu_roll *r, struct mu_str left);
+/* The question went down with its link: mu_roll_question gives it again. */
+void mu_roll_ask_again(struct mu_roll *r);
+
+/* Visit the members by name: NULL begins, NULL at the end. */
+const struct mu_member *mu_roll_next(const struct mu_roll *r,
+                                     const struct mu_member *m);
+size_t mu_roll_count(const struct mu_roll *r);
+
+#endif /* MU_CORE_ROLL_H */

@@ -1,0 +1,243 @@
+#include "agent_conf.h"
+
+#include "err.h"
+#include "json.h"
+#include "log.h"
+#include "mem.h"
+#include "path.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define AT(field) offsetof(struct mu_agent_conf, field)
+
+const struct mu_conf_row mu_agent_rows[] = {
+	{ "name", MU_CONF_STR, AT(name), "\"\"", 0, 255, "",
+	  "name of this host in /members; empty: the host name", false },
+	{ "brokers", MU_CONF_LIST, AT(brokers), "[ \"tcp://127.0.0.1:7400\" ]",
+	  0, 0, "",
+	  "where the brokers are, tried in turn; tcp://host:port/chroot or "
+	  "ipc:///path#/chroot",
+	  false },
+	{ "session_timeout_ms", MU_CONF_INT, AT(session_timeout_ms), "3000",
+	  100, 3600000, "ms", "silence after which this host counts as failed",
+	  false },
+	{ "address", MU_CONF_STR, AT(address), "\"\"", 0, 255, "",
+	  "address of this host, for its record in /members", false },
+	{ "port", MU_CONF_INT, AT(port), "0", 0, 65535, "",
+	  "port for its record; 0: none", false },
+	{ "labels", MU_CONF_GROUP, 0, NULL, 0, 0, "",
+	  "texts by key for its record: { role = \"web\"; }", false },
+	{ "state_dir", MU_CONF_STR, AT(state_dir), "\"/var/lib/muster\"", 1,
+	  4000, "", "what must outlive a reboot: this host's id", false },
+	{ "runtime_dir", MU_CONF_STR, AT(runtime_dir), "\"/run/muster\"", 1,
+	  4000, "", "what must outlive a restart: the session", false },
+	{ "conf_dir", MU_CONF_STR, AT(conf_dir), "\"/etc/muster/conf.d\"", 1,
+	  4000, "", "*.conf in there name the plugin instances", false },
+	{ "plugin_dir", MU_CONF_STR, AT(plugin_dir), "\"\"", 0, 4000, "",
+	  "where plugins are; empty: found from the agent's own place", false },
+	{ "runner", MU_CONF_STR, AT(runner), "\"\"", 0, 4000, "",
+	  "the program muster-runner; empty: found likewise", false },
+	{ "stop_grace_ms", MU_CONF_INT, AT(stop_grace_ms), "5000", 0, 600000,
+	  "ms", "time an instance gets to stop before it is killed", false },
+	{ "watch_nodes_max", MU_CONF_INT, AT(watch_nodes_max), "20000", 1,
+	  1000000, "nodes", "nodes that one watch may cover", false },
+	{ "watch_bytes_max", MU_CONF_INT, AT(watch_bytes_max), "67108864",
+	  1048576, 4294967295, "bytes", "values that one watch may hold",
+	  false },
+	{ "watch_queue_max", MU_CONF_INT, AT(watch_queue_max), "10000", 1,
+	  1000000, "",
+	  "changes of one watch that may wait; beyond, all is read again",
+	  false },
+	{ "log_level", MU_CONF_STR, AT(log_level), "\"info\"", 1, 5, "",
+	  "error, warn, info or debug", false },
+	{ 0 },
+};
+
+/* ---- defaults that depend on this host ---- */
+
+static int set(char **text, const char *value, struct mu_err *err)
+{
+	size_t len = strlen(value) + 1;
+	char *copy = mu_alloc(len);
+
+	if (!copy)
+		return mu_err(err, MU_ENOMEM, "out of memory");
+	memcpy(copy, value, len);
+	mu_free(*text);
+	*text = copy;
+	return 0;
+}
+
+static int fill_name(struct mu_agent_conf *c, struct mu_err *err)
+{
+	char host[256] = "";
+	char path[300];
+	int rc;
+
+	if (!c->name[0]) {
+		if (gethostname(host, sizeof host - 1) || !host[0])
+			return mu_err(err, MU_ECONFIG,
+			              "this host has no name; set name in the "
+			              "configuration");
+		rc = set(&c->name, host, err);
+		if (rc)
+			return rc;
+	}
+	snprintf(path, sizeof path, "/%s", c->name);
+	if (strchr(c->name, '/') || mu_path_check(mu_str_of(path), NULL))
+		return mu_err(err, MU_ECONFIG,
+		              "'%s' cannot be the name of a node; set name to "
+		              "a word without '/' and control characters",
+		              c->name);
+	return 0;
+}
+
+/* Of two places, seen from the agent's own program, the first that is there. */
+static int fill_place(char **text, const char *installed, const char *built,
+                      struct mu_err *err)
+{
+	char self[PATH_MAX], place[PATH_MAX + 64];
+	ssize_t n;
+	char *slash;
+
+	if ((*text)[0])
+		return 0;
+	n = readlink("/proc/self/exe", self, sizeof self - 1);
+	if (n <= 0)
+		return mu_err(err, MU_ECONFIG,
+		              "cannot tell where the agent's program lies; "
+		              "set plugin_dir and runner");
+	self[n] = '\0';
+	slash = strrchr(self, '/');
+	if (slash)
+		*slash = '\0';
+	snprintf(place, sizeof place, "%s/%s", self, built);
+	if (access(place, F_OK))
+		snprintf(place, sizeof place, "%s/%s", self, installed);
+	return set(text, place, err);
+}
+
+static int join_brokers(struct mu_agent_conf *c, struct mu_err *err)
+{
+	size_t len = 1;
+
+	if (c->brokers.count == 0)
+		return mu_err(err, MU_ECONFIG, "brokers is empty");
+	for (size_t i = 0; i < c->brokers.count; i++)
+		len += strlen(c->brokers.item[i]) + 1;
+	c->broker_urls = mu_alloc(len);
+	if (!c->broker_urls)
+		return mu_err(err, MU_ENOMEM, "out of memory");
+	for (size_t i = 0; i < c->brokers.count; i++) {
+		if (i)
+			strcat(c->broker_urls, ",");
+		strcat(c->broker_urls, c->brokers.item[i]);
+	}
+	return 0;
+}
+
+static int finish(struct mu_agent_conf *c, struct mu_err *err)
+{
+	int rc = fill_name(c, err);
+
+	if (!rc)
+		rc = fill_place(&c->plugin_dir, "../lib/muster/plugins",
+		                "plugins", err);
+	if (!rc)
+		rc = fill_place(&c->runner, "../libexec/muster-runner",
+		                "muster-runner", err);
+	if (!rc)
+		rc = join_brokers(c, err);
+	if (rc)
+		return rc;
+	c->level = mu_log_level_by_word(c->log_level);
+	if (c->level < 0)
+		return mu_err(err, MU_ECONFIG,
+		              "log_level is '%s'; it must be error, warn, info "
+		              "or debug",
+		              c->log_level);
+	return 0;
+}
+
+/* ---- labels ---- */
+
+struct label_walk {
+	struct mu_json *to;
+	const char *bad;
+};
+
+static int add_label(void *arg, const char *key, int type, const char *text,
+                     int64_t number)
+{
+	struct label_walk *w = arg;
+
+	(void)number;
+	if (type != 0 || strpbrk(key, ".[")) {
+		w->bad = "labels may hold texts only";
+		return MU_ECONFIG;
+	}
+	return mu_json_set_str(w->to, key, text);
+}
+
+static int read_labels(const struct mu_conf_node *root, char **out,
+                       struct mu_err *err)
+{
+	const struct mu_conf_node *node = mu_conf_sub(root, "labels");
+	struct label_walk w = { mu_json_object(), NULL };
+	char *text = NULL;
+	int rc = 0;
+
+	if (node)
+		rc = mu_conf_walk(node, add_label, &w);
+	if (!rc)
+		text = mu_json_text(w.to);
+	mu_json_free(w.to);
+	if (rc == MU_ECONFIG)
+		return mu_err(err, rc, "%s:%d: %s", mu_conf_file(node),
+		              mu_conf_line(node), w.bad);
+	if (rc || !text) {
+		free(text);
+		return mu_err(err, MU_ENOMEM, "out of memory");
+	}
+	rc = set(out, text, err);
+	free(text);
+	return rc;
+}
+
+int mu_agent_conf_load(const char *file, struct mu_agent_conf *out,
+                       struct mu_err *err)
+{
+	struct mu_conf *conf;
+	struct mu_err why;
+	int rc = mu_conf_open(file, &conf, err);
+
+	*out = (struct mu_agent_conf){ 0 };
+	if (rc)
+		return rc;
+	rc = mu_conf_fill(mu_conf_root(conf), mu_agent_rows, out, err);
+	if (!rc)
+		rc = read_labels(mu_conf_root(conf), &out->labels, err);
+	mu_conf_close(conf);
+	if (rc) {
+		mu_agent_conf_wipe(out);
+		return rc;
+	}
+	rc = finish(out, &why);
+	if (rc) {
+		mu_agent_conf_wipe(out);
+		return mu_err(err, rc, "%s: %.400s", file, why.msg);
+	}
+	return 0;
+}
+
+void mu_agent_conf_wipe(struct mu_agent_conf *c)
+{
+	mu_conf_wipe(mu_agent_rows, c);
+	mu_free(c->broker_urls);
+	mu_free(c->labels);
+	*c = (struct mu_agent_conf){ 0 };
+}

@@ -1,0 +1,76 @@
+/*
+ * agent_conf.h - agent.conf and conf.d/: what each key is, as rows, and what was
+ * read. Used at start and, for conf.d/, again at each SIGHUP.
+ */
+#ifndef MU_HOST_AGENT_CONF_H
+#define MU_HOST_AGENT_CONF_H
+
+#include "buf.h"
+#include "conffile.h"
+#include "mirror.h"
+
+#include <muster/types.h>
+
+struct mu_agent_conf {
+	char *name;
+	struct mu_conf_list brokers;
+	int64_t session_timeout_ms;
+	char *address;
+	int64_t port;
+	char *state_dir, *runtime_dir, *conf_dir, *plugin_dir, *runner;
+	int64_t stop_grace_ms;
+	int64_t watch_nodes_max, watch_bytes_max, watch_queue_max;
+	char *log_level;
+	/* Made from the above: */
+	char *broker_urls; /* one text with commas */
+	char *labels;      /* JSON object */
+	int level;         /* enum mu_level */
+};
+
+extern const struct mu_conf_row mu_agent_rows[];
+extern const struct mu_conf_row mu_instance_rows[];
+extern const struct mu_conf_row mu_watch_rows[];
+
+/* Read the file, fill in what depends on this host (its name, where the agent's
+ * own program lies) and check that it makes sense. Free with wipe. MU_ECONFIG
+ * with file and line, MU_EIO, MU_ENOMEM: *out owns nothing. */
+int mu_agent_conf_load(const char *file, struct mu_agent_conf *out,
+                       struct mu_err *err);
+void mu_agent_conf_wipe(struct mu_agent_conf *c);
+
+struct mu_watch_conf {
+	char *path;
+	enum mu_mirror_mode mode;
+};
+
+struct mu_instance_conf {
+	char *name, *plugin;
+	bool members, connection;
+	int64_t deadline_ms, queue_max, memory_max_mb, files_max, cpu_max_s;
+	/* Made from the groups: */
+	struct mu_watch_conf *watch;
+	size_t watches;
+	struct mu_buf settings; /* as they go into START's vector */
+	int32_t setting_count;
+};
+
+struct mu_instance_confs {
+	struct mu_instance_conf **at; /* in the order of the files */
+	size_t count;
+};
+
+/* Read all *.conf of a directory, in the order of their names. A directory that
+ * is not there holds none. On error *out is empty and nothing is to change:
+ * MU_ECONFIG with file and line, MU_EIO, MU_ENOMEM. */
+int mu_instance_confs_load(const char *dir, struct mu_instance_confs *out,
+                           struct mu_err *err);
+/* The same for one text; `name` stands for its file in errors. Adds to *out. */
+int mu_instance_confs_parse(const char *name, const char *text,
+                            struct mu_instance_confs *out, struct mu_err *err);
+void mu_instance_confs_wipe(struct mu_instance_confs *c);
+void mu_instance_conf_free(struct mu_instance_conf *c); /* NULL is allowed */
+/* True if nothing differs, so that the instance can go on as it is. */
+bool mu_instance_conf_eq(const struct mu_instance_conf *a,
+                         const struct mu_instance_conf *b);
+
+#endif /* MU_HOST_AGENT_CONF_H */

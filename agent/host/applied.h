@@ -1,0 +1,26 @@
+/*
+ * applied.h - what instances report, written to /applied/<instance>/<member>.
+ * Lives on the loop's thread. The newest report of an instance replaces one not
+ * yet written; what a broken connection or a lost tree took is written again.
+ */
+#ifndef MU_HOST_APPLIED_H
+#define MU_HOST_APPLIED_H
+
+#include "chan.h"
+#include "uplink.h"
+
+#define MU_REPORT_TEXT_MAX 4096u /* bytes of each text in a report */
+
+struct mu_applied;
+
+/* member: name of this host; borrowed. MU_ENOMEM. */
+int mu_applied_new(struct mu_loop *loop, struct mu_uplink *uplink,
+                   const char *member, struct mu_applied **out);
+void mu_applied_free(struct mu_applied *a); /* NULL is allowed */
+
+/* MU_ETOOBIG: a text over the limit; MU_ENOMEM. What was reported before is
+ * then still on its way. */
+int mu_applied_report(struct mu_applied *a, const char *instance,
+                      const struct mu_chan_report *r);
+
+#endif /* MU_HOST_APPLIED_H */

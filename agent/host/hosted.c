@@ -1,0 +1,490 @@
+#include "hosted_impl.h"
+
+#include "err.h"
+#include "log.h"
+#include "mem.h"
+
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define HEALTHY_MS 60000u  /* after that long the back-off begins anew */
+#define LAST_GASP_MS 1000u /* from a runner's last word to its end */
+
+static void start(struct mu_hosted *h);
+
+/* ---- the end of a runner ---- */
+
+static void kill_now(struct mu_hosted *h)
+{
+	if (h->proc)
+		mu_proc_kill(h->proc, SIGKILL);
+}
+
+/* It is of no use any more: give it `ms` to go by itself. */
+static void ending(struct mu_hosted *h, uint64_t ms)
+{
+	h->state = HOSTED_ENDING;
+	mu_hosted_call_end(h);
+	mu_timer_arm(h->timer, ms, 0);
+}
+
+static void stopped(struct mu_hosted *h)
+{
+	h->state = HOSTED_STOPPED;
+	mu_timer_disarm(h->timer);
+	mu_log(MU_INFO, MSG("instance stopped"), KS("instance", h->conf->name));
+	h->o.on_stopped(h->o.arg);
+}
+
+static void wait_and_start(struct mu_hosted *h)
+{
+	uint32_t ms =
+		h->refused ? MU_BACKOFF_LAST_MS : mu_backoff_ms(++h->failures);
+
+	h->refused = false;
+	h->state = HOSTED_WAITING;
+	mu_timer_arm(h->timer, ms, 0);
+	mu_log(MU_WARN, MSG("the plugin's process will be started again"),
+	       KS("instance", h->conf->name), KS("reason", h->why),
+	       KI("in_ms", ms));
+}
+
+static void on_exit_of(void *arg, int status, int signum)
+{
+	struct mu_hosted *h = arg;
+	uint64_t now = mu_loop_now_ms(h->o.loop);
+
+	if (!h->why[0] && signum)
+		mu_format(h->why, sizeof h->why,
+		          "it was ended by signal %d (%s)", signum,
+		          strsignal(signum));
+	else if (!h->why[0])
+		mu_format(h->why, sizeof h->why, "it exited with status %d",
+		          status);
+	mu_hosted_call_end(h);
+	mu_mailbox_lost(h->mail);
+	mu_pipe_free(h->pipe);
+	h->pipe = NULL;
+	mu_proc_free(h->proc);
+	h->proc = NULL;
+	if (h->stop) {
+		stopped(h);
+		return;
+	}
+	if (h->ready_ms && now - h->ready_ms >= HEALTHY_MS)
+		h->failures = 0;
+	h->ready_ms = 0;
+	wait_and_start(h);
+}
+
+static void on_pipe_end(void *arg, int rc)
+{
+	struct mu_hosted *h = arg;
+
+	if (rc && !h->why[0])
+		mu_format(h->why, sizeof h->why,
+		          "its runner said what makes no sense: %s",
+		          mu_err_text(rc));
+	if (rc)
+		kill_now(h);
+	ending(h, LAST_GASP_MS);
+}
+
+/* ---- events ---- */
+
+/* Put an event into the channel. One that is too long for a frame with its old
+ * value goes without that. MU_ETOOBIG: too long all the same. */
+static int put_event(struct mu_hosted *h, const struct mu_chan_event *e)
+{
+	struct mu_buf *out = mu_pipe_out(h->pipe);
+	struct mu_chan_event less = *e;
+	size_t before = out->len;
+
+	mu_put_chan_event(out, e);
+	if (out->len - before <= MU_CHAN_FRAME_MAX)
+		return mu_pipe_send(h->pipe);
+	mu_buf_cut(out, before);
+	less.old_data = (struct mu_str){ NULL, 0 };
+	mu_put_chan_event(out, &less);
+	if (out->len - before <= MU_CHAN_FRAME_MAX)
+		return mu_pipe_send(h->pipe);
+	mu_buf_cut(out, before);
+	return MU_ETOOBIG;
+}
+
+/* The event that was to go out did not. */
+static void not_given(struct mu_hosted *h, uint64_t seq, int rc)
+{
+	uint64_t now = mu_loop_now_ms(h->o.loop);
+
+	if (rc == MU_ETOOBIG)
+		mu_log(MU_ERROR,
+		       MSG("an event was dropped, for its value is larger than "
+		           "a plugin can be given"),
+		       KS("instance", h->conf->name));
+	if (rc == MU_ETOOBIG || rc == MU_ENOMEM) {
+		mu_mailbox_ack(h->mail, seq, rc == MU_ENOMEM ? rc : 0, now);
+		mu_timer_arm(h->timer, MU_BACKOFF_FIRST_MS, 0);
+		return;
+	}
+	on_pipe_end(h, rc);
+}
+
+static void next_event(struct mu_hosted *h)
+{
+	uint64_t now = mu_loop_now_ms(h->o.loop), due;
+	const struct mu_chan_event *e;
+	int rc;
+
+	if (h->state != HOSTED_READY || mu_mailbox_is_out(h->mail))
+		return;
+	e = mu_mailbox_give(h->mail, now);
+	if (!e) {
+		due = mu_mailbox_due_ms(h->mail);
+		if (due == UINT64_MAX)
+			mu_timer_disarm(h->timer);
+		else
+			mu_timer_arm(h->timer, due - now, 0);
+		return;
+	}
+	rc = put_event(h, e);
+	if (rc)
+		not_given(h, e->seq, rc);
+	else
+		mu_timer_arm(h->timer, (uint64_t)h->conf->deadline_ms, 0);
+}
+
+static void put_member(struct mu_hosted *h, uint32_t type, uint32_t flags,
+                       const struct mu_roll_event *why,
+                       const struct mu_member *m)
+{
+	struct mu_chan_event e = { .type = type, .flags = flags, .count = 1 };
+	char path[sizeof "/members/" + 4096];
+	int rc;
+
+	mu_format(path, sizeof path, "/members/%s", m->name);
+	e.path = mu_str_of(path);
+	e.zxid = why ? why->zxid : m->czxid;
+	e.count = why ? why->count : 1;
+	e.has_member = true;
+	e.name = mu_str_of(m->name);
+	e.id = mu_str_of(m->id);
+	e.address = mu_str_of(m->address);
+	e.version = mu_str_of(m->version);
+	e.boot_id = mu_str_of(m->boot_id);
+	e.state = mu_str_of(m->state);
+	e.labels = mu_str_of(m->labels);
+	e.port = m->port;
+	e.started_ms = m->started_ms;
+	e.czxid = m->czxid;
+	rc = mu_mailbox_put(h->mail, &e);
+	if (!rc)
+		return;
+	if (!h->missed_members)
+		mu_log(MU_ERROR,
+		       MSG("the queue is full; the members will be told again "
+		           "when it is empty"),
+		       KS("instance", h->conf->name),
+		       KS("reason", mu_err_text(rc)));
+	h->missed_members = true;
+}
+
+/* All of them, for one that has just come or has missed some. */
+static void put_members(struct mu_hosted *h, uint32_t flags)
+{
+	const struct mu_member *m = NULL;
+
+	while ((m = mu_members_next(h->o.members, m)))
+		put_member(h, MU_EVENT_MEMBER_PRESENT, flags, NULL, m);
+}
+
+static int on_change(void *arg, const struct mu_mirror_event *from)
+{
+	struct mu_hosted *h = arg;
+	struct mu_chan_event e = { .type = from->type,
+		                   .flags = from->flags,
+		                   .count = from->count,
+		                   .zxid = from->zxid,
+		                   .path = from->path,
+		                   .data = from->data,
+		                   .old_data = from->old_data };
+	int rc;
+
+	if (h->stop)
+		return 0;
+	if (from->stat) {
+		e.has_stat = true;
+		e.stat = *from->stat;
+	}
+	rc = mu_mailbox_put(h->mail, &e);
+	if (!rc)
+		next_event(h);
+	return rc;
+}
+
+void mu_hosted_member(struct mu_hosted *h, const struct mu_roll_event *e)
+{
+	if (!h->conf->members || h->stop)
+		return;
+	put_member(h, e->type, e->flags, e, e->member);
+	next_event(h);
+}
+
+void mu_hosted_link(struct mu_hosted *h, bool up)
+{
+	struct mu_chan_event e = { .path = MU_STR(""), .count = 1 };
+
+	if (!h->conf->connection || h->stop)
+		return;
+	e.type = up ? MU_EVENT_CONNECTED : MU_EVENT_DISCONNECTED;
+	if (mu_mailbox_put(h->mail, &e))
+		mu_log(MU_ERROR,
+		       MSG("the queue is full; an event about the "
+		           "connection was not taken"),
+		       KS("instance", h->conf->name));
+	next_event(h);
+}
+
+void mu_hosted_on_ack(struct mu_hosted *h)
+{
+	if (h->missed_members && mu_mailbox_count(h->mail) == 0) {
+		h->missed_members = false;
+		put_members(h, MU_EVENT_OVERFLOW | MU_EVENT_COALESCED);
+	}
+	next_event(h);
+}
+
+/* ---- the start of a runner ---- */
+
+void mu_hosted_on_ready(struct mu_hosted *h, const struct mu_chan_ready *m)
+{
+	if (m->version != MU_CHAN_VERSION) {
+		mu_format(h->why, sizeof h->why,
+		          "muster-runner speaks version %d of the channel, the "
+		          "agent %d; install both of one version",
+		          (int)m->version, MU_CHAN_VERSION);
+		h->refused = true;
+	} else if (m->rc) {
+		/* Without a name it was not even loaded: retrying soon is of
+		 * no use. */
+		h->refused = m->rc == MU_EABI || m->plugin.len == 0;
+		mu_format(h->why, sizeof h->why, "%.*s",
+		          (int)(m->reason.len < 400 ? m->reason.len : 400),
+		          m->reason.at ? m->reason.at : "");
+	}
+	if (m->rc || h->refused) {
+		mu_log(MU_ERROR, MSG("the plugin cannot run"),
+		       KS("instance", h->conf->name), KS("reason", h->why));
+		ending(h, LAST_GASP_MS);
+		return;
+	}
+	h->state = HOSTED_READY;
+	h->ready_ms = mu_loop_now_ms(h->o.loop);
+	mu_timer_disarm(h->timer);
+	mu_log(MU_INFO, MSG("instance ready"), KS("instance", h->conf->name),
+	       KI("pid", mu_proc_pid(h->proc)));
+	next_event(h);
+}
+
+static int say_start(struct mu_hosted *h)
+{
+	const struct mu_instance_conf *c = h->conf;
+	struct mu_chan_start m = { .version = MU_CHAN_VERSION };
+	char file[PATH_MAX];
+
+	if (c->plugin[0] == '/')
+		mu_format(file, sizeof file, "%s", c->plugin);
+	else
+		mu_format(file, sizeof file, "%s/%s.so", h->o.agent->plugin_dir,
+		          c->plugin);
+	m.instance = mu_str_of(c->name);
+	m.member = mu_str_of(h->o.agent->name);
+	m.plugin_file = mu_str_of(file);
+	m.memory_max_mb = (uint32_t)c->memory_max_mb;
+	m.files_max = (uint32_t)c->files_max;
+	m.cpu_max_s = (uint32_t)c->cpu_max_s;
+	m.settings = (struct mu_vec){ c->setting_count, c->settings.data,
+		                      c->settings.len };
+	mu_put_chan_start(mu_pipe_out(h->pipe), &m);
+	return mu_pipe_send(h->pipe);
+}
+
+static int spawn(struct mu_hosted *h, struct mu_err *err)
+{
+	const char *argv[] = { h->o.agent->runner, h->conf->name, NULL };
+	struct mu_proc_options o = { .argv = argv,
+		                     .on_exit = on_exit_of,
+		                     .arg = h };
+	int rc = mu_pipe_new(h->o.loop, mu_hosted_frame, on_pipe_end, h,
+	                     &h->pipe, &o.channel_fd, err);
+
+	if (rc)
+		return rc;
+	rc = mu_proc_start(h->o.loop, &o, &h->proc, err);
+	close(o.channel_fd);
+	if (rc) {
+		mu_pipe_free(h->pipe);
+		h->pipe = NULL;
+	}
+	return rc;
+}
+
+static void start(struct mu_hosted *h)
+{
+	struct mu_err err;
+	int rc;
+
+	h->why[0] = '\0';
+	rc = spawn(h, &err);
+	if (rc) {
+		mu_format(h->why, sizeof h->why, "%s", err.msg);
+		wait_and_start(h);
+		return;
+	}
+	h->state = HOSTED_STARTING;
+	mu_timer_arm(h->timer, (uint64_t)h->conf->deadline_ms, 0);
+	rc = say_start(h);
+	if (rc)
+		on_pipe_end(h, rc);
+}
+
+static void on_timer(void *arg)
+{
+	struct mu_hosted *h = arg;
+
+	if (h->state == HOSTED_WAITING) {
+		start(h);
+		return;
+	}
+	if (h->state == HOSTED_READY && !mu_mailbox_is_out(h->mail)) {
+		next_event(h);
+		return;
+	}
+	if (!h->why[0] && h->state != HOSTED_ENDING)
+		mu_format(h->why, sizeof h->why,
+		          "%s took longer than deadline_ms, %lld ms; its "
+		          "process group was killed",
+		          h->state == HOSTED_STARTING ? "init" : "an event",
+		          (long long)h->conf->deadline_ms);
+	kill_now(h);
+	if (h->state != HOSTED_STOPPED)
+		h->state = HOSTED_ENDING;
+}
+
+/* ---- life ---- */
+
+void mu_hosted_stop(struct mu_hosted *h)
+{
+	if (h->stop)
+		return;
+	h->stop = true;
+	if (h->state == HOSTED_WAITING) {
+		stopped(h);
+		return;
+	}
+	if (h->state == HOSTED_ENDING)
+		return; /* it goes, and is not started again */
+	mu_put_chan_stop(mu_pipe_out(h->pipe));
+	if (mu_pipe_send(h->pipe))
+		kill_now(h);
+	ending(h, (uint64_t)h->o.agent->stop_grace_ms);
+}
+
+bool mu_hosted_is_stopping(const struct mu_hosted *h)
+{
+	return h->stop;
+}
+
+bool mu_hosted_is_stopped(const struct mu_hosted *h)
+{
+	return h->state == HOSTED_STOPPED;
+}
+
+const struct mu_instance_conf *mu_hosted_conf(const struct mu_hosted *h)
+{
+	return h->conf;
+}
+
+static int subscribe(struct mu_hosted *h)
+{
+	struct mu_sub_options o = { .loop = h->o.loop,
+		                    .uplink = h->o.uplink,
+		                    .who = h->conf->name,
+		                    .fn = on_change,
+		                    .arg = h };
+	int rc = 0;
+
+	o.limits = (struct mu_mirror_limits){
+		(uint32_t)h->o.agent->watch_nodes_max,
+		(uint32_t)h->o.agent->watch_queue_max,
+		(size_t)h->o.agent->watch_bytes_max
+	};
+	h->sub = mu_alloc((h->conf->watches + 1) * sizeof(struct mu_sub *));
+	if (!h->sub)
+		return MU_ENOMEM;
+	for (size_t i = 0; i < h->conf->watches && !rc; i++) {
+		o.path = h->conf->watch[i].path;
+		o.mode = h->conf->watch[i].mode;
+		rc = mu_sub_new(&o, &h->sub[i]);
+		h->subs += rc == 0;
+	}
+	if (!rc && h->conf->members) {
+		rc = mu_members_want(h->o.members);
+		put_members(h, 0);
+	}
+	return rc;
+}
+
+int mu_hosted_new(const struct mu_hosted_options *o, struct mu_hosted **out)
+{
+	struct mu_hosted *h = mu_alloc(sizeof *h);
+	int rc;
+
+	if (!h) {
+		mu_instance_conf_free(o->conf);
+		return MU_ENOMEM;
+	}
+	h->o = *o;
+	h->conf = o->conf;
+	h->mail = mu_mailbox_new((uint32_t)o->conf->queue_max);
+	rc = h->mail ? 0 : MU_ENOMEM;
+	if (!rc)
+		rc = mu_timer_new(o->loop, on_timer, h, &h->timer);
+	if (!rc)
+		rc = mu_timer_new(o->loop, mu_hosted_call_timeout, h,
+		                  &h->call_timer);
+	if (!rc)
+		rc = subscribe(h);
+	if (rc) {
+		mu_hosted_free(h);
+		return rc;
+	}
+	if (mu_uplink_is_up(o->uplink))
+		mu_hosted_link(h, true);
+	h->state = HOSTED_WAITING;
+	mu_timer_arm(h->timer, 0, 0);
+	*out = h;
+	return 0;
+}
+
+void mu_hosted_free(struct mu_hosted *h)
+{
+	if (!h)
+		return;
+	for (size_t i = 0; i < h->subs; i++)
+		mu_sub_free(h->sub[i]);
+	mu_free(h->sub);
+	mu_uplink_forget(h->o.uplink, h);
+	mu_pipe_free(h->pipe);
+	mu_proc_free(h->proc);
+	if (h->timer)
+		mu_timer_free(h->timer);
+	if (h->call_timer)
+		mu_timer_free(h->call_timer);
+	mu_mailbox_free(h->mail);
+	mu_instance_conf_free(h->conf);
+	mu_free(h);
+}

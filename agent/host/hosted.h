@@ -1,0 +1,45 @@
+/*
+ * hosted.h - an instance, as its agent sees it: its subscriptions, the events
+ * that wait for it, and the runner that it lives in. Lives on the loop's thread.
+ *
+ * A runner that dies, hangs, refuses its plugin or talks nonsense is killed,
+ * logged and started again; nothing of that leaves this file.
+ */
+#ifndef MU_HOST_HOSTED_H
+#define MU_HOST_HOSTED_H
+
+#include "agent_conf.h"
+#include "applied.h"
+#include "members.h"
+
+struct mu_hosted;
+
+struct mu_hosted_options {
+	struct mu_loop *loop;
+	struct mu_uplink *uplink;
+	struct mu_members *members;
+	struct mu_applied *applied;
+	const struct mu_agent_conf *agent;
+	struct mu_instance_conf *conf; /* taken over, also on error */
+	void (*on_stopped)(void *arg); /* after mu_hosted_stop; may be called
+	                                  from inside it, must not free */
+	void *arg;
+};
+
+/* MU_ENOMEM. */
+int mu_hosted_new(const struct mu_hosted_options *o, struct mu_hosted **out);
+/* Its runner is killed if there is one still. NULL is allowed. */
+void mu_hosted_free(struct mu_hosted *h);
+
+/* Let it end in peace, for as long as stop_grace_ms says, then kill it. */
+void mu_hosted_stop(struct mu_hosted *h);
+bool mu_hosted_is_stopping(const struct mu_hosted *h); /* or stopped */
+bool mu_hosted_is_stopped(const struct mu_hosted *h);
+
+const struct mu_instance_conf *mu_hosted_conf(const struct mu_hosted *h);
+
+/* Something for those that asked to hear of it; others pass it over. */
+void mu_hosted_member(struct mu_hosted *h, const struct mu_roll_event *e);
+void mu_hosted_link(struct mu_hosted *h, bool up);
+
+#endif /* MU_HOST_HOSTED_H */

@@ -1,0 +1,265 @@
+/* What a runner says, and what it asks of the broker. See hosted.h. */
+#include "hosted_impl.h"
+
+#include "err.h"
+#include "log.h"
+#include "mem.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define CALL_MAX_MS 3600000u
+
+/* ---- calls ---- */
+
+static void answer(struct mu_hosted *h, const struct mu_chan_result *m)
+{
+	struct mu_buf *out = mu_pipe_out(h->pipe);
+	size_t before = out->len;
+	int rc;
+
+	h->call_id = 0;
+	mu_timer_disarm(h->call_timer);
+	mu_put_chan_result(out, m);
+	if (!mu_buf_failed(out) && out->len - before > MU_CHAN_FRAME_MAX) {
+		struct mu_chan_result big = { .id = m->id, .rc = MU_ETOOBIG };
+
+		mu_buf_cut(out, before);
+		big.reason = mu_str_of(mu_err_text(MU_ETOOBIG));
+		mu_put_chan_result(out, &big);
+	}
+	rc = mu_pipe_send(h->pipe);
+	if (rc && rc != MU_EGONE)
+		mu_log(MU_ERROR, MSG("an answer to a plugin was lost"),
+		       KS("instance", h->conf->name),
+		       KS("reason", mu_err_text(rc)));
+}
+
+static void answer_code(struct mu_hosted *h, int rc)
+{
+	struct mu_chan_result m = { .id = h->call_id, .rc = rc };
+
+	m.reason = mu_str_of(rc ? mu_err_text(rc) : NULL);
+	answer(h, &m);
+}
+
+static int by_name(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static void answer_names(struct mu_hosted *h, const struct mu_result *r)
+{
+	struct mu_chan_result m = { .id = h->call_id };
+	const char **names = mu_alloc((r->count + 1) * sizeof *names);
+	struct mu_buf b;
+
+	if (!names) {
+		answer_code(h, MU_ENOMEM);
+		return;
+	}
+	mu_buf_init(&b);
+	for (size_t i = 0; i < r->count; i++)
+		names[i] = r->children[i];
+	qsort(names, r->count, sizeof *names, by_name);
+	for (size_t i = 0; i < r->count; i++)
+		mu_put_str(&b, mu_str_of(names[i]));
+	m.names = (struct mu_vec){ (int32_t)r->count, b.data, b.len };
+	if (r->stat)
+		m.stat = *r->stat;
+	if (mu_buf_failed(&b))
+		answer_code(h, MU_ENOMEM);
+	else
+		answer(h, &m);
+	mu_buf_fini(&b);
+	mu_free(names);
+}
+
+static void on_result(void *owner, uint64_t tag, const struct mu_result *r)
+{
+	struct mu_hosted *h = owner;
+	struct mu_chan_result m = { .id = tag };
+
+	/* Too late, or of a runner before this one. */
+	if (h->call_id == 0 || tag != h->call_id || !h->pipe)
+		return;
+	if (r->rc) {
+		answer_code(h, r->rc);
+		return;
+	}
+	if (h->call_op == MU_CALL_CHILDREN) {
+		answer_names(h, r);
+		return;
+	}
+	if (h->call_op == MU_CALL_GET && r->len >= 0)
+		m.data = (struct mu_str){ r->data ? r->data : "",
+			                  (uint32_t)r->len };
+	if (r->stat)
+		m.stat = *r->stat;
+	answer(h, &m);
+}
+
+void mu_hosted_call_timeout(void *arg)
+{
+	struct mu_hosted *h = arg;
+
+	mu_uplink_forget(h->o.uplink, h);
+	if (h->call_id && h->pipe)
+		answer_code(h, MU_ETIMEDOUT);
+}
+
+void mu_hosted_call_end(struct mu_hosted *h)
+{
+	h->call_id = 0;
+	mu_timer_disarm(h->call_timer);
+	mu_uplink_forget(h->o.uplink, h);
+}
+
+static int send_call(struct mu_hosted *h, const struct mu_chan_call *m,
+                     const char *path)
+{
+	struct mu_uplink_request q = { .path = path,
+		                       .data = m->data.at,
+		                       .len = m->data.at ? (int32_t)m->data.len
+		                                         : -1,
+		                       .version = m->version,
+		                       .done = on_result,
+		                       .owner = h,
+		                       .tag = m->id };
+
+	if (m->op == MU_CALL_GET)
+		q.op = MU_UP_GET;
+	else if (m->op == MU_CALL_CHILDREN)
+		q.op = MU_UP_CHILDREN;
+	else
+		q.op = MU_UP_SET;
+	return mu_uplink_send(h->o.uplink, &q);
+}
+
+int mu_hosted_call(struct mu_hosted *h, struct mu_in *in)
+{
+	struct mu_chan_call m;
+	uint32_t ms;
+	char *path;
+	int rc = mu_get_chan_call(in, &m);
+
+	if (rc || m.id == 0 || h->call_id)
+		return MU_EPROTO; /* one at a time */
+	h->call_id = m.id;
+	h->call_op = m.op;
+	ms = m.timeout_ms < CALL_MAX_MS ? m.timeout_ms : CALL_MAX_MS;
+	/* A path with a NUL in it would reach the library as another path. */
+	if (!m.path.at || memchr(m.path.at, '\0', m.path.len)) {
+		answer_code(h, MU_EINVAL);
+		return 0;
+	}
+	path = mu_alloc((size_t)m.path.len + 1);
+	if (!path) {
+		answer_code(h, MU_ENOMEM);
+		return 0;
+	}
+	memcpy(path, m.path.at, m.path.len);
+	mu_timer_arm(h->call_timer, ms, 0);
+	rc = send_call(h, &m, path);
+	mu_free(path);
+	if (rc)
+		answer_code(h, rc);
+	return 0;
+}
+
+/* ---- the other frames ---- */
+
+static char *text_of(struct mu_str s)
+{
+	char *text = mu_alloc((size_t)s.len + 1);
+
+	if (text && s.at)
+		memcpy(text, s.at, s.len);
+	return text;
+}
+
+static int take_log(struct mu_hosted *h, struct mu_in *in)
+{
+	struct mu_chan_log m;
+	char *text;
+
+	if (mu_get_chan_log(in, &m) || m.level < MU_ERROR || m.level > MU_DEBUG)
+		return MU_EPROTO;
+	text = text_of(m.text);
+	if (text)
+		mu_log((enum mu_level)m.level, MSG(text),
+		       KS("instance", h->conf->name));
+	mu_free(text);
+	return 0;
+}
+
+static int take_report(struct mu_hosted *h, struct mu_in *in)
+{
+	struct mu_chan_report m;
+	int rc;
+
+	if (mu_get_chan_report(in, &m))
+		return MU_EPROTO;
+	rc = mu_applied_report(h->o.applied, h->conf->name, &m);
+	if (rc == MU_EPROTO)
+		return rc;
+	if (rc)
+		mu_log(MU_ERROR, MSG("a report was not taken"),
+		       KS("instance", h->conf->name),
+		       KS("reason", mu_err_text(rc)));
+	return 0;
+}
+
+static int take_ack(struct mu_hosted *h, struct mu_in *in)
+{
+	uint64_t now = mu_loop_now_ms(h->o.loop);
+	struct mu_chan_ack m;
+	char *reason;
+
+	if (h->state != HOSTED_READY || mu_get_chan_ack(in, &m) ||
+	    mu_mailbox_ack(h->mail, m.seq, m.rc, now))
+		return MU_EPROTO;
+	if (m.rc) {
+		reason = text_of(m.reason);
+		mu_log(MU_WARN,
+		       MSG("an event was not handled; it will be "
+		           "given again"),
+		       KS("instance", h->conf->name), KS("reason", reason),
+		       KS("code", mu_err_name(m.rc)));
+		mu_free(reason);
+	}
+	mu_hosted_on_ack(h);
+	return 0;
+}
+
+static int take_ready(struct mu_hosted *h, struct mu_in *in)
+{
+	struct mu_chan_ready m;
+
+	if (h->state != HOSTED_STARTING || mu_get_chan_ready(in, &m))
+		return MU_EPROTO;
+	mu_hosted_on_ready(h, &m);
+	return 0;
+}
+
+int mu_hosted_frame(void *arg, struct mu_str record)
+{
+	struct mu_hosted *h = arg;
+	struct mu_in in = mu_in_of(record.at, record.len);
+
+	switch (mu_chan_type(&in)) {
+	case MU_CHAN_READY:
+		return h->state == HOSTED_ENDING ? 0 : take_ready(h, &in);
+	case MU_CHAN_ACK:
+		return h->state == HOSTED_ENDING ? 0 : take_ack(h, &in);
+	case MU_CHAN_LOG:
+		return take_log(h, &in);
+	case MU_CHAN_CALL:
+		return mu_hosted_call(h, &in);
+	case MU_CHAN_REPORT:
+		return take_report(h, &in);
+	default:
+		return MU_EPROTO;
+	}
+}

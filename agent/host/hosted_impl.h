@@ -1,0 +1,53 @@
+/* hosted_impl.h - the inside of a hosted instance; for hosted*.c. */
+#ifndef MU_HOST_HOSTED_IMPL_H
+#define MU_HOST_HOSTED_IMPL_H
+
+#include "hosted.h"
+#include "mailbox.h"
+#include "pipe.h"
+#include "proc.h"
+
+enum hosted_state {
+	HOSTED_WAITING,  /* timer: start the runner */
+	HOSTED_STARTING, /* timer: init takes too long */
+	HOSTED_READY,    /* timer: the event takes too long, or is due now */
+	HOSTED_ENDING,   /* no use any more; timer: kill it */
+	HOSTED_STOPPED,
+};
+
+struct mu_hosted {
+	struct mu_hosted_options o;
+	struct mu_instance_conf *conf;
+	enum hosted_state state;
+	bool stop;    /* it is not to be started again */
+	bool refused; /* the object cannot be run at all */
+	struct mu_proc *proc;
+	struct mu_pipe *pipe;
+	struct mu_timer *timer;
+	char why[MU_ERR_MSG_MAX]; /* we killed it, or it said; "" if not */
+	uint32_t failures;        /* in a row */
+	uint64_t ready_ms;
+	struct mu_mailbox *mail;
+	struct mu_sub **sub;
+	size_t subs;
+	bool missed_members; /* some did not fit: tell them all again */
+	/* The call under way; 0: none. */
+	uint64_t call_id;
+	int32_t call_op;
+	struct mu_timer *call_timer;
+};
+
+/* A CALL of the runner. Not 0: it made no sense. */
+int mu_hosted_call(struct mu_hosted *h, struct mu_in *in);
+/* The runner is gone, or the time is over: its call ends. */
+void mu_hosted_call_end(struct mu_hosted *h);
+void mu_hosted_call_timeout(void *arg);
+
+/* A frame of the runner's. Not 0: it made no sense. */
+int mu_hosted_frame(void *arg, struct mu_str record);
+
+/* What hosted.c does for the frames. */
+void mu_hosted_on_ready(struct mu_hosted *h, const struct mu_chan_ready *m);
+void mu_hosted_on_ack(struct mu_hosted *h);
+
+#endif /* MU_HOST_HOSTED_IMPL_H */

@@ -1,0 +1,46 @@
+/*
+ * identity.h - the agent's own small files. All begin with a line that names
+ * their format and its version.
+ *
+ *     state_dir/identity     the random id of this host; outlives reboots
+ *     runtime_dir/session    the session with the broker; outlives restarts
+ *     runtime_dir/lock       held while an agent runs, with its pid
+ */
+#ifndef MU_HOST_IDENTITY_H
+#define MU_HOST_IDENTITY_H
+
+#include <muster/types.h>
+
+#define MU_ID_LEN 32u /* hex digits */
+
+/* Read the id of this host, or make one and keep it. MU_EDATA: the file is not
+ * ours, and is left alone; MU_EIO; MU_ENOMEM. */
+int mu_identity_load(const char *state_dir, char id[MU_ID_LEN + 1],
+                     struct mu_err *err);
+
+struct mu_saved_session {
+	int64_t session;
+	uint8_t password[16];
+	int64_t last_zxid;
+	int64_t tree_id;
+	uint32_t brokers; /* mu_brokers_hash of the list it was made with */
+};
+
+uint32_t mu_brokers_hash(const char *urls);
+
+/* MU_ENONODE: none was kept. MU_EDATA: not a file of ours. */
+int mu_session_load(const char *runtime_dir, struct mu_saved_session *out,
+                    struct mu_err *err);
+int mu_session_save(const char *runtime_dir, const struct mu_saved_session *s,
+                    struct mu_err *err);
+/* The session is no more. */
+void mu_session_forget(const char *runtime_dir);
+
+/* Make the directory and be the one agent on it: *fd holds the lock as long as
+ * it is open. MU_EFULL: another agent runs. */
+int mu_runtime_lock(const char *runtime_dir, int *fd, struct mu_err *err);
+
+/* The pid of the agent that holds the lock. MU_ENONODE: nobody does. */
+int mu_runtime_holder(const char *runtime_dir, int *pid, struct mu_err *err);
+
+#endif /* MU_HOST_IDENTITY_H */

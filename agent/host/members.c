@@ -1,0 +1,165 @@
+#include "members.h"
+
+#include "log.h"
+#include "mem.h"
+#include "record.h"
+
+#include <stdio.h>
+#include <string.h>
+
+struct mu_members {
+	struct mu_loop *loop;
+	struct mu_uplink *uplink;
+	struct mu_mirror_limits limits;
+	struct mu_uplink_listener listener;
+	struct mu_roll *roll;
+	struct mu_sub *sub; /* NULL: nobody wants to hear */
+};
+
+/* ---- left or failed ---- */
+
+static void on_left(void *owner, uint64_t tag, const struct mu_result *r);
+
+static void ask(struct mu_members *m)
+{
+	const char *name =
+		mu_uplink_is_up(m->uplink) ? mu_roll_question(m->roll) : NULL;
+	struct mu_uplink_request q = { .op = MU_UP_GET,
+		                       .done = on_left,
+		                       .owner = m };
+	size_t room;
+	char *path;
+	int rc = MU_ENOMEM;
+
+	if (!name)
+		return;
+	room = sizeof "/left/" + strlen(name);
+	path = mu_alloc(room);
+	if (path) {
+		snprintf(path, room, "/left/%s", name);
+		q.path = path;
+		rc = mu_uplink_send(m->uplink, &q);
+		mu_free(path);
+	}
+	if (!rc)
+		return;
+	mu_roll_ask_again(m->roll);
+	if (rc != MU_ECONNLOSS)
+		mu_log(MU_ERROR, MSG("cannot ask whether a member left"),
+		       KS("reason", mu_client_strerror(rc)));
+}
+
+static void on_left(void *owner, uint64_t tag, const struct mu_result *r)
+{
+	struct mu_members *m = owner;
+	struct mu_str left = { 0 };
+
+	(void)tag;
+	if (r->rc == MU_ECONNLOSS || r->rc == MU_EEXPIRED) {
+		mu_roll_ask_again(m->roll); /* on_up asks */
+		return;
+	}
+	if (r->rc == 0 && r->len > 0)
+		left = (struct mu_str){ r->data, (uint32_t)r->len };
+	mu_roll_answer(m->roll, left);
+	ask(m);
+}
+
+/* ---- what the mirror says ---- */
+
+static int on_change(void *arg, const struct mu_mirror_event *e)
+{
+	struct mu_members *m = arg;
+	struct mu_roll_change c = { e->type, e->flags, e->count, e->zxid,
+		                    NULL };
+	struct mu_record record;
+	struct mu_str name = mu_path_name(e->path);
+	char *text;
+	int rc;
+
+	if (e->type == MU_EVENT_CHILDREN ||
+	    mu_str_eq(e->path, MU_STR("/members")))
+		return 0;
+	text = mu_alloc((size_t)name.len + 1);
+	if (!text)
+		return MU_ENOMEM;
+	memcpy(text, name.at, name.len);
+	mu_record_decode(e->data, text, e->stat ? e->stat->czxid : 0, &record);
+	c.member = &record.member;
+	rc = mu_roll_change(m->roll, &c);
+	mu_record_wipe(&record);
+	mu_free(text);
+	if (!rc)
+		ask(m);
+	return rc;
+}
+
+static void on_forget(void *arg)
+{
+	struct mu_members *m = arg;
+
+	mu_roll_forget(m->roll);
+}
+
+static void on_up(void *arg, const struct mu_uplink_up *up)
+{
+	(void)up;
+	ask(arg);
+}
+
+int mu_members_new(struct mu_loop *loop, struct mu_uplink *uplink,
+                   const struct mu_mirror_limits *limits, mu_roll_fn *fn,
+                   void *arg, struct mu_members **out)
+{
+	struct mu_members *m = mu_alloc(sizeof *m);
+
+	if (!m)
+		return MU_ENOMEM;
+	m->loop = loop;
+	m->uplink = uplink;
+	m->limits = *limits;
+	m->roll = mu_roll_new(fn, arg);
+	if (!m->roll) {
+		mu_free(m);
+		return MU_ENOMEM;
+	}
+	m->listener.on_up = on_up;
+	m->listener.arg = m;
+	mu_uplink_listen(uplink, &m->listener);
+	*out = m;
+	return 0;
+}
+
+void mu_members_free(struct mu_members *m)
+{
+	if (!m)
+		return;
+	mu_uplink_unlisten(m->uplink, &m->listener);
+	mu_uplink_forget(m->uplink, m);
+	mu_sub_free(m->sub);
+	mu_roll_free(m->roll);
+	mu_free(m);
+}
+
+int mu_members_want(struct mu_members *m)
+{
+	struct mu_sub_options o = {
+		.loop = m->loop,
+		.uplink = m->uplink,
+		.limits = m->limits,
+		.path = "/members",
+		.mode = MU_MIRROR_CHILDREN,
+		.who = "members",
+		.fn = on_change,
+		.on_forget = on_forget,
+		.arg = m,
+	};
+
+	return m->sub ? 0 : mu_sub_new(&o, &m->sub);
+}
+
+const struct mu_member *mu_members_next(const struct mu_members *m,
+                                        const struct mu_member *after)
+{
+	return mu_roll_next(m->roll, after);
+}

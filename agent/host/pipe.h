@@ -1,0 +1,32 @@
+/*
+ * pipe.h - the agent's end of the channel to a runner: whole frames, both ways,
+ * never waiting. Lives on the loop's thread.
+ */
+#ifndef MU_HOST_PIPE_H
+#define MU_HOST_PIPE_H
+
+#include "chan.h"
+#include "loop.h"
+
+#define MU_PIPE_OUT_MAX (2u * MU_CHAN_FRAME_MAX) /* bytes not yet taken */
+
+struct mu_pipe;
+
+/* Make a pair of sockets: ours becomes the pipe, *theirs is for the child, to be
+ * closed by the caller once it was handed over. on_frame: a whole record, type
+ * first, borrowed; not 0: it made no sense, and the pipe ends. on_end: once;
+ * rc 0: the other end closed, MU_EPROTO, MU_ETOOBIG, MU_EIO. Neither may free
+ * the pipe. MU_EIO, MU_ENOMEM. */
+int mu_pipe_new(struct mu_loop *loop,
+                int (*on_frame)(void *arg, struct mu_str record),
+                void (*on_end)(void *arg, int rc), void *arg,
+                struct mu_pipe **out, int *theirs, struct mu_err *err);
+void mu_pipe_free(struct mu_pipe *p); /* NULL is allowed */
+
+/* Append frames here, then send. */
+struct mu_buf *mu_pipe_out(struct mu_pipe *p);
+/* MU_ENOMEM: what was appended since the last send is dropped. MU_EFULL: the
+ * runner does not read. MU_EGONE: the pipe has ended. */
+int mu_pipe_send(struct mu_pipe *p);
+
+#endif /* MU_HOST_PIPE_H */

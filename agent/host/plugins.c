@@ -1,0 +1,241 @@
+#include "plugins.h"
+
+#include "err.h"
+#include "log.h"
+#include "mem.h"
+
+#include <string.h>
+
+struct place {
+	struct place *next;
+	struct mu_hosted *hosted;
+	struct mu_instance_conf *then; /* to start when this one has stopped */
+};
+
+struct mu_plugins {
+	struct mu_plugins_options o;
+	struct mu_uplink_listener listener;
+	struct mu_members *members;
+	struct mu_applied *applied;
+	struct mu_timer *sweep;
+	struct place *places;
+	bool stopping;
+};
+
+/* One has stopped, maybe inside a call of ours: see to it in the next turn. */
+static void on_one_stopped(void *arg)
+{
+	struct mu_plugins *p = arg;
+
+	mu_timer_arm(p->sweep, 0, 0);
+}
+
+static int host(struct mu_plugins *p, struct mu_instance_conf *conf,
+                struct mu_hosted **out)
+{
+	struct mu_hosted_options o = { .loop = p->o.loop,
+		                       .uplink = p->o.uplink,
+		                       .members = p->members,
+		                       .applied = p->applied,
+		                       .agent = p->o.agent,
+		                       .conf = conf,
+		                       .on_stopped = on_one_stopped,
+		                       .arg = p };
+	int rc = mu_hosted_new(&o, out);
+
+	if (rc)
+		mu_log(MU_ERROR, MSG("an instance cannot be started"),
+		       KS("reason", mu_err_text(rc)));
+	return rc;
+}
+
+static void add(struct mu_plugins *p, struct mu_instance_conf *conf)
+{
+	struct place **end = &p->places;
+	struct place *at = mu_alloc(sizeof *at);
+
+	if (!at) {
+		mu_log(MU_ERROR, MSG("an instance cannot be started"),
+		       KS("reason", mu_err_text(MU_ENOMEM)));
+		mu_instance_conf_free(conf);
+		return;
+	}
+	if (host(p, conf, &at->hosted)) {
+		mu_free(at);
+		return;
+	}
+	while (*end)
+		end = &(*end)->next;
+	*end = at;
+}
+
+/* False: nothing takes the place of the one that stopped. */
+static bool follow(struct mu_plugins *p, struct place *at)
+{
+	struct mu_instance_conf *then = at->then;
+
+	mu_hosted_free(at->hosted);
+	at->hosted = NULL;
+	at->then = NULL;
+	if (p->stopping) {
+		mu_instance_conf_free(then);
+		return false;
+	}
+	return then && host(p, then, &at->hosted) == 0;
+}
+
+static void on_sweep(void *arg)
+{
+	struct mu_plugins *p = arg;
+	struct place **link = &p->places;
+
+	while (*link) {
+		struct place *at = *link;
+
+		if (!mu_hosted_is_stopped(at->hosted) || follow(p, at)) {
+			link = &at->next;
+			continue;
+		}
+		*link = at->next;
+		mu_free(at);
+	}
+	if (p->stopping && !p->places)
+		p->o.on_stopped(p->o.arg);
+}
+
+/* ---- a new configuration ---- */
+
+static struct mu_instance_conf *take_conf(struct mu_instance_confs *confs,
+                                          const char *name)
+{
+	for (size_t i = 0; i < confs->count; i++) {
+		struct mu_instance_conf *c = confs->at[i];
+
+		if (c && strcmp(c->name, name) == 0) {
+			confs->at[i] = NULL;
+			return c;
+		}
+	}
+	return NULL;
+}
+
+static void exchange(struct place *at, struct mu_instance_conf *c)
+{
+	const struct mu_instance_conf *now = mu_hosted_conf(at->hosted);
+
+	/* One that is on its way out already has a successor, or gets one. */
+	if (c && !at->then && mu_instance_conf_eq(now, c) &&
+	    !mu_hosted_is_stopping(at->hosted)) {
+		mu_instance_conf_free(c);
+		return;
+	}
+	mu_log(MU_INFO,
+	       MSG(c ? "instance changed; starting it anew"
+	             : "instance removed; stopping it"),
+	       KS("instance", now->name));
+	mu_instance_conf_free(at->then);
+	at->then = c;
+	mu_hosted_stop(at->hosted);
+}
+
+void mu_plugins_apply(struct mu_plugins *p, struct mu_instance_confs *confs)
+{
+	for (struct place *at = p->places; at; at = at->next)
+		exchange(at,
+		         take_conf(confs, mu_hosted_conf(at->hosted)->name));
+	for (size_t i = 0; i < confs->count; i++) {
+		struct mu_instance_conf *c = confs->at[i];
+
+		confs->at[i] = NULL;
+		if (c)
+			add(p, c);
+	}
+	mu_instance_confs_wipe(confs);
+}
+
+void mu_plugins_stop(struct mu_plugins *p)
+{
+	p->stopping = true;
+	for (struct place *at = p->places; at; at = at->next)
+		mu_hosted_stop(at->hosted);
+	mu_timer_arm(p->sweep, 0, 0);
+}
+
+/* ---- what concerns all ---- */
+
+static void on_member(void *arg, const struct mu_roll_event *e)
+{
+	struct mu_plugins *p = arg;
+
+	for (struct place *at = p->places; at; at = at->next)
+		if (at->hosted)
+			mu_hosted_member(at->hosted, e);
+}
+
+static void tell_link(struct mu_plugins *p, bool up)
+{
+	for (struct place *at = p->places; at; at = at->next)
+		if (at->hosted)
+			mu_hosted_link(at->hosted, up);
+}
+
+static void on_up(void *arg, const struct mu_uplink_up *up)
+{
+	(void)up;
+	tell_link(arg, true);
+}
+
+static void on_down(void *arg)
+{
+	tell_link(arg, false);
+}
+
+int mu_plugins_new(const struct mu_plugins_options *o, struct mu_plugins **out)
+{
+	struct mu_plugins *p = mu_alloc(sizeof *p);
+	struct mu_mirror_limits limits = { (uint32_t)o->agent->watch_nodes_max,
+		                           (uint32_t)o->agent->watch_queue_max,
+		                           (size_t)o->agent->watch_bytes_max };
+	int rc;
+
+	if (!p)
+		return MU_ENOMEM;
+	p->o = *o;
+	p->listener =
+		(struct mu_uplink_listener){ on_up, on_down, NULL, p, NULL };
+	/* First, so that CONNECTED comes before what the connection brings. */
+	mu_uplink_listen(o->uplink, &p->listener);
+	rc = mu_timer_new(o->loop, on_sweep, p, &p->sweep);
+	if (!rc)
+		rc = mu_applied_new(o->loop, o->uplink, o->agent->name,
+		                    &p->applied);
+	if (!rc)
+		rc = mu_members_new(o->loop, o->uplink, &limits, on_member, p,
+		                    &p->members);
+	if (rc) {
+		mu_plugins_free(p);
+		return rc;
+	}
+	*out = p;
+	return 0;
+}
+
+void mu_plugins_free(struct mu_plugins *p)
+{
+	if (!p)
+		return;
+	while (p->places) {
+		struct place *at = p->places;
+
+		p->places = at->next;
+		mu_hosted_free(at->hosted);
+		mu_instance_conf_free(at->then);
+		mu_free(at);
+	}
+	mu_uplink_unlisten(p->o.uplink, &p->listener);
+	mu_members_free(p->members);
+	mu_applied_free(p->applied);
+	if (p->sweep)
+		mu_timer_free(p->sweep);
+	mu_free(p);
+}

@@ -1,0 +1,423 @@
+#include "roster.h"
+
+#include "err.h"
+#include "log.h"
+#include "mem.h"
+#include "member.h"
+#include "record.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define RETRY_FIRST_MS 1000u
+#define RETRY_LAST_MS 30000u
+
+enum step {
+	STEP_IDLE,
+	STEP_PARENT, /* create /members */
+	STEP_CHROOT, /* create / , the chroot */
+	STEP_WATCH,  /* our node, to see when somebody takes it */
+	STEP_CREATE,
+	STEP_READ,    /* it is there: whose is it? */
+	STEP_UPDATE,  /* ours: put the record in */
+	STEP_REPLACE, /* our ghost's: delete and create in one */
+	STEP_DONE,
+};
+
+struct mu_roster {
+	struct mu_uplink *uplink;
+	struct mu_uplink_listener listener;
+	struct mu_timer *retry;
+	uint32_t retry_ms;
+	struct mu_member self;
+	char *path;   /* /members/<name> */
+	char *record; /* JSON of self */
+	enum step step;
+	int64_t czxid;
+	bool watching; /* the watch stands on this handle */
+	int last_rc;   /* that the log has told of */
+};
+
+static void take(struct mu_roster *r, enum step step);
+
+static void on_answer(void *owner, uint64_t tag, const struct mu_result *res);
+
+static void again_later(struct mu_roster *r)
+{
+	r->step = STEP_IDLE;
+	r->retry_ms = r->retry_ms ? r->retry_ms * 2 : RETRY_FIRST_MS;
+	if (r->retry_ms > RETRY_LAST_MS)
+		r->retry_ms = RETRY_LAST_MS;
+	mu_timer_arm(r->retry, r->retry_ms, 0);
+}
+
+static void trouble(struct mu_roster *r, int rc)
+{
+	if (rc == MU_ECONNLOSS || rc == MU_EEXPIRED) {
+		r->step = STEP_IDLE; /* the next connection begins anew */
+		return;
+	}
+	if (rc != r->last_rc)
+		mu_log(MU_ERROR, MSG("cannot register this host; trying again"),
+		       KS("path", r->path),
+		       KS("reason", mu_client_strerror(rc)));
+	r->last_rc = rc;
+	again_later(r);
+}
+
+/* ---- asking ---- */
+
+static void ask(struct mu_roster *r, struct mu_uplink_request *q)
+{
+	int rc;
+
+	q->done = on_answer;
+	q->owner = r;
+	q->tag = r->step;
+	rc = mu_uplink_send(r->uplink, q);
+	if (rc)
+		trouble(r, rc);
+}
+
+static void ask_replace(struct mu_roster *r, int32_t version)
+{
+	struct mu_multi_op ops[2] = {
+		{ .kind = MU_OPKIND_DELETE,
+		  .path = r->path,
+		  .len = -1,
+		  .version = version },
+		{ .kind = MU_OPKIND_CREATE,
+		  .path = r->path,
+		  .data = r->record,
+		  .len = (int32_t)strlen(r->record),
+		  .flags = MU_CREATE_EPHEMERAL },
+	};
+	struct mu_uplink_request q = { .op = MU_UP_MULTI,
+		                       .ops = ops,
+		                       .count = 2 };
+
+	r->step = STEP_REPLACE;
+	ask(r, &q);
+}
+
+static void take(struct mu_roster *r, enum step step)
+{
+	struct mu_uplink_request q = { .path = r->path,
+		                       .data = r->record,
+		                       .len = (int32_t)strlen(r->record),
+		                       .version = -1 };
+
+	r->step = step;
+	switch (step) {
+	case STEP_PARENT:
+	case STEP_CHROOT:
+		q.op = MU_UP_CREATE;
+		q.path = step == STEP_PARENT ? "/members" : "/";
+		q.data = NULL;
+		q.len = -1;
+		break;
+	case STEP_WATCH:
+		q.op = MU_UP_ADD_WATCH;
+		q.flags = MU_ADDWATCH_PERSISTENT;
+		break;
+	case STEP_CREATE:
+		q.op = MU_UP_CREATE;
+		q.flags = MU_CREATE_EPHEMERAL;
+		break;
+	case STEP_READ:
+		q.op = MU_UP_GET;
+		break;
+	case STEP_UPDATE:
+		q.op = MU_UP_SET;
+		break;
+	default:
+		return;
+	}
+	ask(r, &q);
+}
+
+/* ---- answers ---- */
+
+static void registered(struct mu_roster *r, const struct mu_stat *stat)
+{
+	if (stat)
+		r->czxid = stat->czxid;
+	r->step = STEP_DONE;
+	r->retry_ms = 0;
+	r->last_rc = 0;
+	mu_log(MU_INFO, MSG("registered"), KS("path", r->path));
+}
+
+static void refuse(struct mu_roster *r, const struct mu_record *found,
+                   int64_t owner)
+{
+	char session[24];
+
+	snprintf(session, sizeof session, "0x%" PRIx64, (uint64_t)owner);
+	if (r->last_rc != MU_EEXISTS)
+		mu_log(MU_ERROR,
+		       MSG("another host answers to this name; give one of the "
+		           "two another name in agent.conf"),
+		       KS("path", r->path), KS("holder_id", found->member.id),
+		       KS("holder_address", found->member.address),
+		       KS("holder_session", session));
+	r->last_rc = MU_EEXISTS;
+	again_later(r);
+}
+
+static void whose(struct mu_roster *r, const struct mu_result *res)
+{
+	struct mu_str data = { res->len > 0 ? res->data : NULL,
+		               res->len > 0 ? (uint32_t)res->len : 0 };
+	int64_t owner = res->stat->ephemeral_owner;
+	struct mu_record found;
+
+	mu_record_decode(data, r->self.name, res->stat->czxid, &found);
+	switch (mu_member_claim(r->self.id, mu_uplink_session(r->uplink),
+	                        found.member.id, owner)) {
+	case MU_CLAIM_OURS:
+		if (data.len == strlen(r->record) &&
+		    memcmp(data.at, r->record, data.len) == 0)
+			registered(r, res->stat);
+		else
+			take(r, STEP_UPDATE);
+		break;
+	case MU_CLAIM_GHOST:
+		mu_log(MU_INFO, MSG("replacing the node of an earlier session"),
+		       KS("path", r->path));
+		ask_replace(r, res->stat->version);
+		break;
+	case MU_CLAIM_TAKEN:
+		refuse(r, &found, owner);
+		break;
+	}
+	mu_record_wipe(&found);
+}
+
+static void parent_done(struct mu_roster *r, int rc)
+{
+	if (rc == MU_ENONODE && r->step == STEP_PARENT)
+		take(r, STEP_CHROOT); /* it is the chroot that is missing */
+	else if (rc && rc != MU_EEXISTS)
+		trouble(r, rc);
+	else if (r->step == STEP_CHROOT)
+		take(r, STEP_PARENT);
+	else
+		take(r, r->watching ? STEP_CREATE : STEP_WATCH);
+}
+
+static void on_answer(void *owner, uint64_t tag, const struct mu_result *res)
+{
+	struct mu_roster *r = owner;
+
+	if (tag != r->step || r->step == STEP_DONE)
+		return; /* of a connection before this one */
+	switch (r->step) {
+	case STEP_PARENT:
+	case STEP_CHROOT:
+		parent_done(r, res->rc);
+		return;
+	case STEP_WATCH:
+		r->watching = res->rc == 0;
+		break;
+	case STEP_CREATE:
+		if (res->rc == MU_EEXISTS) {
+			take(r, STEP_READ);
+			return;
+		}
+		break;
+	case STEP_READ:
+		if (res->rc == 0) {
+			whose(r, res);
+			return;
+		}
+		break;
+	default:
+		break;
+	}
+	if (res->rc == 0 && r->step == STEP_WATCH)
+		take(r, STEP_CREATE);
+	else if (res->rc == 0 && (r->step == STEP_REPLACE || !res->stat))
+		take(r, STEP_READ); /* for its czxid */
+	else if (res->rc == 0)
+		registered(r, res->stat);
+	else if (res->rc == MU_ENONODE || res->rc == MU_EBADVERSION)
+		take(r, STEP_PARENT); /* it changed under our hands */
+	else
+		trouble(r, res->rc);
+}
+
+/* ---- the link ---- */
+
+static void on_up(void *arg, const struct mu_uplink_up *up)
+{
+	struct mu_roster *r = arg;
+
+	if (up->new_handle)
+		r->watching = false;
+	mu_timer_disarm(r->retry);
+	take(r, STEP_PARENT);
+}
+
+static void on_down(void *arg)
+{
+	struct mu_roster *r = arg;
+
+	r->step = STEP_IDLE;
+	mu_timer_disarm(r->retry);
+}
+
+static void on_event(void *arg, const struct mu_watch_event *e)
+{
+	struct mu_roster *r = arg;
+
+	if (e->type != MU_WATCH_DELETED || strcmp(e->path, r->path) != 0)
+		return;
+	/* A ghost that goes away while we wait for it is welcome, too. */
+	if (r->step == STEP_DONE) {
+		mu_log(MU_WARN,
+		       MSG("the node of this host was deleted; making "
+		           "it again"),
+		       KS("path", r->path));
+		take(r, STEP_PARENT);
+	} else if (mu_timer_armed(r->retry)) {
+		mu_timer_disarm(r->retry);
+		take(r, STEP_PARENT);
+	}
+}
+
+static void on_retry(void *arg)
+{
+	struct mu_roster *r = arg;
+
+	if (mu_uplink_is_up(r->uplink))
+		take(r, STEP_PARENT);
+}
+
+/* ---- life ---- */
+
+int mu_roster_new(struct mu_loop *loop, struct mu_uplink *uplink,
+                  const struct mu_member *self, struct mu_roster **out)
+{
+	size_t room = sizeof "/members/" + strlen(self->name);
+	struct mu_roster *r = mu_alloc(sizeof *r);
+	int rc;
+
+	if (!r)
+		return MU_ENOMEM;
+	r->uplink = uplink;
+	r->self = *self;
+	r->path = mu_alloc(room);
+	r->record = mu_record_encode(self);
+	rc = r->path && r->record ? 0 : MU_ENOMEM;
+	if (!rc)
+		rc = mu_timer_new(loop, on_retry, r, &r->retry);
+	r->listener = (struct mu_uplink_listener){ on_up, on_down, on_event, r,
+		                                   NULL };
+	mu_uplink_listen(uplink, &r->listener);
+	if (rc) {
+		mu_roster_free(r);
+		return rc;
+	}
+	snprintf(r->path, room, "/members/%s", self->name);
+	if (mu_uplink_is_up(uplink))
+		take(r, STEP_PARENT);
+	*out = r;
+	return 0;
+}
+
+void mu_roster_free(struct mu_roster *r)
+{
+	if (!r)
+		return;
+	mu_uplink_unlisten(r->uplink, &r->listener);
+	mu_uplink_forget(r->uplink, r);
+	if (r->retry)
+		mu_timer_free(r->retry);
+	mu_free(r->path);
+	free(r->record);
+	mu_free(r);
+}
+
+bool mu_roster_is_registered(const struct mu_roster *r)
+{
+	return r->step == STEP_DONE;
+}
+
+/* ---- last words ---- */
+
+static struct mu_client *speaker(struct mu_roster *r, struct mu_err *err)
+{
+	struct mu_client *c = mu_uplink_last_words(r->uplink);
+
+	if (c && r->step == STEP_DONE)
+		return c;
+	mu_err(err, MU_ECONNLOSS,
+	       c ? "this host is not registered"
+	         : "there is no connection to the broker");
+	return NULL;
+}
+
+int mu_roster_say_leaving(struct mu_roster *r, uint32_t timeout_ms,
+                          struct mu_err *err)
+{
+	struct mu_client *c = speaker(r, err);
+	struct mu_member m = r->self;
+	char *text;
+	int rc;
+
+	if (!c)
+		return MU_ECONNLOSS;
+	m.state = MU_MEMBER_LEAVING;
+	text = mu_record_encode(&m);
+	if (!text)
+		return mu_err(err, MU_ENOMEM, "out of memory");
+	rc = mu_client_set_sync(c, r->path, text, (int32_t)strlen(text), -1,
+	                        NULL, timeout_ms, err);
+	free(text);
+	return rc;
+}
+
+/* One multi: /left/<name> says which stay ended, and the stay ends. */
+static int leave_with(struct mu_client *c, const struct mu_roster *r,
+                      enum mu_op_kind kind, uint32_t timeout_ms,
+                      struct mu_err *err)
+{
+	char left[300], czxid[24];
+	struct mu_multi_op ops[2] = {
+		{ .kind = kind, .path = left, .data = czxid, .version = -1 },
+		{ .kind = MU_OPKIND_DELETE,
+		  .path = r->path,
+		  .len = -1,
+		  .version = -1 },
+	};
+
+	snprintf(left, sizeof left, "/left/%s", r->self.name);
+	ops[0].len =
+		(int32_t)snprintf(czxid, sizeof czxid, "%" PRId64, r->czxid);
+	return mu_client_multi_sync(c, ops, 2, NULL, timeout_ms, err);
+}
+
+int mu_roster_leave(struct mu_roster *r, uint32_t timeout_ms,
+                    struct mu_err *err)
+{
+	struct mu_client *c = speaker(r, err);
+	int rc;
+
+	if (!c)
+		return MU_ECONNLOSS;
+	rc = mu_client_create_sync(c, "/left", NULL, -1, 0, NULL, 0, timeout_ms,
+	                           err);
+	if (rc && rc != MU_EEXISTS)
+		return rc;
+	rc = leave_with(c, r, MU_OPKIND_CREATE, timeout_ms, err);
+	if (rc == MU_EEXISTS)
+		rc = leave_with(c, r, MU_OPKIND_SET, timeout_ms, err);
+	if (rc)
+		return rc;
+	mu_uplink_closed(r->uplink);
+	(void)mu_client_close(c, timeout_ms);
+	return 0;
+}

@@ -1,0 +1,32 @@
+/*
+ * roster.h - this host's own node in /members: made, kept, and made again after
+ * whatever took it. Lives on the loop's thread.
+ */
+#ifndef MU_HOST_ROSTER_H
+#define MU_HOST_ROSTER_H
+
+#include "uplink.h"
+
+#include <muster/plugin.h>
+
+struct mu_roster;
+
+/* self: texts borrowed for the roster's life. */
+int mu_roster_new(struct mu_loop *loop, struct mu_uplink *uplink,
+                  const struct mu_member *self, struct mu_roster **out);
+void mu_roster_free(struct mu_roster *r); /* NULL is allowed */
+
+bool mu_roster_is_registered(const struct mu_roster *r);
+
+/*
+ * Last words, outside of the loop, each waiting at most timeout_ms a request.
+ * _say_leaving writes the state "leaving" and keeps the session. _leave takes
+ * the node away, having said in /left that this was on purpose. MU_ECONNLOSS:
+ * there is no connection now, or this host is not registered.
+ */
+int mu_roster_say_leaving(struct mu_roster *r, uint32_t timeout_ms,
+                          struct mu_err *err);
+int mu_roster_leave(struct mu_roster *r, uint32_t timeout_ms,
+                    struct mu_err *err);
+
+#endif /* MU_HOST_ROSTER_H */

@@ -1,0 +1,427 @@
+#include "uplink.h"
+
+#include "err.h"
+#include "identity.h"
+#include "log.h"
+#include "mem.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#define RETRY_MS 1000u /* after a handle could not be made */
+
+struct pending {
+	struct pending *next, **prev;
+	struct mu_uplink *u;
+	void (*done)(void *owner, uint64_t tag, const struct mu_result *r);
+	void *owner;
+	uint64_t tag;
+};
+
+struct mu_uplink {
+	struct mu_loop *loop;
+	const char *brokers, *runtime_dir;
+	uint32_t timeout_ms;
+	struct mu_client *client; /* NULL: the next one is to be made */
+	struct mu_poll *poll;
+	int fd; /* that poll watches */
+	struct mu_timer *timer;
+	struct mu_after *after;
+	struct mu_uplink_listener *listeners;
+	struct pending *pending;
+	uint32_t outstanding;
+	bool up, ended, silent, processing;
+	bool new_handle;          /* nobody was told yet of this handle */
+	bool told;                /* somebody was told of a tree */
+	int64_t tree_id, session; /* of the last connection */
+	struct mu_saved_session saved;
+};
+
+static void begin(struct mu_uplink *u);
+
+/* ---- requests ---- */
+
+static void pending_free(struct pending *p)
+{
+	*p->prev = p->next;
+	if (p->next)
+		p->next->prev = p->prev;
+	p->u->outstanding--;
+	mu_free(p);
+}
+
+static void on_done(struct mu_client *c, const struct mu_result *r, void *arg)
+{
+	struct pending p = *(struct pending *)arg;
+
+	(void)c;
+	pending_free(arg);
+	if (p.done && !p.u->silent)
+		p.done(p.owner, p.tag, r);
+}
+
+static int send_on(struct mu_client *c, const struct mu_uplink_request *r,
+                   struct pending *p)
+{
+	switch (r->op) {
+	case MU_UP_GET:
+		return mu_client_get(c, r->path, false, on_done, p);
+	case MU_UP_CHILDREN:
+		return mu_client_children(c, r->path, false, on_done, p);
+	case MU_UP_CREATE:
+		return mu_client_create(c, r->path, r->data, r->len, r->flags,
+		                        on_done, p);
+	case MU_UP_SET:
+		return mu_client_set(c, r->path, r->data, r->len, r->version,
+		                     on_done, p);
+	case MU_UP_MULTI:
+		return mu_client_multi(c, r->ops, r->count, on_done, p);
+	case MU_UP_ADD_WATCH:
+		return mu_client_add_watch(c, r->path,
+		                           (enum mu_addwatch_mode)r->flags,
+		                           on_done, p);
+	}
+	return MU_EUNIMPLEMENTED;
+}
+
+int mu_uplink_send(struct mu_uplink *u, const struct mu_uplink_request *r)
+{
+	struct pending *p;
+	int rc;
+
+	if (!u->up)
+		return MU_ECONNLOSS;
+	p = mu_alloc(sizeof *p);
+	if (!p)
+		return MU_ENOMEM;
+	p->u = u;
+	p->done = r->done;
+	p->owner = r->owner;
+	p->tag = r->tag;
+	p->next = u->pending;
+	if (p->next)
+		p->next->prev = &p->next;
+	p->prev = &u->pending;
+	u->pending = p;
+	u->outstanding++;
+	rc = send_on(u->client, r, p);
+	if (rc)
+		pending_free(p);
+	return rc;
+}
+
+void mu_uplink_forget(struct mu_uplink *u, const void *owner)
+{
+	for (struct pending *p = u->pending; p; p = p->next)
+		if (p->owner == owner)
+			p->done = NULL;
+}
+
+/* The handle is gone: whoever still waits gets an end. */
+static void fail_all(struct mu_uplink *u)
+{
+	struct mu_result r = { .size = sizeof r, .rc = MU_EEXPIRED };
+
+	while (u->pending)
+		on_done(NULL, &r, u->pending);
+}
+
+/* ---- listeners ---- */
+
+void mu_uplink_listen(struct mu_uplink *u, struct mu_uplink_listener *l)
+{
+	struct mu_uplink_listener **p = &u->listeners;
+
+	while (*p)
+		p = &(*p)->next;
+	l->next = NULL;
+	*p = l;
+}
+
+void mu_uplink_unlisten(struct mu_uplink *u, struct mu_uplink_listener *l)
+{
+	struct mu_uplink_listener **p = &u->listeners;
+
+	while (*p && *p != l)
+		p = &(*p)->next;
+	if (*p)
+		*p = l->next;
+}
+
+static void save(struct mu_uplink *u, const struct mu_client_info *info)
+{
+	struct mu_saved_session s = { 0 };
+	struct mu_err err;
+
+	s.session = info->session;
+	memcpy(s.password, info->password, sizeof s.password);
+	s.last_zxid = info->last_zxid;
+	s.tree_id = info->tree_id;
+	s.brokers = mu_brokers_hash(u->brokers);
+	if (s.session == u->saved.session && s.tree_id == u->saved.tree_id &&
+	    memcmp(s.password, u->saved.password, sizeof s.password) == 0)
+		return;
+	if (mu_session_save(u->runtime_dir, &s, &err)) {
+		mu_log(MU_ERROR,
+		       MSG("cannot keep the session for the next start"),
+		       KS("reason", err.msg));
+		return;
+	}
+	u->saved = s;
+}
+
+static void go_up(struct mu_uplink *u)
+{
+	struct mu_client_info info = { .size = sizeof info };
+	struct mu_uplink_up up = { 0 };
+	char session[24];
+
+	mu_client_info(u->client, &info);
+	up.new_handle = u->new_handle;
+	up.new_tree = !u->told || info.tree_id != u->tree_id;
+	up.session = info.session;
+	snprintf(session, sizeof session, "0x%" PRIx64, (uint64_t)info.session);
+	mu_log(MU_INFO, MSG("connected"), KS("broker", info.broker),
+	       KS("session", session),
+	       KS("resumed", info.resumed ? "yes" : "no"),
+	       KI("timeout_ms", info.timeout_ms));
+	if (up.new_tree && u->told)
+		mu_log(MU_WARN, MSG("the broker came back with another tree"));
+	u->up = true;
+	u->told = true;
+	u->new_handle = false;
+	u->tree_id = info.tree_id;
+	u->session = info.session;
+	save(u, &info);
+	for (struct mu_uplink_listener *l = u->listeners; l; l = l->next)
+		if (l->on_up)
+			l->on_up(l->arg, &up);
+}
+
+static void go_down(struct mu_uplink *u)
+{
+	if (!u->up)
+		return;
+	u->up = false;
+	for (struct mu_uplink_listener *l = u->listeners; l; l = l->next)
+		if (l->on_down)
+			l->on_down(l->arg);
+}
+
+static void on_state(struct mu_client *c, enum mu_client_state state, int why,
+                     void *arg)
+{
+	struct mu_uplink *u = arg;
+
+	(void)c;
+	if (u->silent)
+		return;
+	if (state == MU_CLIENT_CONNECTED) {
+		go_down(u); /* a link went without our being told */
+		go_up(u);
+		return;
+	}
+	if (u->up)
+		mu_log(MU_WARN, MSG("the connection to the broker was lost"),
+		       KS("reason", mu_client_strerror(why)));
+	go_down(u);
+	if (state != MU_CLIENT_CONNECTING)
+		u->ended = true;
+}
+
+static void on_event(struct mu_client *c, const struct mu_watch_event *e,
+                     void *arg)
+{
+	struct mu_uplink *u = arg;
+
+	(void)c;
+	for (struct mu_uplink_listener *l = u->silent ? NULL : u->listeners; l;
+	     l = l->next)
+		if (l->on_event)
+			l->on_event(l->arg, e);
+}
+
+/* ---- the handle ---- */
+
+static void drop(struct mu_uplink *u)
+{
+	mu_poll_free(u->poll);
+	u->poll = NULL;
+	u->fd = -1;
+	mu_client_free(u->client);
+	u->client = NULL;
+}
+
+static void process(struct mu_uplink *u)
+{
+	if (!u->client || u->processing)
+		return;
+	u->processing = true;
+	mu_client_process(u->client);
+	u->processing = false;
+	if (!u->ended)
+		return;
+	mu_log(MU_WARN, MSG("the session has expired; starting a new one"));
+	drop(u);
+	fail_all(u);
+	u->saved = (struct mu_saved_session){ 0 };
+	mu_session_forget(u->runtime_dir);
+	begin(u);
+}
+
+static void on_readable(void *arg, int events)
+{
+	(void)events;
+	process(arg);
+}
+
+static void on_timer(void *arg)
+{
+	struct mu_uplink *u = arg;
+
+	if (u->client)
+		process(u);
+	else
+		begin(u);
+}
+
+/* At the end of each turn: a request made in it may have changed when the
+ * library wants to run, or even on what it waits. */
+static void on_turn(void *arg)
+{
+	struct mu_uplink *u = arg;
+	int fd;
+
+	if (!u->client)
+		return;
+	mu_timer_arm(u->timer, (uint64_t)mu_client_timeout_ms(u->client), 0);
+	fd = mu_client_fd(u->client);
+	if (fd == u->fd)
+		return;
+	mu_poll_free(u->poll);
+	u->poll = NULL;
+	u->fd = -1;
+	if (fd < 0 || mu_poll_new(u->loop, fd, on_readable, u, &u->poll))
+		return; /* the timer is there still */
+	mu_poll_set(u->poll, MU_POLL_READ);
+	u->fd = fd;
+}
+
+static int make(struct mu_uplink *u, struct mu_err *err)
+{
+	struct mu_client_options o = { .size = sizeof o };
+	int rc;
+
+	o.brokers = u->brokers;
+	o.timeout_ms = u->timeout_ms;
+	o.session = u->saved.session;
+	memcpy(o.password, u->saved.password, sizeof o.password);
+	o.last_zxid = u->saved.last_zxid;
+	o.on_state = on_state;
+	o.on_event = on_event;
+	o.arg = u;
+	u->ended = false;
+	u->new_handle = true;
+	rc = mu_client_new(&o, &u->client, err);
+	if (rc)
+		u->client = NULL;
+	return rc;
+}
+
+static void begin(struct mu_uplink *u)
+{
+	struct mu_err err = { 0 };
+
+	if (!make(u, &err))
+		return;
+	mu_log(MU_ERROR, MSG("cannot start a session; trying again"),
+	       KS("reason", err.msg));
+	mu_timer_arm(u->timer, RETRY_MS, 0);
+}
+
+static void load(struct mu_uplink *u)
+{
+	struct mu_err err;
+	int rc = mu_session_load(u->runtime_dir, &u->saved, &err);
+
+	if (rc && rc != MU_ENONODE)
+		mu_log(MU_WARN, MSG("the kept session cannot be used"),
+		       KS("reason", err.msg));
+	if (!rc && u->saved.brokers != mu_brokers_hash(u->brokers)) {
+		mu_log(MU_INFO, MSG("the brokers are other ones; starting a "
+		                    "new session"));
+		u->saved = (struct mu_saved_session){ 0 };
+	}
+}
+
+int mu_uplink_new(const struct mu_uplink_options *o, struct mu_uplink **out,
+                  struct mu_err *err)
+{
+	struct mu_uplink *u = mu_alloc(sizeof *u);
+	int rc;
+
+	if (!u)
+		return mu_err(err, MU_ENOMEM, "out of memory");
+	u->loop = o->loop;
+	u->brokers = o->brokers;
+	u->runtime_dir = o->runtime_dir;
+	u->timeout_ms = o->timeout_ms;
+	u->fd = -1;
+	load(u);
+	rc = mu_timer_new(u->loop, on_timer, u, &u->timer);
+	if (!rc)
+		rc = mu_after_new(u->loop, on_turn, u, &u->after);
+	if (rc)
+		rc = mu_err(err, rc, "out of memory");
+	else
+		rc = make(u, err);
+	if (rc) {
+		mu_uplink_free(u);
+		return rc;
+	}
+	mu_after_set(u->after, true, false);
+	*out = u;
+	return 0;
+}
+
+void mu_uplink_free(struct mu_uplink *u)
+{
+	if (!u)
+		return;
+	u->silent = true;
+	drop(u);
+	fail_all(u);
+	if (u->timer)
+		mu_timer_free(u->timer);
+	if (u->after)
+		mu_after_free(u->after);
+	mu_free(u);
+}
+
+bool mu_uplink_is_up(const struct mu_uplink *u)
+{
+	return u->up;
+}
+
+int64_t mu_uplink_session(const struct mu_uplink *u)
+{
+	return u->session;
+}
+
+uint32_t mu_uplink_outstanding(const struct mu_uplink *u)
+{
+	return u->outstanding;
+}
+
+struct mu_client *mu_uplink_last_words(struct mu_uplink *u)
+{
+	u->silent = true;
+	return u->up ? u->client : NULL;
+}
+
+void mu_uplink_closed(struct mu_uplink *u)
+{
+	u->saved = (struct mu_saved_session){ 0 };
+	mu_session_forget(u->runtime_dir);
+}

@@ -1,0 +1,322 @@
+#include "cluster.h"
+
+#include <check.h>
+#include <dirent.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define ARGS_MAX 32
+#define TAIL_BYTES 3000 /* of each log, shown when a test failed */
+
+/* A text that must fit. */
+__attribute__((format(printf, 3, 4))) static void put(char *out, size_t room,
+                                                      const char *fmt, ...)
+{
+	va_list ap;
+	int n;
+
+	va_start(ap, fmt);
+	n = vsnprintf(out, room, fmt, ap);
+	va_end(ap);
+	ck_assert_int_lt(n, (int)room);
+}
+#define PUT(out, ...) put(out, sizeof(out), __VA_ARGS__)
+
+/* ---- the keeper ------------------------------------------------------------------ */
+
+static void show_tail(const char *path)
+{
+	size_t len;
+	char *text = file_read(path, &len);
+
+	if (!text || len == 0)
+		goto out;
+	dprintf(2, "---- end of %s\n%s\n", path,
+	        text + (len > TAIL_BYTES ? len - TAIL_BYTES : 0));
+out:
+	free(text);
+}
+
+static bool is_log(const char *name)
+{
+	const char *dot = strrchr(name, '.');
+
+	return dot && strcmp(dot, ".log") == 0;
+}
+
+/* The logs of a directory and of those right below it. */
+static void show_logs(const char *dir, int depth)
+{
+	DIR *d = opendir(dir);
+	char path[512];
+
+	for (struct dirent *e; d && (e = readdir(d));) {
+		snprintf(path, sizeof path, "%s/%s", dir, e->d_name);
+		if (is_log(e->d_name))
+			show_tail(path);
+		else if (e->d_name[0] != '.' && depth > 0 &&
+		         e->d_type == DT_DIR)
+			show_logs(path, depth - 1);
+	}
+	if (d)
+		closedir(d);
+}
+
+/* Lives until the test's process ends; in a session of its own, for Check kills
+ * the process group of a test that is over. */
+static void keep(const char *dir, int fd)
+{
+	char closed = 0;
+
+	setsid();
+	signal(SIGTERM, SIG_IGN);
+	while (read(fd, &closed, 1) < 0)
+		continue;
+	if (!closed) {
+		show_logs(dir, 1);
+		dir_remove(dir);
+	}
+	_exit(0);
+}
+
+static void keeper_start(struct cluster *c)
+{
+	int fd[2];
+
+	ck_assert_int_eq(pipe2(fd, O_CLOEXEC), 0);
+	c->keeper = fork();
+	ck_assert_int_ge(c->keeper, 0);
+	if (c->keeper == 0) {
+		close(fd[1]);
+		keep(c->dir, fd[0]);
+	}
+	close(fd[0]);
+	c->keeper_fd = fd[1];
+}
+
+/* ---- the whole --------------------------------------------------------------------- */
+
+void cluster_open(struct cluster *c)
+{
+	const char *tmp = getenv("TMPDIR");
+
+	*c = (struct cluster){ .keeper_fd = -1 };
+	PUT(c->dir, "%s/muster-test.XXXXXX", tmp && tmp[0] ? tmp : "/tmp");
+	ck_assert_ptr_nonnull(mkdtemp(c->dir));
+	keeper_start(c);
+	PUT(c->ipc, "ipc://%s/broker.sock", c->dir);
+	PUT(c->log, "%s/broker.log", c->dir);
+	PUT(c->conf, "%s/broker.conf", c->dir);
+	PUT(c->ready, "%s/broker.ready", c->dir);
+	ck_assert_int_eq(setenv("MUSTER_BROKER", c->ipc, 1), 0);
+}
+
+void cluster_close(struct cluster *c)
+{
+	for (size_t i = 0; i < c->agents; i++)
+		program_stop(&c->agent[i]->program, SIGTERM);
+	program_stop(&c->broker, SIGTERM);
+	dir_remove(c->dir);
+	ck_assert_int_eq((int)write(c->keeper_fd, "x", 1), 1);
+	close(c->keeper_fd);
+	waitpid(c->keeper, NULL, 0);
+}
+
+const char *cluster_program(const char *name)
+{
+	static char path[4][CLUSTER_PATH_MAX * 2];
+	static unsigned next;
+	char *out = path[next++ % 4];
+
+	put(out, sizeof path[0], "%s/%s", MU_BUILD, name);
+	return out;
+}
+
+/* ---- broker ---------------------------------------------------------------------------- */
+
+void cluster_broker_conf(struct cluster *c, bool tcp, const char *more)
+{
+	char text[4096];
+
+	PUT(text,
+	    "listen = [ \"%s\"%s ];\n"
+	    "data_dir = \"%s/broker\";\n"
+	    "ready_file = \"%s\";\n"
+	    "%s",
+	    c->ipc, tcp ? ", \"tcp://127.0.0.1:*\"" : "", c->dir, c->ready,
+	    more ? more : "");
+	file_write_text(c->conf, text);
+}
+
+/* Listening, or ended. */
+static bool is_up_or_dead(void *arg)
+{
+	struct cluster *c = arg;
+
+	return access(c->ready, F_OK) == 0 || !program_is_running(&c->broker);
+}
+
+/* The port taken stands in the ready file: an address a line. */
+static void read_addresses(struct cluster *c)
+{
+	char *text = file_read(c->ready, NULL), *tcp;
+
+	c->tcp[0] = '\0';
+	ck_assert_ptr_nonnull(text);
+	tcp = strstr(text, "tcp://");
+	if (tcp)
+		PUT(c->tcp, "%.*s", (int)strcspn(tcp, "\n"), tcp);
+	free(text);
+}
+
+void cluster_broker_start(struct cluster *c)
+{
+	const char *argv[] = { cluster_program("muster-broker"), "--config",
+		               c->conf, NULL };
+	char data[CLUSTER_PATH_MAX + 16];
+
+	ck_assert_int_eq(c->broker.pid, 0);
+	if (access(c->conf, F_OK))
+		cluster_broker_conf(c, false, NULL);
+	PUT(data, "%s/broker", c->dir);
+	mkdir(data, 0700);
+	unlink(c->ready); /* a killed broker leaves it */
+	program_start(&c->broker, argv, c->log, c->log);
+	ck_assert_msg(wait_for(is_up_or_dead, c, WAIT_MS) && c->broker.pid > 0,
+	              "the broker did not start; see its log");
+	read_addresses(c);
+}
+
+void cluster_broker_stop(struct cluster *c, int signum)
+{
+	int code;
+
+	ck_assert_int_gt(c->broker.pid, 0);
+	code = program_stop(&c->broker, signum);
+	ck_assert_int_eq(code, signum == SIGKILL ? 128 + SIGKILL : 0);
+}
+
+void cluster_broker_restart(struct cluster *c, int signum)
+{
+	cluster_broker_stop(c, signum);
+	cluster_broker_start(c);
+}
+
+/* ---- agents ------------------------------------------------------------------------------ */
+
+void cluster_agent_init(struct cluster *c, struct cluster_agent *a,
+                        const char *name, const char *more)
+{
+	char text[4096];
+
+	*a = (struct cluster_agent){ .program = { 0 } };
+	ck_assert_uint_lt(c->agents, CLUSTER_AGENTS_MAX);
+	c->agent[c->agents++] = a;
+	PUT(a->name, "%s", name);
+	PUT(a->dir, "%s/%s", c->dir, name);
+	PUT(a->conf, "%s/agent.conf", a->dir);
+	PUT(a->conf_d, "%s/conf.d", a->dir);
+	PUT(a->state, "%s/state", a->dir);
+	PUT(a->run, "%s/run", a->dir);
+	PUT(a->log, "%s/agent.log", a->dir);
+	ck_assert_int_eq(mkdir(a->dir, 0755), 0);
+	ck_assert_int_eq(mkdir(a->conf_d, 0755), 0);
+	ck_assert_int_eq(mkdir(a->state, 0700), 0);
+	ck_assert_int_eq(mkdir(a->run, 0700), 0);
+	PUT(text,
+	    "name = \"%s\";\n"
+	    "brokers = [ \"%s\" ];\n"
+	    "state_dir = \"%s\";\n"
+	    "runtime_dir = \"%s\";\n"
+	    "conf_dir = \"%s\";\n"
+	    "%s",
+	    name, c->ipc, a->state, a->run, a->conf_d, more ? more : "");
+	file_write_text(a->conf, text);
+}
+
+void cluster_agent_instances(const struct cluster_agent *a, const char *file,
+                             const char *text)
+{
+	char path[2 * CLUSTER_PATH_MAX];
+
+	PUT(path, "%s/%s", a->conf_d, file);
+	file_write_text(path, text);
+}
+
+void cluster_agent_start(struct cluster_agent *a)
+{
+	const char *argv[] = { cluster_program("muster-agent"), "--config",
+		               a->conf, NULL };
+
+	ck_assert_int_eq(a->program.pid, 0);
+	program_start(&a->program, argv, a->log, a->log);
+}
+
+int cluster_agent_stop(struct cluster_agent *a, int signum)
+{
+	ck_assert_int_gt(a->program.pid, 0);
+	return program_stop(&a->program, signum);
+}
+
+/* ---- the command line ----------------------------------------------------------------------- */
+
+int cluster_muster(struct run *r, const char *arg, ...)
+{
+	const char *argv[ARGS_MAX] = { cluster_program("muster") };
+	size_t n = 1;
+	va_list ap;
+
+	va_start(ap, arg);
+	for (const char *a = arg; a; a = va_arg(ap, const char *)) {
+		ck_assert_uint_lt(n + 1, ARGS_MAX);
+		argv[n++] = a;
+	}
+	va_end(ap);
+	*r = (struct run){ .argv = argv };
+	run(r);
+	r->argv = NULL;
+	return r->exit;
+}
+
+bool cluster_node_is(const char *path, const char *text)
+{
+	struct run r;
+	bool is;
+
+	cluster_muster(&r, "get", path, NULL);
+	is = r.exit == 0 && strcmp(r.out, text) == 0;
+	run_free(&r);
+	return is;
+}
+
+struct node_wanted {
+	const char *path, *text;
+};
+
+static bool node_is_as_wanted(void *arg)
+{
+	const struct node_wanted *w = arg;
+	struct run r;
+	bool is;
+
+	if (w->text)
+		return cluster_node_is(w->path, w->text);
+	is = cluster_muster(&r, "stat", w->path, NULL) == 2;
+	run_free(&r);
+	return is;
+}
+
+void cluster_wait_node(const char *path, const char *text)
+{
+	struct node_wanted w = { path, text };
+
+	ck_assert_msg(wait_for(node_is_as_wanted, &w, WAIT_MS),
+	              "%s did not come to be %s", path, text ? text : "gone");
+}

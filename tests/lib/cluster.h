@@ -1,0 +1,104 @@
+/*
+ * cluster.h - a broker and agents for a system test: the programs as built, in a
+ * directory of their own, with configuration files as a user would write them.
+ *
+ *     struct cluster c;
+ *     struct cluster_agent a;
+ *     struct run r;
+ *
+ *     cluster_open(&c);
+ *     cluster_broker_start(&c);
+ *     cluster_agent_init(&c, &a, "alpha", "session_timeout_ms = 500;\n");
+ *     cluster_agent_instances(&a, "web.conf", "instances = ( ... );\n");
+ *     cluster_agent_start(&a);
+ *     cluster_muster(&r, "members", "--json", NULL);
+ *     ...
+ *     cluster_close(&c);
+ *
+ * A failed test never comes to cluster_close (Check ends its process). What was
+ * started dies with the process all the same, and a small process beside it, the
+ * keeper, then prints the ends of the logs and removes the directory.
+ */
+#ifndef MU_TEST_CLUSTER_H
+#define MU_TEST_CLUSTER_H
+
+#include "program.h"
+
+#define CLUSTER_PATH_MAX 128
+#define CLUSTER_AGENTS_MAX 16
+
+struct cluster_agent;
+
+struct cluster {
+	char dir[CLUSTER_PATH_MAX];  /* temporary; removed at the end */
+	char ipc[CLUSTER_PATH_MAX];  /* URL: ipc://<dir>/broker.sock */
+	char tcp[CLUSTER_PATH_MAX];  /* URL with the port taken; "" without */
+	char log[CLUSTER_PATH_MAX];  /* of the broker: <dir>/broker.log */
+	char conf[CLUSTER_PATH_MAX]; /* of the broker */
+	char ready[CLUSTER_PATH_MAX];
+	struct program broker;
+	struct cluster_agent *agent[CLUSTER_AGENTS_MAX]; /* stopped at close */
+	size_t agents;
+	pid_t keeper;
+	int keeper_fd;
+};
+
+struct cluster_agent {
+	struct program program;
+	char name[64];
+	char dir[CLUSTER_PATH_MAX];    /* <cluster>/<name> */
+	char conf[CLUSTER_PATH_MAX];   /* <dir>/agent.conf */
+	char conf_d[CLUSTER_PATH_MAX]; /* <dir>/conf.d */
+	char state[CLUSTER_PATH_MAX];  /* <dir>/state */
+	char run[CLUSTER_PATH_MAX];    /* <dir>/run */
+	char log[CLUSTER_PATH_MAX];    /* <dir>/agent.log */
+};
+
+/* Make the directory. Sets MUSTER_BROKER for this process and what it starts. */
+void cluster_open(struct cluster *c);
+/* Stop agents and broker (SIGTERM, at the limit SIGKILL), remove the directory. */
+void cluster_close(struct cluster *c);
+
+/* The program as built: "muster" -> <build>/muster. Static text, overwritten by
+ * the fourth call after. */
+const char *cluster_program(const char *name);
+
+/* ---- broker ---- */
+
+/* Write broker.conf: ipc, with `tcp` a free port on 127.0.0.1 too; `more`: lines
+ * to add, or NULL. */
+void cluster_broker_conf(struct cluster *c, bool tcp, const char *more);
+/* Start it (with a plain broker.conf if none was written) and wait until it
+ * listens. */
+void cluster_broker_start(struct cluster *c);
+/* SIGTERM (must end with 0) or SIGKILL. */
+void cluster_broker_stop(struct cluster *c, int signum);
+/* Stop by `signum`, start again. */
+void cluster_broker_restart(struct cluster *c, int signum);
+
+/* ---- agents ---- */
+
+/* Make its directories and agent.conf; `more`: lines to add, or NULL. *a must
+ * live until cluster_close. */
+void cluster_agent_init(struct cluster *c, struct cluster_agent *a,
+                        const char *name, const char *more);
+/* Write conf.d/<file>. */
+void cluster_agent_instances(const struct cluster_agent *a, const char *file,
+                             const char *text);
+/* Start it. Does not wait: `file_comes_to_have(a->log, ...)`, or ask the tree. */
+void cluster_agent_start(struct cluster_agent *a);
+/* Send the signal and wait for the end; its exit code. */
+int cluster_agent_stop(struct cluster_agent *a, int signum);
+
+/* ---- the command line ---- */
+
+/* Run `muster ARGUMENT...`, NULL at the end; free with run_free. Returns the
+ * exit code. */
+int cluster_muster(struct run *r, const char *arg, ...)
+	__attribute__((sentinel));
+/* `muster get PATH` gives exactly this text? */
+bool cluster_node_is(const char *path, const char *text);
+/* Wait for that; fails the test past WAIT_MS. text NULL: until it is gone. */
+void cluster_wait_node(const char *path, const char *text);
+
+#endif /* MU_TEST_CLUSTER_H */

@@ -1,0 +1,344 @@
+/* The mailbox's contract, as agent/core/mailbox.h states it. */
+#include "mailbox.h"
+
+#include "fault.h"
+
+#include <check.h>
+#include <string.h>
+
+static struct mu_mailbox *b;
+static int64_t zxid;
+
+static void setup(void)
+{
+	zxid = 0;
+	b = mu_mailbox_new(3);
+	ck_assert_ptr_nonnull(b);
+}
+
+static void teardown(void)
+{
+	mu_mailbox_free(b);
+}
+
+static int put_old(uint32_t type, const char *path, const char *data,
+                   const char *old)
+{
+	struct mu_chan_event e = { .type = type, .count = 1 };
+
+	e.zxid = ++zxid;
+	e.path = mu_str_of(path);
+	e.data = mu_str_of(data);
+	e.old_data = mu_str_of(old);
+	return mu_mailbox_put(b, &e);
+}
+
+static int put(const char *path, const char *data)
+{
+	return put_old(MU_EVENT_CHANGED, path, data, NULL);
+}
+
+static const struct mu_chan_event *give(const char *path, const char *data)
+{
+	const struct mu_chan_event *e = mu_mailbox_give(b, 1000);
+
+	ck_assert_ptr_nonnull(e);
+	ck_assert(mu_str_eq(e->path, mu_str_of(path)));
+	ck_assert(mu_str_eq(e->data, mu_str_of(data)));
+	return e;
+}
+
+static void done(const struct mu_chan_event *e)
+{
+	ck_assert_int_eq(mu_mailbox_ack(b, e->seq, 0, 1000), 0);
+}
+
+START_TEST(events_come_in_order_one_at_a_time)
+{
+	const struct mu_chan_event *e;
+
+	ck_assert_int_eq(put("/a", "1"), 0);
+	ck_assert_int_eq(put("/b", "2"), 0);
+	e = give("/a", "1");
+	ck_assert_uint_eq(e->attempt, 1);
+	ck_assert_uint_eq(e->flags, 0);
+	ck_assert(mu_mailbox_is_out(b));
+	ck_assert_ptr_null(mu_mailbox_give(b, 1000));
+	done(e);
+	done(give("/b", "2"));
+	ck_assert_ptr_null(mu_mailbox_give(b, 1000));
+	ck_assert_uint_eq(mu_mailbox_count(b), 0);
+}
+END_TEST
+
+START_TEST(an_answer_to_another_event_changes_nothing)
+{
+	const struct mu_chan_event *e;
+
+	ck_assert_int_eq(mu_mailbox_ack(b, 0, 0, 1), MU_EPROTO);
+	ck_assert_int_eq(put("/a", "1"), 0);
+	ck_assert_int_eq(mu_mailbox_ack(b, 1, 0, 1), MU_EPROTO);
+	e = give("/a", "1");
+	ck_assert_int_eq(mu_mailbox_ack(b, e->seq + 1, 0, 1), MU_EPROTO);
+	ck_assert(mu_mailbox_is_out(b));
+	done(e);
+}
+END_TEST
+
+START_TEST(a_failed_event_is_given_again_after_its_back_off)
+{
+	static const uint32_t wait[] = {
+		100,  200,   400,   800,   1600,  3200,
+		6400, 12800, 25600, 51200, 60000, 60000
+	};
+	uint64_t now = 1000;
+
+	ck_assert_int_eq(put("/a", "1"), 0);
+	ck_assert_int_eq(put("/b", "2"), 0);
+	for (uint32_t i = 0; i < sizeof wait / sizeof *wait; i++) {
+		const struct mu_chan_event *e = mu_mailbox_give(b, now);
+
+		ck_assert_ptr_nonnull(e);
+		ck_assert(mu_str_eq(e->path, MU_STR("/a")));
+		ck_assert_uint_eq(e->attempt, i + 1);
+		ck_assert_uint_eq(e->flags, i ? MU_EVENT_AGAIN : 0);
+		ck_assert_int_eq(mu_mailbox_ack(b, e->seq, MU_EIO, now), 0);
+		ck_assert_uint_eq(mu_mailbox_due_ms(b), now + wait[i]);
+		ck_assert_ptr_null(mu_mailbox_give(b, now + wait[i] - 1));
+		now += wait[i];
+	}
+}
+END_TEST
+
+START_TEST(a_lost_event_is_given_again_at_once)
+{
+	const struct mu_chan_event *e;
+
+	mu_mailbox_lost(b);
+	ck_assert_int_eq(put("/a", "1"), 0);
+	give("/a", "1");
+	ck_assert_uint_eq(mu_mailbox_due_ms(b), UINT64_MAX);
+	mu_mailbox_lost(b);
+	e = give("/a", "1");
+	ck_assert_uint_eq(e->attempt, 2);
+	ck_assert_uint_eq(e->flags, MU_EVENT_AGAIN);
+}
+END_TEST
+
+START_TEST(a_newer_event_that_waits_replaces_a_failed_one)
+{
+	const struct mu_chan_event *e;
+
+	ck_assert_int_eq(put_old(MU_EVENT_CHANGED, "/a", "1", "0"), 0);
+	e = give("/a", "1");
+	ck_assert_int_eq(put("/b", "x"), 0);
+	ck_assert_int_eq(put_old(MU_EVENT_CHANGED, "/a", "2", "1"), 0);
+	ck_assert_int_eq(mu_mailbox_ack(b, e->seq, MU_EIO, 1000), 0);
+	done(give("/b", "x"));
+	e = give("/a", "2");
+	ck_assert_uint_eq(e->count, 2);
+	ck_assert_uint_eq(e->attempt, 1);
+	ck_assert_uint_eq(e->flags, 0);
+	/* What it was when the instance last heard of it. */
+	ck_assert(mu_str_eq(e->old_data, MU_STR("0")));
+}
+END_TEST
+
+START_TEST(a_newer_event_that_comes_later_replaces_a_failed_one)
+{
+	const struct mu_chan_event *e;
+
+	ck_assert_int_eq(put("/a", "1"), 0);
+	ck_assert_int_eq(put("/b", "x"), 0);
+	e = give("/a", "1");
+	ck_assert_int_eq(mu_mailbox_ack(b, e->seq, MU_EIO, 1000), 0);
+	ck_assert_ptr_null(mu_mailbox_give(b, 1000));
+	ck_assert_int_eq(put("/a", "2"), 0);
+	done(give("/b", "x"));
+	e = give("/a", "2");
+	ck_assert_uint_eq(e->count, 2);
+}
+END_TEST
+
+START_TEST(a_change_of_children_does_not_replace_a_value)
+{
+	const struct mu_chan_event *e;
+
+	ck_assert_int_eq(put("/a", "1"), 0);
+	e = give("/a", "1");
+	ck_assert_int_eq(put_old(MU_EVENT_CHILDREN, "/a", "1", NULL), 0);
+	ck_assert_int_eq(mu_mailbox_ack(b, e->seq, MU_EIO, 0), 0);
+	e = give("/a", "1");
+	ck_assert_uint_eq(e->type, MU_EVENT_CHANGED);
+	ck_assert_uint_eq(e->count, 1);
+}
+END_TEST
+
+START_TEST(at_the_limit_nothing_is_merged)
+{
+	ck_assert_int_eq(put("/a", "1"), 0);
+	ck_assert_int_eq(put("/a", "2"), 0);
+	ck_assert_int_eq(put("/a", "3"), 0);
+	ck_assert_uint_eq(mu_mailbox_count(b), 3);
+	done(give("/a", "1"));
+	done(give("/a", "2"));
+	done(give("/a", "3"));
+}
+END_TEST
+
+START_TEST(beyond_the_limit_the_newest_of_a_path_is_kept)
+{
+	const struct mu_chan_event *e;
+
+	ck_assert_int_eq(put_old(MU_EVENT_CHANGED, "/a", "1", "0"), 0);
+	ck_assert_int_eq(put("/b", "2"), 0);
+	ck_assert_int_eq(put("/c", "3"), 0);
+	ck_assert_int_eq(put_old(MU_EVENT_CHANGED, "/a", "4", "1"), 0);
+	ck_assert_int_eq(put_old(MU_EVENT_CHANGED, "/a", "5", "4"), 0);
+	ck_assert_uint_eq(mu_mailbox_count(b), 3);
+	done(give("/b", "2"));
+	done(give("/c", "3"));
+	e = give("/a", "5");
+	ck_assert_uint_eq(e->count, 3);
+	ck_assert_uint_eq(e->flags, MU_EVENT_OVERFLOW);
+	ck_assert(mu_str_eq(e->old_data, MU_STR("0")));
+}
+END_TEST
+
+START_TEST(beyond_the_limit_another_path_is_taken_all_the_same)
+{
+	for (char path[] = "/a"; path[1] <= 'h'; path[1]++)
+		ck_assert_int_eq(put(path, "x"), 0);
+	ck_assert_uint_eq(mu_mailbox_count(b), 8);
+	for (char path[] = "/a"; path[1] <= 'h'; path[1]++)
+		done(give(path, "x"));
+}
+END_TEST
+
+START_TEST(the_event_that_is_out_is_never_merged)
+{
+	const struct mu_chan_event *e;
+
+	ck_assert_int_eq(put("/a", "1"), 0);
+	e = give("/a", "1");
+	ck_assert_int_eq(put("/b", "2"), 0);
+	ck_assert_int_eq(put("/c", "3"), 0);
+	ck_assert_int_eq(put("/a", "4"), 0);
+	ck_assert_uint_eq(mu_mailbox_count(b), 4);
+	ck_assert(mu_str_eq(e->data, MU_STR("1")));
+	done(e);
+}
+END_TEST
+
+START_TEST(values_beyond_the_limit_are_refused_and_change_nothing)
+{
+	static char big[MU_MAILBOX_BYTES_MAX];
+	struct mu_chan_event e = { .type = MU_EVENT_CHANGED, .count = 1 };
+
+	e.path = MU_STR("/a");
+	e.data = (struct mu_str){ big, sizeof big - 2 };
+	ck_assert_int_eq(mu_mailbox_put(b, &e), 0);
+	e.path = MU_STR("/b");
+	e.data = (struct mu_str){ NULL, 0 };
+	ck_assert_int_eq(mu_mailbox_put(b, &e), MU_EFULL);
+	ck_assert_uint_eq(mu_mailbox_count(b), 1);
+}
+END_TEST
+
+START_TEST(paths_beyond_the_limit_are_refused)
+{
+	struct mu_chan_event e = { .type = MU_EVENT_PRESENT, .count = 1 };
+
+	e.path = MU_STR("/a");
+	mu_mailbox_free(b);
+	b = mu_mailbox_new(MU_MAILBOX_PATHS_MAX + 1);
+	for (uint32_t i = 0; i < MU_MAILBOX_PATHS_MAX; i++)
+		ck_assert_int_eq(mu_mailbox_put(b, &e), 0);
+	ck_assert_int_eq(mu_mailbox_put(b, &e), MU_EFULL);
+	ck_assert_uint_eq(mu_mailbox_count(b), MU_MAILBOX_PATHS_MAX);
+}
+END_TEST
+
+START_TEST(a_put_survives_the_loss_of_any_allocation)
+{
+	for (unsigned k = 0;; k++) {
+		int rc;
+
+		fault_alloc_at(k);
+		rc = put_old(MU_EVENT_CHANGED, "/a", "new", "old");
+		if (!fault_alloc_off()) {
+			ck_assert_int_eq(rc, 0);
+			ck_assert_uint_ge(k, 2);
+			break;
+		}
+		ck_assert_int_eq(rc, MU_ENOMEM);
+		ck_assert_uint_eq(mu_mailbox_count(b), 0);
+	}
+	give("/a", "new");
+}
+END_TEST
+
+START_TEST(no_mailbox_without_memory)
+{
+	fault_alloc_at(0);
+	ck_assert_ptr_null(mu_mailbox_new(1));
+	ck_assert(fault_alloc_off());
+	mu_mailbox_free(NULL);
+}
+END_TEST
+
+START_TEST(a_member_is_copied_with_all_its_texts)
+{
+	char text[] = "xyz";
+	struct mu_chan_event e = { .type = MU_EVENT_MEMBER_FAILED,
+		                   .count = 1,
+		                   .has_member = true,
+		                   .port = 7 };
+
+	e.path = e.name = e.id = e.address = e.version = mu_str_of(text);
+	e.boot_id = e.state = e.labels = mu_str_of(text);
+	ck_assert_int_eq(mu_mailbox_put(b, &e), 0);
+	memset(text, '#', 3);
+	e = *mu_mailbox_give(b, 0);
+	ck_assert(mu_str_eq(e.name, MU_STR("xyz")));
+	ck_assert(mu_str_eq(e.labels, MU_STR("xyz")));
+	ck_assert(mu_str_eq(e.state, MU_STR("xyz")));
+	ck_assert_ptr_null(e.data.at);
+	ck_assert_uint_eq(e.port, 7);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("mailbox");
+	TCase *tc = tcase_create("contract");
+	SRunner *sr;
+	int failed;
+
+	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_set_timeout(tc, 60);
+	tcase_add_test(tc, events_come_in_order_one_at_a_time);
+	tcase_add_test(tc, an_answer_to_another_event_changes_nothing);
+	tcase_add_test(tc, a_failed_event_is_given_again_after_its_back_off);
+	tcase_add_test(tc, a_lost_event_is_given_again_at_once);
+	tcase_add_test(tc, a_newer_event_that_waits_replaces_a_failed_one);
+	tcase_add_test(tc,
+	               a_newer_event_that_comes_later_replaces_a_failed_one);
+	tcase_add_test(tc, a_change_of_children_does_not_replace_a_value);
+	tcase_add_test(tc, at_the_limit_nothing_is_merged);
+	tcase_add_test(tc, beyond_the_limit_the_newest_of_a_path_is_kept);
+	tcase_add_test(tc, beyond_the_limit_another_path_is_taken_all_the_same);
+	tcase_add_test(tc, the_event_that_is_out_is_never_merged);
+	tcase_add_test(tc,
+	               values_beyond_the_limit_are_refused_and_change_nothing);
+	tcase_add_test(tc, paths_beyond_the_limit_are_refused);
+	tcase_add_test(tc, a_put_survives_the_loss_of_any_allocation);
+	tcase_add_test(tc, no_mailbox_without_memory);
+	tcase_add_test(tc, a_member_is_copied_with_all_its_texts);
+	suite_add_tcase(s, tc);
+	sr = srunner_create(s);
+	srunner_run_all(sr, CK_ENV);
+	failed = srunner_ntests_failed(sr);
+	srunner_free(sr);
+	return failed ? 1 : 0;
+}
