@@ -72,6 +72,9 @@ struct mu_link_action {
 	size_t len;
 };
 
+/* SENDs that follow one another share one action up to here. */
+#define MU_LINK_GATHER_MAX (64u * 1024u)
+
 struct mu_link;
 
 int mu_link_new(const struct mu_link_config *config, uint64_t now_ms,
@@ -108,8 +111,11 @@ struct mu_link_watch {
  * when its reply says that it was left (rule 29: exists leaves one on a missing
  * node too, as an exist watch).
  *
+ * A link that never opened takes no request with it: what was asked while there
+ * was none waits for the next.
+ *
  * Errors: MU_EFULL (outstanding_max), MU_ETOOBIG (over packet_max), MU_EEXPIRED
- * or MU_ECLOSED (terminal state), MU_ENOMEM.
+ * or MU_ECLOSED (terminal state, or closing), MU_ENOMEM.
  */
 int mu_link_request(struct mu_link *l, int32_t op, const void *body, size_t len,
                     const struct mu_link_watch *watch, uint64_t cookie,
@@ -124,9 +130,15 @@ void mu_link_close(struct mu_link *l, uint64_t now_ms);
 void mu_link_unwatch(struct mu_link *l, struct mu_str path, int kind);
 
 /* The next thing to do, in order; false when there is none. Bytes are borrowed
- * until the next call on l of any kind. Running out of memory inside the
- * machine ends the link (MU_ECONNLOSS), never silently loses an action. */
+ * until the next mu_link_action. Running out of memory inside the machine ends
+ * the link (STATE says MU_ENOMEM, requests MU_ECONNLOSS), never silently loses
+ * an action. The next link is opened only when all actions were taken. */
 bool mu_link_action(struct mu_link *l, struct mu_link_action *out);
+
+/* Take over the memory that the action taken last points into (SEND, DONE,
+ * EVENT): what it borrowed is the caller's, to be freed with mu_free. NULL if
+ * there is none. An event's path has a NUL behind it. */
+void *mu_link_take_bytes(struct mu_link *l);
 
 struct mu_link_info {
 	enum mu_link_state state;

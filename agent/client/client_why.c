@@ -1,0 +1,59 @@
+#include "client_impl.h"
+
+#include "err.h"
+
+#include <string.h>
+
+#define ANY 1 /* no status is positive */
+
+/* What the end of a link in this state with this code means to a person. */
+static const struct {
+	enum mu_link_state state;
+	int rc;
+	const char *before, *after; /* the URL */
+} reasons[] = {
+	{ MU_LINK_OPENING, MU_ETIMEDOUT, "no connection to ",
+	  " came up in time; is the address right, and muster-broker running "
+	  "there?" },
+	{ MU_LINK_OPENING, ANY, "cannot connect to ",
+	  "; is muster-broker running there?" },
+	{ MU_LINK_HANDSHAKE, MU_ETIMEDOUT, "",
+	  " took the connection but did not answer; is it a muster-broker?" },
+	{ MU_LINK_HANDSHAKE, MU_EPROTO, "",
+	  " answers in another protocol; is it a muster-broker?" },
+	{ MU_LINK_HANDSHAKE, MU_EFULL, "",
+	  " refuses new sessions; has it reached its limit?" },
+	{ MU_LINK_HANDSHAKE, ANY, "",
+	  " closed the connection without an answer; it may be behind what "
+	  "this session has seen" },
+};
+
+void mu_client_note(struct mu_client *c, enum mu_link_state state, int rc)
+{
+	const char *url = c->brokers.url[c->host];
+	char *why = c->why[c->host];
+
+	if (why[0])
+		return; /* the carrier knew better */
+	for (size_t i = 0; i < sizeof reasons / sizeof reasons[0]; i++) {
+		if (reasons[i].state != state ||
+		    (reasons[i].rc != rc && reasons[i].rc != ANY))
+			continue;
+		mu_format(why, MU_ERR_MSG_MAX, "%s%s%s", reasons[i].before, url,
+		          reasons[i].after);
+		return;
+	}
+	mu_format(why, MU_ERR_MSG_MAX, "lost the connection to %s: %s", url,
+	          mu_err_text(rc));
+}
+
+void mu_client_reasons(const struct mu_client *c, char *out, size_t room)
+{
+	size_t len = 0;
+
+	out[0] = '\0';
+	for (uint32_t i = 0; i < c->brokers.count; i++)
+		if (c->why[i][0])
+			len += mu_format(out + len, room - len, "%s%s",
+			                 len ? "; " : "", c->why[i]);
+}
