@@ -171,8 +171,11 @@ test-asan:
 	@$(MAKE) --no-print-directory -j2 BUILD=build-asan CFLAGS='$(SAN) -fsanitize=address,undefined' asan-build
 	@$(MAKE) --no-print-directory -k BUILD=build-asan CFLAGS='$(SAN) -fsanitize=address,undefined' unit io plugins
 asan-build: all $(UNIT) $(IOTEST) $(PLUGIN) $(LIES)
+test-tsan: export TSAN_OPTIONS = suppressions=$(CURDIR)/tests/lib/tsan.supp
 test-tsan:
-	$(MAKE) -j2 BUILD=build-tsan CFLAGS='$(SAN) -fsanitize=thread' unit io
+	@$(MAKE) --no-print-directory -j2 BUILD=build-tsan CFLAGS='$(SAN) -fsanitize=thread' tsan-build
+	@$(MAKE) --no-print-directory -k BUILD=build-tsan CFLAGS='$(SAN) -fsanitize=thread' unit io
+tsan-build: $(UNIT) $(IOTEST)
 coverage:
 	@$(MAKE) --no-print-directory -j2 BUILD=build-cov CFLAGS='-O0 -g --coverage' cov-build
 	@$(MAKE) --no-print-directory BUILD=build-cov CFLAGS='-O0 -g --coverage' unit
@@ -213,6 +216,6 @@ help:
 	@echo 'make test-asan test-tsan coverage fuzz bench lint purity format clean'
 clean:
 	rm -rf build build-*
-.PHONY: all install unit io sim plugins system test test-clang test-asan asan-build test-tsan coverage cov-build bench fuzz \
+.PHONY: all install unit io sim plugins system test test-clang test-asan asan-build test-tsan tsan-build coverage cov-build bench fuzz \
         purity lint format deps run help clean
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -55,7 +55,12 @@ if [ $wants_nginx = yes ] && [ ! -e $policy ]; then
 fi
 "${root[@]}" apt-get update -qq || echo "muster: apt-get update failed; trying with the lists there are"
 "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}"
-if [ $wants_nginx = yes ] && command -v systemctl >/dev/null; then
-	"${root[@]}" systemctl disable nginx.service >/dev/null 2>&1 || true
+# Installing nginx enabled its service, in systemd and in the SysV links: undo both.
+if [ $wants_nginx = yes ]; then
+	"${root[@]}" deb-systemd-helper disable nginx.service >/dev/null 2>&1 || true
+	"${root[@]}" update-rc.d nginx disable >/dev/null 2>&1 || true
+	if command -v systemctl >/dev/null; then
+		"${root[@]}" systemctl disable nginx.service >/dev/null 2>&1 || true
+	fi
+	echo "muster: nginx is installed as a program; its service is neither started nor enabled"
 fi
-[ $ours = no ] || echo "muster: nginx is installed as a program; its service is neither started nor enabled"

@@ -164,6 +164,20 @@ static void start(struct mu_store *s)
 	mu_fx_start(&s->fx);
 }
 
+/* Whichever call sees it first: what is touched after a stall must not gain
+ * it. */
+static void note_stall(struct mu_store *s)
+{
+	uint64_t since_ms = s->mono_ms - s->last_tick_ms;
+	uint64_t tick_ms = s->config.tick_ms;
+
+	if (since_ms <= 2 * tick_ms)
+		return;
+	s->last_tick_ms = s->mono_ms;
+	mu_sessions_stalled(s->sessions, since_ms - tick_ms);
+	s->stats.stalled_ms += since_ms - tick_ms;
+}
+
 static void start_at(struct mu_store *s, struct mu_when when)
 {
 	start(s);
@@ -171,6 +185,7 @@ static void start_at(struct mu_store *s, struct mu_when when)
 		s->mono_ms = when.mono_ms;
 	if (when.wall_ms > s->wall_ms)
 		s->wall_ms = when.wall_ms;
+	note_stall(s);
 }
 
 /* A clock that stands still while the broker was stalled. */
@@ -255,25 +270,13 @@ void mu_store_oversize(struct mu_store *s, uint32_t link, const void *head,
 
 /* ---- time ---- */
 
-static void note_stall(struct mu_store *s)
-{
-	uint64_t since_ms = s->mono_ms - s->last_tick_ms;
-	uint64_t tick_ms = s->config.tick_ms;
-
-	s->last_tick_ms = s->mono_ms;
-	if (since_ms <= 2 * tick_ms)
-		return;
-	mu_sessions_stalled(s->sessions, since_ms - tick_ms);
-	s->stats.stalled_ms += since_ms - tick_ms;
-}
-
 void mu_store_tick(struct mu_store *s, struct mu_when when)
 {
 	struct mu_peer *p;
 	uint64_t now_ms;
 
 	start_at(s, when);
-	note_stall(s);
+	s->last_tick_ms = s->mono_ms;
 	mu_sessions_sweep(s);
 	now_ms = unstalled_ms(s);
 	while ((p = s->fresh.first) &&

@@ -507,6 +507,21 @@ START_TEST(a_stalled_broker_expires_nobody)
 }
 END_TEST
 
+/* What was sent during the stall is read before the tick that would see it: the
+ * touch must not count the stall twice. */
+START_TEST(a_ping_read_after_a_stall_does_not_gain_the_stall)
+{
+	bed_connect(1);
+	bed.now.mono_ms += 10000;
+	bed_ask(1, MU_OP_PING, q_none());
+	ck_assert_uint_eq(bed_stats().stalled_ms, 9950);
+	bed_pass(2999);
+	ck_assert(bed_is_open(1));
+	bed_pass(1);
+	ck_assert(bed_is_closed(1, MU_CLOSE_EXPIRED));
+}
+END_TEST
+
 START_TEST(sessions_have_a_limit)
 {
 	struct mu_connect_request q = bed_hello();
@@ -681,6 +696,7 @@ int main(void)
 		a_link_without_a_handshake_is_cut_in_time,
 		a_late_tick_of_two_is_no_stall,
 		a_stalled_broker_expires_nobody,
+		a_ping_read_after_a_stall_does_not_gain_the_stall,
 		sessions_have_a_limit,
 		links_have_a_limit,
 		a_bad_handshake_ends_the_link,
