@@ -1,0 +1,357 @@
+/* cli.c - what the commands share: errors, the connection, values. */
+#include "cli.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "json.h"
+
+#define VALUE_MAX (64u * 1024 * 1024) /* the broker's limit is lower */
+#define SESSION_TIMEOUT_MS 10000u
+
+const char *cli_given(const struct cli *cli, const char *option)
+{
+	const struct cli_option *rows = cli->command->options;
+
+	for (int i = 0; rows[i].name; i++)
+		if (strcmp(rows[i].name, option) == 0)
+			return cli->given[i];
+	return NULL;
+}
+
+bool cli_given_number(const struct cli *cli, const char *option, int64_t min,
+                      int64_t max, int64_t fallback, int64_t *out)
+{
+	const char *text = cli_given(cli, option);
+	char *end;
+	long long v;
+
+	*out = fallback;
+	if (!text)
+		return true;
+	errno = 0;
+	v = strtoll(text, &end, 10);
+	if (end == text || *end || errno || v < min || v > max) {
+		cli_usage(cli, "--%s takes a number from %lld to %lld", option,
+		          (long long)min, (long long)max);
+		return false;
+	}
+	*out = v;
+	return true;
+}
+
+int cli_exit_of(int rc)
+{
+	switch (rc) {
+	case MU_OK:
+		return CLI_OK;
+	case MU_ENONODE:
+		return CLI_NO_NODE;
+	case MU_EBADVERSION:
+		return CLI_VERSION;
+	case MU_EEXISTS:
+	case MU_ENOTEMPTY:
+		return CLI_EXISTS;
+	case MU_EINVAL: /* a path, mostly: what stands on the command line */
+		return CLI_USAGE;
+	case MU_ECONNLOSS:
+	case MU_ETIMEDOUT:
+	case MU_EEXPIRED:
+		return CLI_NO_BROKER;
+	default:
+		return CLI_FAILED;
+	}
+}
+
+int cli_fail(const struct cli *cli, int rc, const char *sentence)
+{
+	fprintf(stderr, "muster%s%s: %s\n", cli->command ? " " : "",
+	        cli->command ? cli->command->name : "",
+	        sentence && sentence[0] ? sentence : mu_client_strerror(rc));
+	return cli_exit_of(rc);
+}
+
+int cli_fail_at(const struct cli *cli, int rc, const char *path)
+{
+	char text[512];
+
+	snprintf(text, sizeof text, "%.400s: %s", path, mu_client_strerror(rc));
+	return cli_fail(cli, rc, text);
+}
+
+int cli_usage(const struct cli *cli, const char *fmt, ...)
+{
+	char text[512];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof text, fmt, ap);
+	va_end(ap);
+	cli_fail(cli, MU_EINVAL, text);
+	return CLI_USAGE;
+}
+
+static void event_in(struct mu_client *c, const struct mu_watch_event *e,
+                     void *arg)
+{
+	struct cli *cli = arg;
+
+	(void)c;
+	if (cli->on_event)
+		cli->on_event(cli, e);
+}
+
+static void state_in(struct mu_client *c, enum mu_client_state state, int why,
+                     void *arg)
+{
+	struct cli *cli = arg;
+
+	(void)c;
+	if (cli->on_state)
+		cli->on_state(cli, state, why);
+}
+
+int cli_connect(struct cli *cli)
+{
+	struct mu_client_options o = {
+		.size = sizeof o,
+		.brokers = cli->brokers,
+		.timeout_ms = SESSION_TIMEOUT_MS,
+		.on_event = event_in,
+		.on_state = state_in,
+		.arg = cli,
+	};
+	struct mu_err err = { 0, "" };
+	int rc = mu_client_new(&o, &cli->client, &err);
+
+	if (rc == MU_EINVAL) {
+		cli_fail(cli, rc, err.msg);
+		return CLI_USAGE;
+	}
+	if (rc == 0)
+		rc = mu_client_wait(cli->client, cli->timeout_ms, &err);
+	if (rc == 0)
+		return CLI_OK;
+	cli_fail(cli, rc, err.msg);
+	return CLI_NO_BROKER;
+}
+
+void cli_disconnect(struct cli *cli)
+{
+	if (!cli->client)
+		return;
+	mu_client_close(cli->client, 1000);
+	mu_client_free(cli->client);
+	cli->client = NULL;
+}
+
+/* Read a stream to its end. */
+static int slurp(struct cli *cli, FILE *in, const char *name, void **data,
+                 int32_t *len)
+{
+	size_t n = 0, room = 4096;
+	char *p = malloc(room);
+
+	while (p) {
+		char *more;
+
+		n += fread(p + n, 1, room - n, in);
+		if (n < room)
+			break;
+		more = room < VALUE_MAX ? realloc(p, room * 2) : NULL;
+		if (!more)
+			goto too_big;
+		p = more;
+		room *= 2;
+	}
+	if (!p || ferror(in)) {
+		char text[512];
+
+		snprintf(text, sizeof text, "cannot read %s: %s", name,
+		         strerror(errno));
+		free(p);
+		return cli_fail(cli, MU_EIO, text);
+	}
+	*data = p;
+	*len = (int32_t)n;
+	return CLI_OK;
+
+too_big:
+	free(p);
+	return cli_fail(cli, MU_ETOOBIG, "the value is larger than any node");
+}
+
+int cli_value(struct cli *cli, int index, void **data, int32_t *len)
+{
+	const char *file = cli_given(cli, "file");
+	const char *text = index < cli->argc ? cli->argv[index] : NULL;
+	FILE *in;
+	int rc;
+
+	*data = NULL;
+	*len = -1;
+	if (file && text)
+		return cli_usage(cli, "give a value or --file, not both");
+	if (!file && !text)
+		return CLI_OK;
+	if (text) {
+		*data = strdup(text);
+		*len = (int32_t)strlen(text);
+		return *data ? CLI_OK : cli_fail(cli, MU_ENOMEM, NULL);
+	}
+	in = strcmp(file, "-") == 0 ? stdin : fopen(file, "rb");
+	if (!in) {
+		char why[512];
+
+		snprintf(why, sizeof why, "cannot open %s: %s", file,
+		         strerror(errno));
+		return cli_fail(cli, MU_EIO, why);
+	}
+	rc = slurp(cli, in, file, data, len);
+	if (in != stdin)
+		fclose(in);
+	return rc;
+}
+
+const char *cli_path(struct cli *cli, int index)
+{
+	static char root[] = "/";
+	char *path = index < cli->argc ? cli->argv[index] : root;
+	size_t len = strlen(path);
+
+	if (path[0] != '/') {
+		cli_usage(cli, "a path starts with /: try /%s", path);
+		return NULL;
+	}
+	if (len > 1 && path[len - 1] == '/' && !cli_given(cli, "sequential"))
+		path[len - 1] = '\0';
+	return path;
+}
+
+char *cli_join(const char *path, const char *name)
+{
+	size_t room = strlen(path) + strlen(name) + 2;
+	char *out = malloc(room);
+
+	if (out)
+		snprintf(out, room, "%s/%s", path[1] ? path : "", name);
+	return out;
+}
+
+/* ---- waiting ----------------------------------------------------------- */
+
+static int64_t mono_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+int cli_turn(struct cli *cli, struct cli_progress *p, size_t done)
+{
+	struct pollfd fd = { mu_client_fd(cli->client), POLLIN, 0 };
+	int most = mu_client_timeout_ms(cli->client);
+	int64_t now = mono_ms(), left;
+
+	if (p->done != done || p->at_ms == 0) {
+		p->done = done;
+		p->at_ms = now;
+	}
+	left = p->at_ms + cli->timeout_ms - now;
+	if (left <= 0)
+		return MU_ETIMEDOUT;
+	poll(&fd, 1, left < most ? (int)left : most);
+	return mu_client_process(cli->client);
+}
+
+static volatile sig_atomic_t signalled;
+
+static void on_signal(int signum)
+{
+	signalled = signum;
+}
+
+/* Signals come only inside ppoll, so that none is missed before it; outside of
+ * this function they end the program as ever. */
+int cli_pump(struct cli *cli, const bool *done)
+{
+	struct sigaction sa = { .sa_handler = on_signal }, on_int, on_term;
+	sigset_t stop, before;
+	int rc = 0;
+
+	sigemptyset(&stop);
+	sigaddset(&stop, SIGINT);
+	sigaddset(&stop, SIGTERM);
+	sigprocmask(SIG_BLOCK, &stop, &before);
+	sigaction(SIGINT, &sa, &on_int);
+	sigaction(SIGTERM, &sa, &on_term);
+	while (rc == 0 && !signalled && !(done && *done)) {
+		struct pollfd p = { mu_client_fd(cli->client), POLLIN, 0 };
+		int ms = mu_client_timeout_ms(cli->client);
+		struct timespec wait = { ms / 1000, ms % 1000 * 1000000L };
+
+		ppoll(&p, 1, &wait, &before);
+		rc = mu_client_process(cli->client);
+	}
+	sigaction(SIGINT, &on_int, NULL);
+	sigaction(SIGTERM, &on_term, NULL);
+	sigprocmask(SIG_SETMASK, &before, NULL);
+	return signalled ? 0 : rc;
+}
+
+/* ---- printing ------------------------------------------------------------ */
+
+int cli_print_json(struct cli *cli, struct mu_json *j)
+{
+	char *text = j ? mu_json_text(j) : NULL;
+
+	mu_json_free(j);
+	if (!text)
+		return cli_fail(cli, MU_ENOMEM, NULL);
+	puts(text);
+	fflush(stdout);
+	free(text);
+	return CLI_OK;
+}
+
+int cli_json_stat(struct mu_json *o, const struct mu_stat *s)
+{
+	const struct {
+		const char *key;
+		int64_t v;
+	} row[] = {
+		{ "czxid", s->czxid },
+		{ "mzxid", s->mzxid },
+		{ "pzxid", s->pzxid },
+		{ "ctime", s->ctime },
+		{ "mtime", s->mtime },
+		{ "version", s->version },
+		{ "cversion", s->cversion },
+		{ "aversion", s->aversion },
+		{ "ephemeral_owner", s->ephemeral_owner },
+		{ "data_length", s->data_len },
+		{ "children", s->num_children },
+	};
+	int rc = 0;
+
+	for (size_t i = 0; i < sizeof row / sizeof row[0] && rc == 0; i++)
+		rc = mu_json_set_int(o, row[i].key, row[i].v);
+	return rc;
+}
+
+void cli_time(char *out, size_t room, int64_t wall_ms)
+{
+	time_t t = (time_t)(wall_ms / 1000);
+	struct tm tm;
+
+	if (wall_ms <= 0 || !localtime_r(&t, &tm) ||
+	    strftime(out, room, "%Y-%m-%d %H:%M:%S", &tm) == 0)
+		snprintf(out, room, "-");
+}

@@ -1,0 +1,116 @@
+/* cmd_members.c - muster members: the hosts that answer the roll call. */
+#include "cli.h"
+#include "commands.h"
+#include "listed.h"
+#include "table.h"
+
+#include "json.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+static bool add_row(struct table *t, const struct listed *l, size_t i)
+{
+	struct mu_json *j = listed_json(l, i);
+	const char *state = mu_json_get_str(j, "state", "unreadable");
+	const char *address = mu_json_get_str(j, "address", "");
+	int64_t port = mu_json_get_int(j, "port", 0);
+	char *labels = j ? mu_json_get_text(j, "labels") : NULL;
+	char where[160], since[32];
+	bool ok;
+
+	if (port > 0)
+		snprintf(where, sizeof where, "%s:%" PRId64, address, port);
+	else
+		snprintf(where, sizeof where, "%s", address);
+	cli_time(since, sizeof since, l->value[i].stat.ctime);
+	{
+		const char *cells[] = { l->name[i],
+			                state,
+			                since,
+			                where,
+			                mu_json_get_str(j, "version", ""),
+			                labels ? labels : "" };
+
+		ok = table_row(t, cells,
+		               strcmp(state, "up") == 0 ? TABLE_GREEN
+		                                        : TABLE_YELLOW);
+	}
+	free(labels);
+	mu_json_free(j);
+	return ok;
+}
+
+static int print_plain(struct cli *cli, const struct listed *l)
+{
+	static const char *const heads[] = { "NAME",    "STATE",   "SINCE",
+		                             "ADDRESS", "VERSION", "LABELS",
+		                             NULL };
+	struct table *t;
+	bool ok;
+
+	if (l->count == 0) {
+		fprintf(stderr, "muster members: none\n");
+		return CLI_OK;
+	}
+	t = table_new(heads, cli->colour);
+	ok = t != NULL;
+	for (size_t i = 0; ok && i < l->count; i++)
+		if (l->rc[i] == 0)
+			ok = add_row(t, l, i);
+	if (ok)
+		table_print(t);
+	table_free(t);
+	return ok ? CLI_OK : cli_fail(cli, MU_ENOMEM, NULL);
+}
+
+/* The record as the agent wrote it, with the name and what the tree knows. */
+static int print_json(struct cli *cli, const struct listed *l)
+{
+	struct mu_json *a = mu_json_array();
+	int rc = a ? 0 : MU_ENOMEM;
+
+	for (size_t i = 0; i < l->count && rc == 0; i++) {
+		struct mu_json *o, *record;
+
+		if (l->rc[i])
+			continue;
+		o = mu_json_object();
+		record = listed_json(l, i);
+		rc = mu_json_set_str(o, "name", l->name[i]);
+		if (rc == 0)
+			rc = mu_json_set_int(o, "czxid",
+			                     l->value[i].stat.czxid);
+		if (rc == 0)
+			rc = mu_json_set_int(o, "since",
+			                     l->value[i].stat.ctime);
+		if (rc == 0 && record)
+			rc = mu_json_set(o, "record", record);
+		else
+			mu_json_free(record);
+		if (rc == 0)
+			rc = mu_json_add(a, o);
+		else
+			mu_json_free(o);
+	}
+	if (rc == 0)
+		return cli_print_json(cli, a);
+	mu_json_free(a);
+	return cli_fail(cli, rc, NULL);
+}
+
+int cmd_members(struct cli *cli)
+{
+	struct listed l;
+	int rc = cli_connect(cli);
+
+	if (rc)
+		return rc;
+	rc = listed_read_any(cli, "/members", &l);
+	if (rc)
+		return cli_exit_of(rc);
+	rc = cli->json ? print_json(cli, &l) : print_plain(cli, &l);
+	listed_free(&l);
+	return rc;
+}

@@ -1,0 +1,324 @@
+/*
+ * test_cli_watch.c - `muster watch`: it runs in the background while others
+ * change the tree, through restarts of its broker. A broker for each test.
+ */
+#include "cluster.h"
+#include "json.h"
+
+#include <muster/client.h>
+
+#include <check.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct cluster cluster;
+static struct run r; /* of the last MUSTER() */
+static struct program watch;
+
+#define MUSTER(...) (run_free(&r), cluster_muster(&r, __VA_ARGS__, NULL))
+#define LINES_MAX 64
+
+static void up(void)
+{
+	cluster_open(&cluster);
+	cluster_broker_conf(&cluster, true, NULL);
+	cluster_broker_start(&cluster);
+}
+
+static void down(void)
+{
+	program_stop(&watch, SIGKILL);
+	run_free(&r);
+	cluster_close(&cluster);
+}
+
+/* Its output has the text, now or soon. */
+static void ck_comes(const char *text)
+{
+	ck_assert_msg(file_comes_to_have(watch.out, text, WAIT_MS),
+	              "no \"%s\" in \"%s\"", text, file_read(watch.out, NULL));
+}
+
+static void ck_said(const char *text)
+{
+	ck_assert_msg(file_comes_to_have(watch.err, text, WAIT_MS),
+	              "no \"%s\" in \"%s\"", text, file_read(watch.err, NULL));
+}
+
+/* Set /probe to new values until the watch shows one: it is armed then. */
+static bool shows_a_probe(void *arg)
+{
+	(void)arg;
+	ck_assert_int_eq(MUSTER("set", "-c", "/probe", "x"), 0);
+	return file_has(watch.out, "/probe");
+}
+
+/* Start `muster watch ARGUMENT...`; the paths must cover /probe. */
+static void watch_start(const char *const *args)
+{
+	const char *argv[16] = { cluster_program("muster"), "watch" };
+	char out[CLUSTER_PATH_MAX + 16], err[CLUSTER_PATH_MAX + 16];
+
+	for (size_t i = 0; args[i]; i++)
+		argv[i + 2] = args[i];
+	snprintf(out, sizeof out, "%s/watch.out", cluster.dir);
+	snprintf(err, sizeof err, "%s/watch.err", cluster.dir);
+	program_start(&watch, argv, out, err);
+}
+#define WATCH(...) watch_start((const char *const[]){ __VA_ARGS__, NULL })
+
+static void watch_all(void)
+{
+	WATCH("-r", "/");
+	ck_assert(wait_for(shows_a_probe, NULL, WAIT_MS));
+}
+
+/* Where a watch does not cover /probe: the broker knows of it once the watch
+ * shows a change of its own path. */
+static bool shows_its_path(void *arg)
+{
+	const char *path = arg;
+
+	ck_assert_int_eq(MUSTER("set", "-c", path, "probe"), 0);
+	return file_has(watch.out, path);
+}
+
+static void watch_path(char *path)
+{
+	WATCH(path);
+	ck_assert(wait_for(shows_its_path, path, WAIT_MS));
+}
+
+/* ---- what is printed ---------------------------------------------------------- */
+
+START_TEST(created_changed_and_deleted_are_lines)
+{
+	watch_all();
+	ck_assert_int_eq(MUSTER("create", "/w", "abc"), 0);
+	ck_assert_int_eq(MUSTER("set", "/w", "abcd"), 0);
+	ck_comes("created   /w  version ");
+	ck_comes("changed   /w  version 1, 4 bytes\n");
+	ck_assert_int_eq(MUSTER("rm", "/w"), 0);
+	ck_comes("deleted   /w\n");
+	ck_assert(!file_has(watch.out, "\033"));
+	ck_assert_uint_eq(file_count(watch.err, "\n"), 0);
+}
+END_TEST
+
+START_TEST(a_node_that_is_not_there_yet_can_be_watched)
+{
+	char path[] = "/later";
+
+	watch_path(path);
+	ck_comes("  /later");
+	ck_assert_int_eq(MUSTER("rm", "/later"), 0);
+	ck_comes("deleted   /later\n");
+}
+END_TEST
+
+START_TEST(without_recursive_children_are_told_as_a_number)
+{
+	char path[] = "/parent";
+
+	watch_path(path);
+	ck_assert_int_eq(MUSTER("create", "/parent/a", "1"), 0);
+	ck_comes("children  /parent  1 children\n");
+	ck_assert_int_eq(MUSTER("set", "/parent/a", "2"), 0);
+	ck_assert_int_eq(MUSTER("rm", "/parent/a"), 0);
+	ck_comes("children  /parent  0 children\n");
+	ck_assert(!file_has(watch.out, "/parent/a"));
+}
+END_TEST
+
+START_TEST(recursive_tells_of_the_nodes_below)
+{
+	watch_all();
+	ck_assert_int_eq(MUSTER("create", "-p", "/deep/er/est", "1"), 0);
+	ck_comes("created   /deep  ");
+	ck_comes("created   /deep/er  ");
+	ck_comes("created   /deep/er/est  ");
+}
+END_TEST
+
+START_TEST(json_is_an_object_a_line)
+{
+	char *all, *line, *rest;
+	unsigned lines = 0;
+
+	WATCH("--json", "-r", "/");
+	ck_assert(wait_for(shows_a_probe, NULL, WAIT_MS));
+	ck_assert_int_eq(MUSTER("create", "/j", "abc"), 0);
+	ck_comes("\"event\":\"created\",\"path\":\"/j\"");
+	ck_assert_int_eq(MUSTER("rm", "/j"), 0);
+	ck_comes("\"event\":\"deleted\",\"path\":\"/j\"");
+	ck_assert(file_has(watch.out, "\"data\":\"abc\",\"version\":0}"));
+	all = file_read(watch.out, NULL);
+	for (line = strtok_r(all, "\n", &rest); line;
+	     line = strtok_r(NULL, "\n", &rest)) {
+		struct mu_json *j;
+
+		ck_assert_int_eq(mu_json_parse(line, strlen(line), &j, NULL),
+		                 0);
+		ck_assert_int_gt(mu_json_get_int(j, "zxid", 0), 0);
+		ck_assert_int_gt(mu_json_get_int(j, "time", 0), 0);
+		mu_json_free(j);
+		lines++;
+	}
+	free(all);
+	ck_assert_uint_ge(lines, 3);
+}
+END_TEST
+
+/* Far more at once than may be asked about at a time. */
+START_TEST(many_changes_at_once_are_told_in_their_order)
+{
+	enum { MANY = 2000, BATCH = 500 };
+	static char paths[MANY][32];
+	static struct mu_multi_op ops[BATCH];
+	struct mu_client_options o = { .size = sizeof o,
+		                       .brokers = cluster.ipc };
+	struct mu_client *c;
+	char *all, *at;
+
+	watch_all();
+	ck_assert_int_eq(mu_client_new(&o, &c, NULL), 0);
+	for (int i = 0; i < MANY; i++) {
+		snprintf(paths[i], sizeof paths[i], "/m%04d", i);
+		ops[i % BATCH] = (struct mu_multi_op){ .kind = MU_OPKIND_CREATE,
+			                               .path = paths[i],
+			                               .len = -1 };
+		if (i % BATCH == BATCH - 1)
+			ck_assert_int_eq(mu_client_multi_sync(c, ops, BATCH,
+			                                      NULL, WAIT_MS,
+			                                      NULL),
+			                 0);
+	}
+	mu_client_close(c, WAIT_MS);
+	mu_client_free(c);
+	ck_comes(paths[MANY - 1]);
+	all = at = file_read(watch.out, NULL);
+	for (int i = 0; i < MANY; i++) {
+		at = strstr(at, paths[i]);
+		ck_assert_msg(at != NULL, "%s is missing or too early",
+		              paths[i]);
+	}
+	free(all);
+}
+END_TEST
+
+/* ---- when it ends ----------------------------------------------------------------- */
+
+START_TEST(it_ends_after_as_many_events_as_asked)
+{
+	unsigned lines;
+	char *all;
+
+	WATCH("-n", "3", "-r", "/");
+	ck_assert(wait_for(shows_a_probe, NULL, WAIT_MS));
+	MUSTER("set", "/probe", "2");
+	MUSTER("set", "/probe", "3");
+	ck_assert_int_eq(program_wait(&watch, WAIT_MS), 0);
+	lines = file_count(watch.out, "\n");
+	ck_assert_uint_eq(lines, 3);
+	all = file_read(watch.err, NULL);
+	ck_assert_str_eq(all, "");
+	free(all);
+}
+END_TEST
+
+START_TEST(it_ends_with_0_when_it_is_stopped)
+{
+	watch_all();
+	ck_assert_int_eq(program_stop(&watch, _i ? SIGTERM : SIGINT), 0);
+}
+END_TEST
+
+START_TEST(it_ends_when_its_reader_goes)
+{
+	/* head takes one line; the next change then ends the watch. */
+	const char *argv[] = { "sh", "-c", "\"$0\" watch -r / | head -n 1",
+		               cluster_program("muster"), NULL };
+	char out[CLUSTER_PATH_MAX + 16];
+
+	snprintf(out, sizeof out, "%s/watch.out", cluster.dir);
+	program_start(&watch, argv, out, out);
+	ck_assert(wait_for(shows_a_probe, NULL, WAIT_MS));
+	for (int i = 0; i < 400 && program_is_running(&watch); i++)
+		MUSTER("set", "/probe", "again");
+	ck_assert(!program_is_running(&watch));
+}
+END_TEST
+
+/* ---- when the broker goes ------------------------------------------------------------ */
+
+START_TEST(it_survives_a_restart_of_the_broker_and_says_so)
+{
+	watch_all();
+	cluster_broker_restart(&cluster, _i ? SIGKILL : SIGTERM);
+	ck_said("muster watch: disconnected");
+	/* This broker keeps nothing: the session is gone too. */
+	ck_said("starting a new one");
+	for (int i = 0; i < 400 && !file_has(watch.out, "/back"); i++) {
+		ck_assert_int_eq(MUSTER("set", "-c", "/back", "v"), 0);
+		file_comes_to_have(watch.out, "/back", 50);
+	}
+	ck_comes("  /back  version ");
+	ck_assert_int_eq(program_stop(&watch, SIGTERM), 0);
+}
+END_TEST
+
+/* A stopped process answers nobody, and then goes on where it was. */
+START_TEST(it_goes_on_in_the_same_session_after_a_silence)
+{
+	watch_all();
+	program_signal(&cluster.broker, SIGSTOP);
+	ck_said("muster watch: disconnected");
+	program_signal(&cluster.broker, SIGCONT);
+	ck_said("connected again; changes in between were not seen");
+	ck_assert_int_eq(MUSTER("create", "/after", "v"), 0);
+	ck_comes("created   /after");
+}
+END_TEST
+
+START_TEST(it_can_be_stopped_while_the_broker_is_away)
+{
+	watch_all();
+	cluster_broker_stop(&cluster, SIGKILL);
+	ck_said("muster watch: disconnected");
+	ck_assert_int_eq(program_stop(&watch, SIGINT), 0);
+}
+END_TEST
+
+/* ---- all ------------------------------------------------------------------------------- */
+
+int main(void)
+{
+	Suite *s = suite_create("cli_watch");
+	TCase *t = tcase_create("watch");
+	SRunner *sr;
+	int failed;
+
+	tcase_add_checked_fixture(t, up, down);
+	tcase_set_timeout(t, 120);
+	tcase_add_test(t, created_changed_and_deleted_are_lines);
+	tcase_add_test(t, a_node_that_is_not_there_yet_can_be_watched);
+	tcase_add_test(t, without_recursive_children_are_told_as_a_number);
+	tcase_add_test(t, recursive_tells_of_the_nodes_below);
+	tcase_add_test(t, json_is_an_object_a_line);
+	tcase_add_test(t, many_changes_at_once_are_told_in_their_order);
+	tcase_add_test(t, it_ends_after_as_many_events_as_asked);
+	tcase_add_loop_test(t, it_ends_with_0_when_it_is_stopped, 0, 2);
+	tcase_add_test(t, it_ends_when_its_reader_goes);
+	tcase_add_loop_test(t, it_survives_a_restart_of_the_broker_and_says_so,
+	                    0, 2);
+	tcase_add_test(t, it_goes_on_in_the_same_session_after_a_silence);
+	tcase_add_test(t, it_can_be_stopped_while_the_broker_is_away);
+	suite_add_tcase(s, t);
+	sr = srunner_create(s);
+	srunner_run_all(sr, CK_ENV);
+	failed = srunner_ntests_failed(sr);
+	srunner_free(sr);
+	return failed != 0;
+}
