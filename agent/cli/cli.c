@@ -321,6 +321,27 @@ int cli_print_json(struct cli *cli, struct mu_json *j)
 	return CLI_OK;
 }
 
+int cli_print_rows(struct cli *cli, const void *rows, size_t count,
+                   int (*fill)(struct mu_json *o, const void *rows, size_t i))
+{
+	struct mu_json *a = mu_json_array();
+	int rc = a ? 0 : MU_ENOMEM;
+
+	for (size_t i = 0; i < count && rc >= 0; i++) {
+		struct mu_json *o = mu_json_object();
+
+		rc = o ? fill(o, rows, i) : MU_ENOMEM;
+		if (rc == 0)
+			rc = mu_json_add(a, o);
+		else
+			mu_json_free(o);
+	}
+	if (rc >= 0)
+		return cli_print_json(cli, a);
+	mu_json_free(a);
+	return cli_fail(cli, rc, NULL);
+}
+
 int cli_json_stat(struct mu_json *o, const struct mu_stat *s)
 {
 	const struct {

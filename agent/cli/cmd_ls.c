@@ -42,29 +42,15 @@ static int print_long(struct cli *cli, const struct listed *l)
 	return ok ? CLI_OK : cli_fail(cli, MU_ENOMEM, NULL);
 }
 
-static int print_long_json(struct cli *cli, const struct listed *l)
+static int fill(struct mu_json *o, const void *rows, size_t i)
 {
-	struct mu_json *a = mu_json_array();
-	int rc = a ? 0 : MU_ENOMEM;
+	const struct listed *l = rows;
+	int rc;
 
-	for (size_t i = 0; i < l->count && rc == 0; i++) {
-		struct mu_json *o;
-
-		if (l->rc[i])
-			continue;
-		o = mu_json_object();
-		rc = mu_json_set_str(o, "name", l->name[i]);
-		if (rc == 0)
-			rc = cli_json_stat(o, &l->value[i].stat);
-		if (rc == 0)
-			rc = mu_json_add(a, o);
-		else
-			mu_json_free(o);
-	}
-	if (rc == 0)
-		return cli_print_json(cli, a);
-	mu_json_free(a);
-	return cli_fail(cli, rc, NULL);
+	if (l->rc[i])
+		return 1;
+	rc = mu_json_set_str(o, "name", l->name[i]);
+	return rc ? rc : cli_json_stat(o, &l->value[i].stat);
 }
 
 static int list_long(struct cli *cli, const char *path)
@@ -74,7 +60,8 @@ static int list_long(struct cli *cli, const char *path)
 
 	if (rc)
 		return cli_exit_of(rc);
-	rc = cli->json ? print_long_json(cli, &l) : print_long(cli, &l);
+	rc = cli->json ? cli_print_rows(cli, &l, l.count, fill)
+	               : print_long(cli, &l);
 	listed_free(&l);
 	return rc;
 }

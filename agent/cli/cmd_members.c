@@ -66,38 +66,19 @@ static int print_plain(struct cli *cli, const struct listed *l)
 }
 
 /* The record as the agent wrote it, with the name and what the tree knows. */
-static int print_json(struct cli *cli, const struct listed *l)
+static int fill(struct mu_json *o, const void *rows, size_t i)
 {
-	struct mu_json *a = mu_json_array();
-	int rc = a ? 0 : MU_ENOMEM;
+	const struct listed *l = rows;
+	struct mu_json *record;
 
-	for (size_t i = 0; i < l->count && rc == 0; i++) {
-		struct mu_json *o, *record;
-
-		if (l->rc[i])
-			continue;
-		o = mu_json_object();
-		record = listed_json(l, i);
-		rc = mu_json_set_str(o, "name", l->name[i]);
-		if (rc == 0)
-			rc = mu_json_set_int(o, "czxid",
-			                     l->value[i].stat.czxid);
-		if (rc == 0)
-			rc = mu_json_set_int(o, "since",
-			                     l->value[i].stat.ctime);
-		if (rc == 0 && record)
-			rc = mu_json_set(o, "record", record);
-		else
-			mu_json_free(record);
-		if (rc == 0)
-			rc = mu_json_add(a, o);
-		else
-			mu_json_free(o);
-	}
-	if (rc == 0)
-		return cli_print_json(cli, a);
-	mu_json_free(a);
-	return cli_fail(cli, rc, NULL);
+	if (l->rc[i])
+		return 1;
+	if (mu_json_set_str(o, "name", l->name[i]) ||
+	    mu_json_set_int(o, "czxid", l->value[i].stat.czxid) ||
+	    mu_json_set_int(o, "since", l->value[i].stat.ctime))
+		return MU_ENOMEM;
+	record = listed_json(l, i);
+	return record ? mu_json_set(o, "record", record) : 0;
 }
 
 int cmd_members(struct cli *cli)
@@ -110,7 +91,8 @@ int cmd_members(struct cli *cli)
 	rc = listed_read_any(cli, "/members", &l);
 	if (rc)
 		return cli_exit_of(rc);
-	rc = cli->json ? print_json(cli, &l) : print_plain(cli, &l);
+	rc = cli->json ? cli_print_rows(cli, &l, l.count, fill)
+	               : print_plain(cli, &l);
 	listed_free(&l);
 	return rc;
 }

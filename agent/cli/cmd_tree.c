@@ -62,26 +62,12 @@ static int draw(struct cli *cli, const struct walk *w)
 	return CLI_OK;
 }
 
-static int print_json(struct cli *cli, const struct walk *w)
+static int fill(struct mu_json *o, const void *rows, size_t i)
 {
-	struct mu_json *a = mu_json_array();
-	int rc = a ? 0 : MU_ENOMEM;
+	const struct walk *w = rows;
+	int rc = mu_json_set_str(o, "path", w->node[i].path);
 
-	for (size_t i = 0; i < w->count && rc == 0; i++) {
-		struct mu_json *o = mu_json_object();
-
-		rc = mu_json_set_str(o, "path", w->node[i].path);
-		if (rc == 0)
-			rc = cli_json_stat(o, &w->node[i].stat);
-		if (rc == 0)
-			rc = mu_json_add(a, o);
-		else
-			mu_json_free(o);
-	}
-	if (rc == 0)
-		return cli_print_json(cli, a);
-	mu_json_free(a);
-	return cli_fail(cli, rc, NULL);
+	return rc ? rc : cli_json_stat(o, &w->node[i].stat);
 }
 
 int cmd_tree(struct cli *cli)
@@ -100,7 +86,7 @@ int cmd_tree(struct cli *cli)
 	rc = walk_tree(cli, path, (uint32_t)depth, &w);
 	if (rc)
 		return cli_fail_at(cli, rc, path);
-	rc = cli->json ? print_json(cli, &w) : draw(cli, &w);
+	rc = cli->json ? cli_print_rows(cli, &w, w.count, fill) : draw(cli, &w);
 	walk_free(&w);
 	return rc;
 }

@@ -29,10 +29,10 @@
 #include <muster/plugin.h>
 
 #include "command.h"
+#include "fail.h"
 #include "filecopy.h"
 
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -60,20 +60,6 @@ struct value {
 	int32_t version;
 	char digest[24];
 };
-
-static int fail(struct mu_err *err, int code, const char *fmt, ...)
-	MU_PRINTF(3, 4);
-
-static int fail(struct mu_err *err, int code, const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(err->msg, sizeof err->msg, fmt, ap);
-	va_end(ap);
-	err->code = code;
-	return code;
-}
 
 /* ---- commands ---- */
 

@@ -16,6 +16,8 @@
 #include <muster/plugin.h>
 
 #include "command.h"
+#include "event_rows.h"
+#include "fail.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
@@ -27,15 +29,6 @@
 #define TIMEOUT_MS 10000
 #define VARS_MAX 16u
 
-static const struct {
-	uint32_t type;
-	const char *word;
-} events[] = {
-#define EVENT_ROW(name, number, word) { number, word },
-	MU_EVENT_MAP(EVENT_ROW)
-#undef EVENT_ROW
-};
-
 static const uint32_t off_by_default[] = { MU_EVENT_PRESENT,
 	                                   MU_EVENT_MEMBER_PRESENT,
 	                                   MU_EVENT_CONNECTED,
@@ -43,46 +36,13 @@ static const uint32_t off_by_default[] = { MU_EVENT_PRESENT,
 
 struct exec {
 	const struct mu_host *host;
-	const char *shell;         /* text for the shell; NULL: argv */
-	const char **argv;         /* owned, ends in NULL */
-	bool wants[COUNT(events)]; /* by row of `events` */
-	const char **members;      /* owned, ends in NULL; NULL: all */
+	const char *shell;      /* text for the shell; NULL: argv */
+	const char **argv;      /* owned, ends in NULL */
+	bool wants[EVENT_ROWS]; /* by row of event_rows */
+	const char **members;   /* owned, ends in NULL; NULL: all */
 	uint32_t timeout_ms;
 	bool retry;
 };
-
-static int fail(struct mu_err *err, int code, const char *fmt, ...)
-	MU_PRINTF(3, 4);
-
-static int fail(struct mu_err *err, int code, const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(err->msg, sizeof err->msg, fmt, ap);
-	va_end(ap);
-	err->code = code;
-	return code;
-}
-
-/* The row of an event, COUNT(events) if there is none. */
-static size_t row_of_type(uint32_t type)
-{
-	size_t i = 0;
-
-	while (i < COUNT(events) && events[i].type != type)
-		i++;
-	return i;
-}
-
-static size_t row_of_word(const char *word)
-{
-	size_t i = 0;
-
-	while (i < COUNT(events) && strcmp(events[i].word, word) != 0)
-		i++;
-	return i;
-}
 
 /* ---- settings ---- */
 
@@ -129,14 +89,14 @@ static int read_events(struct exec *x, struct mu_err *err)
 	const char **words = NULL;
 	int rc = read_list(x->host, "events", &words, err);
 
-	for (size_t i = 0; i < COUNT(events); i++)
+	for (size_t i = 0; i < EVENT_ROWS; i++)
 		x->wants[i] = !words;
 	for (size_t i = 0; i < COUNT(off_by_default); i++)
-		x->wants[row_of_type(off_by_default[i])] = false;
+		x->wants[event_row_of_type(off_by_default[i])] = false;
 	for (size_t i = 0; rc == 0 && words && words[i]; i++) {
-		size_t row = row_of_word(words[i]);
+		size_t row = event_row_of_word(words[i]);
 
-		if (row < COUNT(events))
+		if (row < EVENT_ROWS)
 			x->wants[row] = true;
 		else
 			rc = fail(err, MU_ECONFIG,
@@ -262,7 +222,7 @@ static void make_env(struct env *env, const struct exec *x,
 static bool is_wanted(const struct exec *x, const struct mu_event *e,
                       size_t row)
 {
-	if (row == COUNT(events) || !x->wants[row])
+	if (row == EVENT_ROWS || !x->wants[row])
 		return false;
 	if (!e->member || !x->members)
 		return true;
@@ -302,17 +262,17 @@ static int run(const struct exec *x, const struct mu_event *e,
 static int exec_event(void *self, const struct mu_event *e, struct mu_err *err)
 {
 	const struct exec *x = self;
-	size_t row = row_of_type(e->type);
+	size_t row = event_row_of_type(e->type);
 	struct env env;
 	int rc;
 
 	if (!is_wanted(x, e, row))
 		return 0;
-	make_env(&env, x, e, events[row].word);
+	make_env(&env, x, e, event_rows[row].word);
 	if (env.failed)
 		rc = fail(err, MU_ENOMEM, "out of memory");
 	else
-		rc = run(x, e, &env, events[row].word, err);
+		rc = run(x, e, &env, event_rows[row].word, err);
 	free_env(&env);
 	if (rc == 0 || x->retry)
 		return rc;

@@ -1,11 +1,12 @@
 #include "command.h"
 
+#include "fail.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,20 +30,6 @@ struct files {
 	int start[2];  /* pipe: errno of a failed start; closed by exec */
 	int pidfd;
 };
-
-static int fail(struct mu_err *err, int code, const char *fmt, ...)
-	MU_PRINTF(3, 4);
-
-static int fail(struct mu_err *err, int code, const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(err->msg, sizeof err->msg, fmt, ap);
-	va_end(ap);
-	err->code = code;
-	return code;
-}
 
 static void close_fd(int *fd)
 {

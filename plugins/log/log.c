@@ -6,6 +6,8 @@
  */
 #include <muster/plugin.h>
 
+#include "event_rows.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,23 +21,6 @@ struct log {
 };
 
 static const char *const levels[] = { "error", "warn", "info", "debug" };
-
-static const struct {
-	uint32_t type;
-	const char *word;
-} events[] = {
-#define EVENT_ROW(name, number, word) { number, word },
-	MU_EVENT_MAP(EVENT_ROW)
-#undef EVENT_ROW
-};
-
-static const char *event_word(uint32_t type)
-{
-	for (size_t i = 0; i < COUNT(events); i++)
-		if (events[i].type == type)
-			return events[i].word;
-	return "unknown";
-}
 
 static int log_init(const struct mu_host *h, void **self, struct mu_err *err)
 {

@@ -7,7 +7,7 @@ mkdir -p "$build/gcov" && rm -f "$build"/gcov/*
 for f in agent/core/*.c; do
 	# One line each: File '...'  Lines executed:97.12% of 104
 	gcov -n -o "$build/agent/core" "$f" 2>/dev/null |
-		awk -v want="$f" -F"'" '/^File/ { f = $2 } /^Lines executed/ && f == want { print f, $0 }'
+		awk -v want="$f" -F"'" '/^File/ { f = $2 } /^Lines executed/ && f == want { print f, $0; f = "" }'
 done | awk -v least="$least" '
 	{ split($2 " " $3 " " $4, a, /[:% ]+/); pct = a[3]; n = $NF; hit += pct * n / 100; all += n
 	  printf "  %-28s %6.2f %% of %d lines\n", $1, pct, n }
