@@ -24,6 +24,7 @@ struct mu_mailbox {
 	bool out;        /* the head is with the instance */
 	uint64_t due_ms; /* the head is not given before */
 	uint64_t last_seq;
+	struct letter *tried; /* given, not handled, and cleared; or NULL */
 };
 
 uint32_t mu_backoff_ms(uint32_t n)
@@ -78,6 +79,8 @@ static struct mu_str *text_of(struct mu_chan_event *e, size_t i)
 
 static void letter_free(struct letter *l)
 {
+	if (!l)
+		return;
 	mu_free(l->old);
 	mu_free(l);
 }
@@ -154,7 +157,47 @@ void mu_mailbox_free(struct mu_mailbox *b)
 		return;
 	while (b->head)
 		letter_free(unlink_at(b, &b->head));
+	letter_free(b->tried);
 	mu_free(b);
+}
+
+/* The head was given and not handled. */
+static bool has_failed(const struct mu_mailbox *b)
+{
+	return b->head && !b->out && b->head->e.attempt > 1;
+}
+
+void mu_mailbox_clear(struct mu_mailbox *b)
+{
+	letter_free(b->tried);
+	b->tried = NULL;
+	if (b->out)
+		b->head->e.attempt++;
+	b->out = false;
+	if (has_failed(b))
+		b->tried = unlink_at(b, &b->head);
+	while (b->head)
+		letter_free(unlink_at(b, &b->head));
+}
+
+/* Is it the one that was tried before the mailbox was cleared? */
+static void go_on(struct mu_mailbox *b, struct letter *l)
+{
+	const struct letter *t = b->tried;
+
+	if (!t || t->hash != l->hash || t->e.type != l->e.type ||
+	    t->e.zxid != l->e.zxid || !mu_str_eq(t->e.path, l->e.path))
+		return;
+	l->e.attempt = t->e.attempt;
+	l->e.flags |= MU_EVENT_AGAIN;
+	letter_free(b->tried);
+	b->tried = NULL;
+}
+
+static bool is_alike(const struct letter *a, const struct letter *b)
+{
+	return a->hash == b->hash && a->kind == b->kind &&
+	       mu_str_eq(a->e.path, b->e.path);
 }
 
 /* The newest letter from *p on of the kind and path of `like`; NULL if none. */
@@ -163,8 +206,7 @@ static struct letter **newest(struct letter **p, const struct letter *like)
 	struct letter **found = NULL;
 
 	for (; *p; p = &(*p)->next)
-		if ((*p)->hash == like->hash && (*p)->kind == like->kind &&
-		    mu_str_eq((*p)->e.path, like->e.path))
+		if (is_alike(*p, like))
 			found = p;
 	return found;
 }
@@ -199,17 +241,14 @@ int mu_mailbox_put(struct mu_mailbox *b, const struct mu_chan_event *e)
 {
 	struct letter *l = letter_new(e);
 	struct letter **older = NULL, **queue = &b->head;
-	bool failed;
 
 	if (!l)
 		return MU_ENOMEM;
-	failed = b->head && !b->out && b->head->e.attempt > 1;
 	if (b->out)
 		queue = &b->head->next;
 	if (b->count >= b->queue_max)
 		older = newest(queue, l);
-	else if (failed && b->head->kind == l->kind &&
-	         mu_str_eq(b->head->e.path, l->e.path))
+	else if (has_failed(b) && is_alike(b->head, l))
 		older = &b->head;
 	if (!older && (b->count >= MU_MAILBOX_PATHS_MAX ||
 	               l->bytes > MU_MAILBOX_BYTES_MAX - b->bytes)) {
@@ -221,6 +260,7 @@ int mu_mailbox_put(struct mu_mailbox *b, const struct mu_chan_event *e)
 			l->e.flags |= MU_EVENT_OVERFLOW;
 		absorb(b, l, unlink_at(b, older));
 	}
+	go_on(b, l);
 	append(b, l);
 	return 0;
 }
@@ -271,6 +311,19 @@ void mu_mailbox_lost(struct mu_mailbox *b)
 {
 	if (b->out)
 		keep_or_replace(b, 0);
+}
+
+void mu_mailbox_yield(struct mu_mailbox *b, const struct mu_mailbox *to)
+{
+	const struct letter *l;
+
+	if (!has_failed(b))
+		return;
+	for (l = to->head; l; l = l->next)
+		if (is_alike(l, b->head)) {
+			letter_free(unlink_at(b, &b->head));
+			return;
+		}
 }
 
 uint64_t mu_mailbox_due_ms(const struct mu_mailbox *b)

@@ -4,12 +4,12 @@
 
 #include <string.h>
 
-enum mu_claim mu_member_claim(const char *own_id, int64_t session,
-                              const char *found_id, int64_t owner)
+enum mu_claim mu_member_claim(const struct mu_claim_case *c)
 {
-	if (owner != 0 && owner == session)
+	if (c->owner != 0 && c->owner == c->session)
 		return MU_CLAIM_OURS;
-	if (found_id && *found_id && strcmp(found_id, own_id) == 0)
+	if (!c->held && c->found_id && *c->found_id &&
+	    strcmp(c->found_id, c->own_id) == 0)
 		return MU_CLAIM_GHOST;
 	return MU_CLAIM_TAKEN;
 }

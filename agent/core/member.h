@@ -20,11 +20,18 @@ enum mu_claim {
 	MU_CLAIM_TAKEN, /* another host answers to this name: keep off */
 };
 
-/* We wanted to create our node and it is there. found_id: in its record ("" or
- * NULL: it has none); owner: its ephemeralOwner. The session decides before the
- * id does, for a record can be overwritten by anybody, an owner by nobody. */
-enum mu_claim mu_member_claim(const char *own_id, int64_t session,
-                              const char *found_id, int64_t owner);
+/* We wanted to create our node and it is there. The session decides before the
+ * id does, for a record can be overwritten by anybody, an owner by nobody. A node
+ * of our id and another session is our ghost only if this session has not held
+ * the name yet: else that session is the later one, and another agent lives with
+ * our id, of a state directory that was copied. Two such agents would replace
+ * each other for ever. */
+struct mu_claim_case {
+	const char *own_id, *found_id; /* found: in its record; NULL: none */
+	int64_t session, owner;        /* owner: its ephemeralOwner */
+	bool held;                     /* this session had the name before */
+};
+enum mu_claim mu_member_claim(const struct mu_claim_case *c);
 
 /*
  * A member is gone: did it leave or fail? MU_EVENT_MEMBER_LEFT if it was last

@@ -80,6 +80,12 @@ const char *mu_mirror_path(const struct mu_mirror *m);
 enum mu_mirror_mode mu_mirror_mode(const struct mu_mirror *m);
 uint32_t mu_mirror_count(const struct mu_mirror *m); /* nodes held */
 
+/* Tell fn, not the sink, of each node that is held: PRESENT, in the order of the
+ * zxids. That is the state as of the last event that the sink took. The mirror
+ * does not change. MU_ENOMEM: nothing was told; what fn says that is not 0 ends
+ * it and is returned. */
+int mu_mirror_present(const struct mu_mirror *m, mu_mirror_fn *fn, void *arg);
+
 /* Read everything. fresh: forget what is held first, so that what is there
  * comes as PRESENT and nothing as DELETED. MU_ENOMEM: the mirror is idle. */
 int mu_mirror_start(struct mu_mirror *m, bool fresh);

@@ -301,3 +301,33 @@ int mu_mirror_scan_done(struct mu_mirror *m, struct mu_mirror_item *item,
 		rc = finish(m);
 	return rc;
 }
+
+/* ---- telling it all again ---- */
+
+int mu_mirror_present(const struct mu_mirror *m, mu_mirror_fn *fn, void *arg)
+{
+	size_t most = (size_t)m->held.count + 1;
+	struct differences d = { mu_alloc(most * sizeof *d.at), 0 };
+	struct mu_mirror_node *n = NULL;
+	int rc = 0;
+
+	if (!d.at)
+		return MU_ENOMEM;
+	while ((n = mu_mirror_table_next(&m->held, n)))
+		if (!n->ghost)
+			note(&d, MU_EVENT_PRESENT, 1, n->stat.mzxid, n, NULL);
+	sort(d.at, d.count);
+	for (size_t i = 0; i < d.count && !rc; i++) {
+		struct mu_mirror_event e = { .type = MU_EVENT_PRESENT,
+			                     .count = 1,
+			                     .zxid = d.at[i].zxid };
+
+		n = d.at[i].now;
+		e.path = (struct mu_str){ n->path, n->len };
+		e.data = n->data;
+		e.stat = &n->stat;
+		rc = fn(arg, &e);
+	}
+	mu_free(d.at);
+	return rc;
+}

@@ -25,7 +25,8 @@ struct slot {
 	enum step step;           /* under way */
 	uint32_t wanted, written; /* numbers of reports */
 	uint32_t sending;
-	char *text; /* the newest report */
+	bool retired; /* its instance is no more */
+	char *text;   /* the newest report */
 	size_t parent_len;
 	char path[]; /* /applied/<instance>/<member> */
 };
@@ -96,7 +97,7 @@ static void take(struct slot *s, enum step step)
 
 static void write_slot(struct slot *s)
 {
-	if (s->step == STEP_NONE && s->written != s->wanted &&
+	if (s->step == STEP_NONE && s->text && s->written != s->wanted &&
 	    mu_uplink_is_up(s->a->uplink))
 		take(s, STEP_SET);
 }
@@ -133,7 +134,7 @@ static void on_up(void *arg, const struct mu_uplink_up *up)
 
 	for (struct slot *s = a->slots; s; s = s->next) {
 		if (up->new_tree)
-			s->written = s->wanted - 1;
+			s->written = s->retired ? s->wanted : s->wanted - 1;
 		s->step = STEP_NONE;
 		write_slot(s);
 	}
@@ -180,10 +181,8 @@ static char *encode(const struct mu_chan_report *r)
 	return text;
 }
 
-static struct slot *slot_of(struct mu_applied *a, const char *instance)
+static struct slot *find(const struct mu_applied *a, const char *instance)
 {
-	size_t room =
-		sizeof "/applied//" + strlen(instance) + strlen(a->member);
 	size_t parent_len = strlen("/applied/") + strlen(instance);
 	struct slot *s = a->slots;
 
@@ -191,6 +190,16 @@ static struct slot *slot_of(struct mu_applied *a, const char *instance)
 	             memcmp(s->path + parent_len - strlen(instance), instance,
 	                    strlen(instance)) != 0))
 		s = s->next;
+	return s;
+}
+
+static struct slot *slot_of(struct mu_applied *a, const char *instance)
+{
+	size_t room =
+		sizeof "/applied//" + strlen(instance) + strlen(a->member);
+	size_t parent_len = strlen("/applied/") + strlen(instance);
+	struct slot *s = find(a, instance);
+
 	if (s)
 		return s;
 	s = mu_alloc(sizeof *s + room);
@@ -229,9 +238,18 @@ int mu_applied_report(struct mu_applied *a, const char *instance,
 		return MU_ENOMEM;
 	free(s->text);
 	s->text = text;
+	s->retired = false;
 	s->wanted++;
 	write_slot(s);
 	return 0;
+}
+
+void mu_applied_retire(struct mu_applied *a, const char *instance)
+{
+	struct slot *s = find(a, instance);
+
+	if (s)
+		s->retired = true;
 }
 
 int mu_applied_new(struct mu_loop *loop, struct mu_uplink *uplink,

@@ -23,4 +23,8 @@ void mu_applied_free(struct mu_applied *a); /* NULL is allowed */
 int mu_applied_report(struct mu_applied *a, const char *instance,
                       const struct mu_chan_report *r);
 
+/* This instance is no more: what it reported stands, but goes into no other
+ * tree. Its next report, if it comes back, is as any. */
+void mu_applied_retire(struct mu_applied *a, const char *instance);
+
 #endif /* MU_HOST_APPLIED_H */

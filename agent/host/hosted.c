@@ -27,7 +27,6 @@ static void kill_now(struct mu_hosted *h)
 static void ending(struct mu_hosted *h, uint64_t ms)
 {
 	h->state = HOSTED_ENDING;
-	mu_hosted_call_end(h);
 	mu_timer_arm(h->timer, ms, 0);
 }
 
@@ -52,11 +51,22 @@ static void wait_and_start(struct mu_hosted *h)
 	       KI("in_ms", ms));
 }
 
+/* Did it run well for a while? What it was at when it ended does not count. */
+static bool was_healthy(const struct mu_hosted *h)
+{
+	uint64_t until = mu_loop_now_ms(h->o.loop);
+
+	if (mu_hosted_is_busy(h))
+		until = h->given_ms;
+	return h->ready_ms && until - h->ready_ms >= HEALTHY_MS;
+}
+
 static void on_exit_of(void *arg, int status, int signum)
 {
 	struct mu_hosted *h = arg;
-	uint64_t now = mu_loop_now_ms(h->o.loop);
 
+	h->gone = true;
+	mu_pipe_drain(h->pipe);
 	if (!h->why[0] && signum)
 		mu_format(h->why, sizeof h->why,
 		          "it was ended by signal %d (%s)", signum,
@@ -65,7 +75,10 @@ static void on_exit_of(void *arg, int status, int signum)
 		mu_format(h->why, sizeof h->why, "it exited with status %d",
 		          status);
 	mu_hosted_call_end(h);
-	mu_mailbox_lost(h->mail);
+	if (was_healthy(h))
+		h->failures = 0;
+	h->ready_ms = 0;
+	mu_hosted_lost(h);
 	mu_pipe_free(h->pipe);
 	h->pipe = NULL;
 	mu_proc_free(h->proc);
@@ -74,13 +87,10 @@ static void on_exit_of(void *arg, int status, int signum)
 		stopped(h);
 		return;
 	}
-	if (h->ready_ms && now - h->ready_ms >= HEALTHY_MS)
-		h->failures = 0;
-	h->ready_ms = 0;
 	wait_and_start(h);
 }
 
-static void on_pipe_end(void *arg, int rc)
+void mu_hosted_pipe_end(void *arg, int rc)
 {
 	struct mu_hosted *h = arg;
 
@@ -90,171 +100,8 @@ static void on_pipe_end(void *arg, int rc)
 		          mu_err_text(rc));
 	if (rc)
 		kill_now(h);
+	mu_hosted_call_end(h);
 	ending(h, LAST_GASP_MS);
-}
-
-/* ---- events ---- */
-
-/* Put an event into the channel. One that is too long for a frame with its old
- * value goes without that. MU_ETOOBIG: too long all the same. */
-static int put_event(struct mu_hosted *h, const struct mu_chan_event *e)
-{
-	struct mu_buf *out = mu_pipe_out(h->pipe);
-	struct mu_chan_event less = *e;
-	size_t before = out->len;
-
-	mu_put_chan_event(out, e);
-	if (out->len - before <= MU_CHAN_FRAME_MAX)
-		return mu_pipe_send(h->pipe);
-	mu_buf_cut(out, before);
-	less.old_data = (struct mu_str){ NULL, 0 };
-	mu_put_chan_event(out, &less);
-	if (out->len - before <= MU_CHAN_FRAME_MAX)
-		return mu_pipe_send(h->pipe);
-	mu_buf_cut(out, before);
-	return MU_ETOOBIG;
-}
-
-/* The event that was to go out did not. */
-static void not_given(struct mu_hosted *h, uint64_t seq, int rc)
-{
-	uint64_t now = mu_loop_now_ms(h->o.loop);
-
-	if (rc == MU_ETOOBIG)
-		mu_log(MU_ERROR,
-		       MSG("an event was dropped, for its value is larger than "
-		           "a plugin can be given"),
-		       KS("instance", h->conf->name));
-	if (rc == MU_ETOOBIG || rc == MU_ENOMEM) {
-		mu_mailbox_ack(h->mail, seq, rc == MU_ENOMEM ? rc : 0, now);
-		mu_timer_arm(h->timer, MU_BACKOFF_FIRST_MS, 0);
-		return;
-	}
-	on_pipe_end(h, rc);
-}
-
-static void next_event(struct mu_hosted *h)
-{
-	uint64_t now = mu_loop_now_ms(h->o.loop), due;
-	const struct mu_chan_event *e;
-	int rc;
-
-	if (h->state != HOSTED_READY || mu_mailbox_is_out(h->mail))
-		return;
-	e = mu_mailbox_give(h->mail, now);
-	if (!e) {
-		due = mu_mailbox_due_ms(h->mail);
-		if (due == UINT64_MAX)
-			mu_timer_disarm(h->timer);
-		else
-			mu_timer_arm(h->timer, due - now, 0);
-		return;
-	}
-	rc = put_event(h, e);
-	if (rc)
-		not_given(h, e->seq, rc);
-	else
-		mu_timer_arm(h->timer, (uint64_t)h->conf->deadline_ms, 0);
-}
-
-static void put_member(struct mu_hosted *h, uint32_t type, uint32_t flags,
-                       const struct mu_roll_event *why,
-                       const struct mu_member *m)
-{
-	struct mu_chan_event e = { .type = type, .flags = flags, .count = 1 };
-	char path[sizeof "/members/" + 4096];
-	int rc;
-
-	mu_format(path, sizeof path, "/members/%s", m->name);
-	e.path = mu_str_of(path);
-	e.zxid = why ? why->zxid : m->czxid;
-	e.count = why ? why->count : 1;
-	e.has_member = true;
-	e.name = mu_str_of(m->name);
-	e.id = mu_str_of(m->id);
-	e.address = mu_str_of(m->address);
-	e.version = mu_str_of(m->version);
-	e.boot_id = mu_str_of(m->boot_id);
-	e.state = mu_str_of(m->state);
-	e.labels = mu_str_of(m->labels);
-	e.port = m->port;
-	e.started_ms = m->started_ms;
-	e.czxid = m->czxid;
-	rc = mu_mailbox_put(h->mail, &e);
-	if (!rc)
-		return;
-	if (!h->missed_members)
-		mu_log(MU_ERROR,
-		       MSG("the queue is full; the members will be told again "
-		           "when it is empty"),
-		       KS("instance", h->conf->name),
-		       KS("reason", mu_err_text(rc)));
-	h->missed_members = true;
-}
-
-/* All of them, for one that has just come or has missed some. */
-static void put_members(struct mu_hosted *h, uint32_t flags)
-{
-	const struct mu_member *m = NULL;
-
-	while ((m = mu_members_next(h->o.members, m)))
-		put_member(h, MU_EVENT_MEMBER_PRESENT, flags, NULL, m);
-}
-
-static int on_change(void *arg, const struct mu_mirror_event *from)
-{
-	struct mu_hosted *h = arg;
-	struct mu_chan_event e = { .type = from->type,
-		                   .flags = from->flags,
-		                   .count = from->count,
-		                   .zxid = from->zxid,
-		                   .path = from->path,
-		                   .data = from->data,
-		                   .old_data = from->old_data };
-	int rc;
-
-	if (h->stop)
-		return 0;
-	if (from->stat) {
-		e.has_stat = true;
-		e.stat = *from->stat;
-	}
-	rc = mu_mailbox_put(h->mail, &e);
-	if (!rc)
-		next_event(h);
-	return rc;
-}
-
-void mu_hosted_member(struct mu_hosted *h, const struct mu_roll_event *e)
-{
-	if (!h->conf->members || h->stop)
-		return;
-	put_member(h, e->type, e->flags, e, e->member);
-	next_event(h);
-}
-
-void mu_hosted_link(struct mu_hosted *h, bool up)
-{
-	struct mu_chan_event e = { .path = MU_STR(""), .count = 1 };
-
-	if (!h->conf->connection || h->stop)
-		return;
-	e.type = up ? MU_EVENT_CONNECTED : MU_EVENT_DISCONNECTED;
-	if (mu_mailbox_put(h->mail, &e))
-		mu_log(MU_ERROR,
-		       MSG("the queue is full; an event about the "
-		           "connection was not taken"),
-		       KS("instance", h->conf->name));
-	next_event(h);
-}
-
-void mu_hosted_on_ack(struct mu_hosted *h)
-{
-	if (h->missed_members && mu_mailbox_count(h->mail) == 0) {
-		h->missed_members = false;
-		put_members(h, MU_EVENT_OVERFLOW | MU_EVENT_COALESCED);
-	}
-	next_event(h);
 }
 
 /* ---- the start of a runner ---- */
@@ -281,12 +128,15 @@ void mu_hosted_on_ready(struct mu_hosted *h, const struct mu_chan_ready *m)
 		ending(h, LAST_GASP_MS);
 		return;
 	}
+	if (h->gone)
+		return; /* ready, and dead */
 	h->state = HOSTED_READY;
 	h->ready_ms = mu_loop_now_ms(h->o.loop);
 	mu_timer_disarm(h->timer);
 	mu_log(MU_INFO, MSG("instance ready"), KS("instance", h->conf->name),
 	       KI("pid", mu_proc_pid(h->proc)));
-	next_event(h);
+	mu_hosted_prologue(h);
+	mu_hosted_next(h);
 }
 
 static int say_start(struct mu_hosted *h)
@@ -318,7 +168,7 @@ static int spawn(struct mu_hosted *h, struct mu_err *err)
 	struct mu_proc_options o = { .argv = argv,
 		                     .on_exit = on_exit_of,
 		                     .arg = h };
-	int rc = mu_pipe_new(h->o.loop, mu_hosted_frame, on_pipe_end, h,
+	int rc = mu_pipe_new(h->o.loop, mu_hosted_frame, mu_hosted_pipe_end, h,
 	                     &h->pipe, &o.channel_fd, err);
 
 	if (rc)
@@ -338,6 +188,7 @@ static void start(struct mu_hosted *h)
 	int rc;
 
 	h->why[0] = '\0';
+	h->gone = false;
 	rc = spawn(h, &err);
 	if (rc) {
 		mu_format(h->why, sizeof h->why, "%s", err.msg);
@@ -348,7 +199,7 @@ static void start(struct mu_hosted *h)
 	mu_timer_arm(h->timer, (uint64_t)h->conf->deadline_ms, 0);
 	rc = say_start(h);
 	if (rc)
-		on_pipe_end(h, rc);
+		mu_hosted_pipe_end(h, rc);
 }
 
 static void on_timer(void *arg)
@@ -359,8 +210,8 @@ static void on_timer(void *arg)
 		start(h);
 		return;
 	}
-	if (h->state == HOSTED_READY && !mu_mailbox_is_out(h->mail)) {
-		next_event(h);
+	if (h->state == HOSTED_READY && !mu_hosted_is_busy(h)) {
+		mu_hosted_next(h);
 		return;
 	}
 	if (!h->why[0] && h->state != HOSTED_ENDING)
@@ -413,7 +264,7 @@ static int subscribe(struct mu_hosted *h)
 	struct mu_sub_options o = { .loop = h->o.loop,
 		                    .uplink = h->o.uplink,
 		                    .who = h->conf->name,
-		                    .fn = on_change,
+		                    .fn = mu_hosted_change,
 		                    .arg = h };
 	int rc = 0;
 
@@ -433,7 +284,7 @@ static int subscribe(struct mu_hosted *h)
 	}
 	if (!rc && h->conf->members) {
 		rc = mu_members_want(h->o.members);
-		put_members(h, 0);
+		mu_hosted_members(h);
 	}
 	return rc;
 }
@@ -450,7 +301,8 @@ int mu_hosted_new(const struct mu_hosted_options *o, struct mu_hosted **out)
 	h->o = *o;
 	h->conf = o->conf;
 	h->mail = mu_mailbox_new((uint32_t)o->conf->queue_max);
-	rc = h->mail ? 0 : MU_ENOMEM;
+	h->prologue = mu_mailbox_new(UINT32_MAX); /* it merges nothing */
+	rc = h->mail && h->prologue ? 0 : MU_ENOMEM;
 	if (!rc)
 		rc = mu_timer_new(o->loop, on_timer, h, &h->timer);
 	if (!rc)
@@ -485,6 +337,7 @@ void mu_hosted_free(struct mu_hosted *h)
 	if (h->call_timer)
 		mu_timer_free(h->call_timer);
 	mu_mailbox_free(h->mail);
+	mu_mailbox_free(h->prologue);
 	mu_instance_conf_free(h->conf);
 	mu_free(h);
 }

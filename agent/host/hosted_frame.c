@@ -213,12 +213,10 @@ static int take_report(struct mu_hosted *h, struct mu_in *in)
 
 static int take_ack(struct mu_hosted *h, struct mu_in *in)
 {
-	uint64_t now = mu_loop_now_ms(h->o.loop);
 	struct mu_chan_ack m;
 	char *reason;
 
-	if (h->state != HOSTED_READY || mu_get_chan_ack(in, &m) ||
-	    mu_mailbox_ack(h->mail, m.seq, m.rc, now))
+	if (mu_get_chan_ack(in, &m) || mu_hosted_ack(h, &m))
 		return MU_EPROTO;
 	if (m.rc) {
 		reason = text_of(m.reason);
@@ -229,7 +227,7 @@ static int take_ack(struct mu_hosted *h, struct mu_in *in)
 		       KS("code", mu_err_name(m.rc)));
 		mu_free(reason);
 	}
-	mu_hosted_on_ack(h);
+	mu_hosted_next(h);
 	return 0;
 }
 
@@ -252,7 +250,7 @@ int mu_hosted_frame(void *arg, struct mu_str record)
 	case MU_CHAN_READY:
 		return h->state == HOSTED_ENDING ? 0 : take_ready(h, &in);
 	case MU_CHAN_ACK:
-		return h->state == HOSTED_ENDING ? 0 : take_ack(h, &in);
+		return take_ack(h, &in);
 	case MU_CHAN_LOG:
 		return take_log(h, &in);
 	case MU_CHAN_CALL:

@@ -27,7 +27,12 @@ struct mu_hosted {
 	char why[MU_ERR_MSG_MAX]; /* we killed it, or it said; "" if not */
 	uint32_t failures;        /* in a row */
 	uint64_t ready_ms;
+	uint64_t given_ms; /* when the event that is out went out */
+	bool gone;         /* it has ended; its last words are being read */
+	bool handled;      /* some event was, so that not all still wait */
 	struct mu_mailbox *mail;
+	struct mu_mailbox
+		*prologue; /* given before mail; see plugin.h, Again */
 	struct mu_sub **sub;
 	size_t subs;
 	bool missed_members; /* some did not fit: tell them all again */
@@ -46,8 +51,25 @@ void mu_hosted_call_timeout(void *arg);
 /* A frame of the runner's. Not 0: it made no sense. */
 int mu_hosted_frame(void *arg, struct mu_str record);
 
-/* What hosted.c does for the frames. */
+/* What hosted.c does for the others. */
 void mu_hosted_on_ready(struct mu_hosted *h, const struct mu_chan_ready *m);
-void mu_hosted_on_ack(struct mu_hosted *h);
+void mu_hosted_pipe_end(void *arg, int rc);
+
+/* ---- events: hosted_mail.c ---- */
+
+/* An event is with the runner. */
+bool mu_hosted_is_busy(const struct mu_hosted *h);
+/* Give the next event, if there is one and the runner can take it; else see to
+ * it that this is called again. */
+void mu_hosted_next(struct mu_hosted *h);
+/* The runner has answered. MU_EPROTO: nothing like that was out. */
+int mu_hosted_ack(struct mu_hosted *h, const struct mu_chan_ack *m);
+/* The runner has ended. */
+void mu_hosted_lost(struct mu_hosted *h);
+/* A runner is ready: what it must know before the events that wait. */
+void mu_hosted_prologue(struct mu_hosted *h);
+/* Tell of all members. */
+void mu_hosted_members(struct mu_hosted *h);
+mu_mirror_fn mu_hosted_change; /* arg: the instance */
 
 #endif /* MU_HOST_HOSTED_IMPL_H */

@@ -16,6 +16,7 @@
 
 #define IDENTITY_HEAD "muster-identity 1\n"
 #define SESSION_HEAD "muster-session 1\n"
+#define LEAVE_HEAD "muster-leave 1\n"
 #define FILE_MAX 4096u
 
 static void path_of(char out[PATH_MAX], const char *dir, const char *name)
@@ -176,6 +177,54 @@ void mu_session_forget(const char *runtime_dir)
 	char path[PATH_MAX];
 
 	path_of(path, runtime_dir, "session");
+	unlink(path);
+}
+
+/* ---- leave ---- */
+
+int mu_leave_say(const char *runtime_dir, const char *why, struct mu_err *err)
+{
+	char path[PATH_MAX], text[FILE_MAX];
+	int n = snprintf(text, sizeof text, LEAVE_HEAD "%s%.1000s\n",
+	                 why ? "failed " : "left", why ? why : "");
+
+	path_of(path, runtime_dir, "leave");
+	return mu_file_replace(path, text, (size_t)n, 0600, err);
+}
+
+int mu_leave_read(const char *runtime_dir, struct mu_err *err)
+{
+	const size_t head = sizeof LEAVE_HEAD - 1;
+	const char failed[] = "failed ";
+	char path[PATH_MAX];
+	char *text;
+	size_t len;
+	int rc;
+
+	path_of(path, runtime_dir, "leave");
+	rc = mu_file_read(path, FILE_MAX, &text, &len, err);
+	if (rc)
+		return rc;
+	rc = MU_EDATA;
+	if (len < head || memcmp(text, LEAVE_HEAD, head) != 0)
+		mu_err(err, rc, "%s is not a file of this version", path);
+	else if (strcmp(text + head, "left\n") == 0)
+		rc = 0;
+	else if (strncmp(text + head, failed, sizeof failed - 1) == 0)
+		rc = mu_err(err, MU_EGONE, "%.*s",
+		            (int)strcspn(text + head + sizeof failed - 1, "\n"),
+		            text + head + sizeof failed - 1);
+	else
+		mu_err(err, rc, "%s is damaged", path);
+	mu_free(text);
+	return rc;
+}
+
+void mu_leave_forget(const char *runtime_dir)
+{
+	char path[PATH_MAX];
+
+	path_of(path, runtime_dir, "leave");
 	unlink(path);
 }
 

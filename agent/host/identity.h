@@ -5,6 +5,7 @@
  *     state_dir/identity     the random id of this host; outlives reboots
  *     runtime_dir/session    the session with the broker; outlives restarts
  *     runtime_dir/lock       held while an agent runs, with its pid
+ *     runtime_dir/leave      how the last --leave went
  */
 #ifndef MU_HOST_IDENTITY_H
 #define MU_HOST_IDENTITY_H
@@ -35,6 +36,13 @@ int mu_session_save(const char *runtime_dir, const struct mu_saved_session *s,
                     struct mu_err *err);
 /* The session is no more. */
 void mu_session_forget(const char *runtime_dir);
+
+/* How leaving went, for the --leave that asked: why NULL: well. MU_EIO. */
+int mu_leave_say(const char *runtime_dir, const char *why, struct mu_err *err);
+/* 0: it went well. MU_EGONE: it did not, and the sentence says why. MU_ENONODE:
+ * the agent has said nothing since mu_leave_forget. MU_EDATA. */
+int mu_leave_read(const char *runtime_dir, struct mu_err *err);
+void mu_leave_forget(const char *runtime_dir);
 
 /* Make the directory and be the one agent on it: *fd holds the lock as long as
  * it is open. MU_EFULL: another agent runs. */

@@ -25,7 +25,7 @@
 
 #define DEFAULT_FILE "/etc/muster/agent.conf"
 #define LAST_WORDS_MS 1000u /* for each request of the farewell */
-#define LEAVE_MAX_MS 10000u /* --leave waits that long */
+#define LEAVE_MAX_MS 10000u /* --leave waits that long after stop_grace_ms */
 #define LEAVE_POLL_MS 20u
 
 enum exit_code {
@@ -125,7 +125,7 @@ static void on_leave(void *arg)
 /* Outside of the loop: all instances have ended. */
 static void farewell(struct agent *a)
 {
-	struct mu_err err;
+	struct mu_err err, why;
 	int rc = a->leave ? mu_roster_leave(a->roster, LAST_WORDS_MS, &err)
 	                  : mu_roster_say_leaving(a->roster, LAST_WORDS_MS,
 	                                          &err);
@@ -133,9 +133,12 @@ static void farewell(struct agent *a)
 	if (rc)
 		mu_log(MU_WARN,
 		       MSG("the others could not be told that this host goes "
-		           "on "
-		           "purpose"),
+		           "on purpose"),
 		       KS("reason", err.msg));
+	if (a->leave &&
+	    mu_leave_say(a->conf.runtime_dir, rc ? err.msg : NULL, &why))
+		mu_log(MU_WARN, MSG("cannot tell --leave how it went"),
+		       KS("reason", why.msg));
 }
 
 /* ---- the start ---- */
@@ -221,19 +224,20 @@ static int open_parts(struct agent *a)
 	self.state = MU_MEMBER_UP;
 	self.labels = a->conf.labels;
 	rc = mu_roster_new(a->loop, a->uplink, &self, &a->roster);
-	if (!rc)
-		rc = mu_plugins_new(&p, &a->plugins);
-	return rc ? rc : catch_signals(a);
+	return rc ? rc : mu_plugins_new(&p, &a->plugins);
 }
 
 static int open_all(struct agent *a, struct mu_err *err)
 {
-	int rc = mu_runtime_lock(a->conf.runtime_dir, &a->lock, err);
+	int rc = mu_loop_new(&a->loop, err);
 
+	/* Before the lock tells anybody whom to signal. */
+	if (!rc && catch_signals(a))
+		rc = mu_err(err, MU_EIO, "signals cannot be caught");
+	if (!rc)
+		rc = mu_runtime_lock(a->conf.runtime_dir, &a->lock, err);
 	if (!rc)
 		rc = mu_identity_load(a->conf.state_dir, a->id, err);
-	if (!rc)
-		rc = mu_loop_new(&a->loop, err);
 	if (!rc)
 		rc = open_session(a, err);
 	if (rc)
@@ -286,33 +290,62 @@ static int run(struct agent *a)
 
 /* ---- from outside ---- */
 
+/* The agent has ended: did it do as asked? */
+static int leave_result(const struct mu_agent_conf *conf)
+{
+	struct mu_err err;
+	int rc = mu_leave_read(conf->runtime_dir, &err);
+
+	if (!rc)
+		return EXIT_GOOD;
+	if (rc == MU_ENONODE)
+		fputs("muster-agent: the agent has ended without a word; if it "
+		      "was on the roll the others see it fail\n",
+		      stderr);
+	else
+		fprintf(stderr,
+		        "muster-agent: the agent has ended, but the others "
+		        "could "
+		        "not be told that it left: %s; if it was on the roll "
+		        "they see it fail\n",
+		        err.msg);
+	return EXIT_FAILED;
+}
+
+static int cannot(const struct mu_err *err)
+{
+	fprintf(stderr, "muster-agent: %s\n", err->msg);
+	return EXIT_FAILED;
+}
+
 /* Ask the agent that runs with this configuration to leave, and wait for it. */
 static int leave(const struct mu_agent_conf *conf)
 {
 	struct timespec nap = { 0, LEAVE_POLL_MS * 1000000 };
+	uint64_t limit = (uint64_t)conf->stop_grace_ms + LEAVE_MAX_MS;
 	struct mu_err err;
 	int pid, now;
 
-	if (mu_runtime_holder(conf->runtime_dir, &pid, &err)) {
-		fprintf(stderr, "muster-agent: %s\n", err.msg);
-		return EXIT_FAILED;
-	}
+	if (mu_runtime_holder(conf->runtime_dir, &pid, &err))
+		return cannot(&err);
+	mu_leave_forget(conf->runtime_dir);
 	if (kill(pid, SIGUSR2)) {
-		fprintf(stderr, "muster-agent: cannot signal process %d: %s\n",
-		        pid, strerror(errno));
-		return EXIT_FAILED;
+		mu_err(&err, MU_EIO, "cannot signal process %d: %s", pid,
+		       strerror(errno));
+		return cannot(&err);
 	}
-	for (uint32_t ms = 0; ms < LEAVE_MAX_MS; ms += LEAVE_POLL_MS) {
-		if (mu_runtime_holder(conf->runtime_dir, &now, &err) ==
-		    MU_ENONODE)
-			return EXIT_GOOD;
+	/* Another pid: it has ended, and was started again. */
+	for (uint64_t ms = 0; ms < limit; ms += LEAVE_POLL_MS) {
+		int rc = mu_runtime_holder(conf->runtime_dir, &now, &err);
+
+		if (rc == MU_ENONODE || (rc == 0 && now != pid))
+			return leave_result(conf);
 		nanosleep(&nap, NULL);
 	}
-	fprintf(stderr,
-	        "muster-agent: process %d has not ended within %u s; it goes "
-	        "on\n",
-	        pid, LEAVE_MAX_MS / 1000);
-	return EXIT_FAILED;
+	mu_err(&err, MU_ETIMEDOUT,
+	       "process %d has not ended within %llu ms; it goes on", pid,
+	       (unsigned long long)limit);
+	return cannot(&err);
 }
 
 enum what {

@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define RETRY_MS 1000u
+
 struct mu_members {
 	struct mu_loop *loop;
 	struct mu_uplink *uplink;
@@ -14,14 +16,32 @@ struct mu_members {
 	struct mu_uplink_listener listener;
 	struct mu_roll *roll;
 	struct mu_sub *sub; /* NULL: nobody wants to hear */
+	struct mu_timer *retry;
+	bool failing; /* the log has said so */
 };
 
 /* ---- left or failed ---- */
 
 static void on_left(void *owner, uint64_t tag, const struct mu_result *r);
 
-static void ask(struct mu_members *m)
+/* It is not known yet: no answer but the broker's makes a member failed. */
+static void ask_again(struct mu_members *m, int rc)
 {
+	mu_roll_ask_again(m->roll);
+	if (rc == MU_ECONNLOSS || rc == MU_EEXPIRED)
+		return; /* on_up asks */
+	if (!m->failing)
+		mu_log(MU_ERROR,
+		       MSG("cannot ask whether a member left or failed; events "
+		           "of members wait for that"),
+		       KS("reason", mu_client_strerror(rc)));
+	m->failing = true;
+	mu_timer_arm(m->retry, RETRY_MS, 0);
+}
+
+static void ask(void *arg)
+{
+	struct mu_members *m = arg;
 	const char *name =
 		mu_uplink_is_up(m->uplink) ? mu_roll_question(m->roll) : NULL;
 	struct mu_uplink_request q = { .op = MU_UP_GET,
@@ -41,12 +61,8 @@ static void ask(struct mu_members *m)
 		rc = mu_uplink_send(m->uplink, &q);
 		mu_free(path);
 	}
-	if (!rc)
-		return;
-	mu_roll_ask_again(m->roll);
-	if (rc != MU_ECONNLOSS)
-		mu_log(MU_ERROR, MSG("cannot ask whether a member left"),
-		       KS("reason", mu_client_strerror(rc)));
+	if (rc)
+		ask_again(m, rc);
 }
 
 static void on_left(void *owner, uint64_t tag, const struct mu_result *r)
@@ -55,10 +71,11 @@ static void on_left(void *owner, uint64_t tag, const struct mu_result *r)
 	struct mu_str left = { 0 };
 
 	(void)tag;
-	if (r->rc == MU_ECONNLOSS || r->rc == MU_EEXPIRED) {
-		mu_roll_ask_again(m->roll); /* on_up asks */
+	if (r->rc && r->rc != MU_ENONODE) {
+		ask_again(m, r->rc);
 		return;
 	}
+	m->failing = false;
 	if (r->rc == 0 && r->len > 0)
 		left = (struct mu_str){ r->data, (uint32_t)r->len };
 	mu_roll_answer(m->roll, left);
@@ -112,6 +129,7 @@ int mu_members_new(struct mu_loop *loop, struct mu_uplink *uplink,
                    void *arg, struct mu_members **out)
 {
 	struct mu_members *m = mu_alloc(sizeof *m);
+	int rc;
 
 	if (!m)
 		return MU_ENOMEM;
@@ -119,9 +137,11 @@ int mu_members_new(struct mu_loop *loop, struct mu_uplink *uplink,
 	m->uplink = uplink;
 	m->limits = *limits;
 	m->roll = mu_roll_new(fn, arg);
-	if (!m->roll) {
+	rc = m->roll ? mu_timer_new(loop, ask, m, &m->retry) : MU_ENOMEM;
+	if (rc) {
+		mu_roll_free(m->roll);
 		mu_free(m);
-		return MU_ENOMEM;
+		return rc;
 	}
 	m->listener.on_up = on_up;
 	m->listener.arg = m;
@@ -137,6 +157,7 @@ void mu_members_free(struct mu_members *m)
 	mu_uplink_unlisten(m->uplink, &m->listener);
 	mu_uplink_forget(m->uplink, m);
 	mu_sub_free(m->sub);
+	mu_timer_free(m->retry);
 	mu_roll_free(m->roll);
 	mu_free(m);
 }

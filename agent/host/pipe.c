@@ -55,14 +55,15 @@ static void frames(struct mu_pipe *p)
 	shrink(&p->in);
 }
 
-static void on_readable(struct mu_pipe *p)
+/* Read once. False: there was nothing, or the pipe has ended. */
+static bool read_some(struct mu_pipe *p)
 {
 	uint8_t *at = mu_buf_grow(&p->in, READ_CHUNK);
 	ssize_t n;
 
 	if (!at) {
 		end(p, MU_ENOMEM);
-		return;
+		return false;
 	}
 	do
 		n = recv(p->fd, at, READ_CHUNK, 0);
@@ -72,6 +73,14 @@ static void on_readable(struct mu_pipe *p)
 		frames(p);
 	else if (n == 0 || (errno != EAGAIN && errno != EWOULDBLOCK))
 		end(p, n == 0 || errno == ECONNRESET ? 0 : MU_EIO);
+	return n > 0 && !p->ended;
+}
+
+void mu_pipe_drain(struct mu_pipe *p)
+{
+	for (size_t n = 0; n < MU_PIPE_LAST_MAX && !p->ended; n += READ_CHUNK)
+		if (!read_some(p))
+			return;
 }
 
 static void write_some(struct mu_pipe *p)
@@ -99,7 +108,7 @@ static void on_ready(void *arg, int events)
 	struct mu_pipe *p = arg;
 
 	if (events & MU_POLL_READ)
-		on_readable(p);
+		(void)read_some(p);
 	if (!p->ended && (events & MU_POLL_WRITE))
 		write_some(p);
 }

@@ -9,6 +9,7 @@
 #include "loop.h"
 
 #define MU_PIPE_OUT_MAX (2u * MU_CHAN_FRAME_MAX) /* bytes not yet taken */
+#define MU_PIPE_LAST_MAX (4u * 1024 * 1024)
 
 struct mu_pipe;
 
@@ -22,6 +23,9 @@ int mu_pipe_new(struct mu_loop *loop,
                 void (*on_end)(void *arg, int rc), void *arg,
                 struct mu_pipe **out, int *theirs, struct mu_err *err);
 void mu_pipe_free(struct mu_pipe *p); /* NULL is allowed */
+
+/* The other end is dead: read what it said last, up to MU_PIPE_LAST_MAX bytes. */
+void mu_pipe_drain(struct mu_pipe *p);
 
 /* Append frames here, then send. */
 struct mu_buf *mu_pipe_out(struct mu_pipe *p);

@@ -74,6 +74,8 @@ static bool follow(struct mu_plugins *p, struct place *at)
 {
 	struct mu_instance_conf *then = at->then;
 
+	if (!then && !p->stopping)
+		mu_applied_retire(p->applied, mu_hosted_conf(at->hosted)->name);
 	mu_hosted_free(at->hosted);
 	at->hosted = NULL;
 	at->then = NULL;

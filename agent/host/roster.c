@@ -35,7 +35,7 @@ struct mu_roster {
 	char *path;   /* /members/<name> */
 	char *record; /* JSON of self */
 	enum step step;
-	int64_t czxid;
+	int64_t held;  /* the session that had the name last; 0: none */
 	bool watching; /* the watch stands on this handle */
 	int last_rc;   /* that the log has told of */
 };
@@ -140,10 +140,9 @@ static void take(struct mu_roster *r, enum step step)
 
 /* ---- answers ---- */
 
-static void registered(struct mu_roster *r, const struct mu_stat *stat)
+static void registered(struct mu_roster *r)
 {
-	if (stat)
-		r->czxid = stat->czxid;
+	r->held = mu_uplink_session(r->uplink);
 	r->step = STEP_DONE;
 	r->retry_ms = 0;
 	r->last_rc = 0;
@@ -158,8 +157,14 @@ static void refuse(struct mu_roster *r, const struct mu_record *found,
 	snprintf(session, sizeof session, "0x%" PRIx64, (uint64_t)owner);
 	if (r->last_rc != MU_EEXISTS)
 		mu_log(MU_ERROR,
-		       MSG("another host answers to this name; give one of the "
-		           "two another name in agent.conf"),
+		       MSG(strcmp(found->member.id, r->self.id) == 0
+		                   ? "another agent lives with the name and "
+		                     "the "
+		                     "id of this host; give it a state_dir of "
+		                     "its own, not a copied one"
+		                   : "another host answers to this name; give "
+		                     "one of the two another name in "
+		                     "agent.conf"),
 		       KS("path", r->path), KS("holder_id", found->member.id),
 		       KS("holder_address", found->member.address),
 		       KS("holder_session", session));
@@ -171,16 +176,19 @@ static void whose(struct mu_roster *r, const struct mu_result *res)
 {
 	struct mu_str data = { res->len > 0 ? res->data : NULL,
 		               res->len > 0 ? (uint32_t)res->len : 0 };
-	int64_t owner = res->stat->ephemeral_owner;
+	struct mu_claim_case c = { .own_id = r->self.id,
+		                   .session = mu_uplink_session(r->uplink),
+		                   .owner = res->stat->ephemeral_owner };
 	struct mu_record found;
 
 	mu_record_decode(data, r->self.name, res->stat->czxid, &found);
-	switch (mu_member_claim(r->self.id, mu_uplink_session(r->uplink),
-	                        found.member.id, owner)) {
+	c.found_id = found.member.id;
+	c.held = r->held == c.session;
+	switch (mu_member_claim(&c)) {
 	case MU_CLAIM_OURS:
 		if (data.len == strlen(r->record) &&
 		    memcmp(data.at, r->record, data.len) == 0)
-			registered(r, res->stat);
+			registered(r);
 		else
 			take(r, STEP_UPDATE);
 		break;
@@ -190,7 +198,7 @@ static void whose(struct mu_roster *r, const struct mu_result *res)
 		ask_replace(r, res->stat->version);
 		break;
 	case MU_CLAIM_TAKEN:
-		refuse(r, &found, owner);
+		refuse(r, &found, c.owner);
 		break;
 	}
 	mu_record_wipe(&found);
@@ -239,10 +247,8 @@ static void on_answer(void *owner, uint64_t tag, const struct mu_result *res)
 	}
 	if (res->rc == 0 && r->step == STEP_WATCH)
 		take(r, STEP_CREATE);
-	else if (res->rc == 0 && (r->step == STEP_REPLACE || !res->stat))
-		take(r, STEP_READ); /* for its czxid */
 	else if (res->rc == 0)
-		registered(r, res->stat);
+		registered(r);
 	else if (res->rc == MU_ENONODE || res->rc == MU_EBADVERSION)
 		take(r, STEP_PARENT); /* it changed under our hands */
 	else
@@ -348,42 +354,50 @@ bool mu_roster_is_registered(const struct mu_roster *r)
 
 /* ---- last words ---- */
 
-static struct mu_client *speaker(struct mu_roster *r, struct mu_err *err)
+/* Our node as it stands now, which need not be as we last heard. MU_ENONODE:
+ * there is none, or it is not of our session. */
+static int own_node(struct mu_roster *r, struct mu_client **c,
+                    struct mu_stat *stat, uint32_t timeout_ms,
+                    struct mu_err *err)
 {
-	struct mu_client *c = mu_uplink_last_words(r->uplink);
+	int rc;
 
-	if (c && r->step == STEP_DONE)
-		return c;
-	mu_err(err, MU_ECONNLOSS,
-	       c ? "this host is not registered"
-	         : "there is no connection to the broker");
-	return NULL;
+	*c = mu_uplink_last_words(r->uplink);
+	if (!*c)
+		return mu_err(err, MU_ECONNLOSS,
+		              "there is no connection to the broker");
+	rc = mu_client_exists_sync(*c, r->path, stat, timeout_ms, err);
+	if (rc == MU_ENONODE ||
+	    (rc == 0 && stat->ephemeral_owner != mu_uplink_session(r->uplink)))
+		return mu_err(err, MU_ENONODE, "this host is not registered");
+	return rc;
 }
 
 int mu_roster_say_leaving(struct mu_roster *r, uint32_t timeout_ms,
                           struct mu_err *err)
 {
-	struct mu_client *c = speaker(r, err);
 	struct mu_member m = r->self;
+	struct mu_client *c;
+	struct mu_stat stat;
 	char *text;
-	int rc;
+	int rc = own_node(r, &c, &stat, timeout_ms, err);
 
-	if (!c)
-		return MU_ECONNLOSS;
+	if (rc)
+		return rc;
 	m.state = MU_MEMBER_LEAVING;
 	text = mu_record_encode(&m);
 	if (!text)
 		return mu_err(err, MU_ENOMEM, "out of memory");
-	rc = mu_client_set_sync(c, r->path, text, (int32_t)strlen(text), -1,
-	                        NULL, timeout_ms, err);
+	rc = mu_client_set_sync(c, r->path, text, (int32_t)strlen(text),
+	                        stat.version, NULL, timeout_ms, err);
 	free(text);
 	return rc;
 }
 
 /* One multi: /left/<name> says which stay ended, and the stay ends. */
 static int leave_with(struct mu_client *c, const struct mu_roster *r,
-                      enum mu_op_kind kind, uint32_t timeout_ms,
-                      struct mu_err *err)
+                      enum mu_op_kind kind, const struct mu_stat *stat,
+                      uint32_t timeout_ms, struct mu_err *err)
 {
 	char left[300], czxid[24];
 	struct mu_multi_op ops[2] = {
@@ -391,30 +405,41 @@ static int leave_with(struct mu_client *c, const struct mu_roster *r,
 		{ .kind = MU_OPKIND_DELETE,
 		  .path = r->path,
 		  .len = -1,
-		  .version = -1 },
+		  .version = stat->version },
 	};
 
 	snprintf(left, sizeof left, "/left/%s", r->self.name);
 	ops[0].len =
-		(int32_t)snprintf(czxid, sizeof czxid, "%" PRId64, r->czxid);
+		(int32_t)snprintf(czxid, sizeof czxid, "%" PRId64, stat->czxid);
 	return mu_client_multi_sync(c, ops, 2, NULL, timeout_ms, err);
+}
+
+static int leave_node(struct mu_client *c, const struct mu_roster *r,
+                      const struct mu_stat *stat, uint32_t timeout_ms,
+                      struct mu_err *err)
+{
+	int rc = mu_client_create_sync(c, "/left", NULL, -1, 0, NULL, 0,
+	                               timeout_ms, err);
+
+	if (rc && rc != MU_EEXISTS)
+		return rc;
+	rc = leave_with(c, r, MU_OPKIND_CREATE, stat, timeout_ms, err);
+	if (rc == MU_EEXISTS)
+		rc = leave_with(c, r, MU_OPKIND_SET, stat, timeout_ms, err);
+	return rc;
 }
 
 int mu_roster_leave(struct mu_roster *r, uint32_t timeout_ms,
                     struct mu_err *err)
 {
-	struct mu_client *c = speaker(r, err);
-	int rc;
+	struct mu_client *c;
+	struct mu_stat stat;
+	int rc = own_node(r, &c, &stat, timeout_ms, err);
 
-	if (!c)
-		return MU_ECONNLOSS;
-	rc = mu_client_create_sync(c, "/left", NULL, -1, 0, NULL, 0, timeout_ms,
-	                           err);
-	if (rc && rc != MU_EEXISTS)
-		return rc;
-	rc = leave_with(c, r, MU_OPKIND_CREATE, timeout_ms, err);
-	if (rc == MU_EEXISTS)
-		rc = leave_with(c, r, MU_OPKIND_SET, timeout_ms, err);
+	if (!rc)
+		rc = leave_node(c, r, &stat, timeout_ms, err);
+	else if (rc == MU_ENONODE)
+		rc = 0; /* the roll does not have it: there is no more to say */
 	if (rc)
 		return rc;
 	mu_uplink_closed(r->uplink);

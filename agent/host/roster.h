@@ -20,9 +20,10 @@ bool mu_roster_is_registered(const struct mu_roster *r);
 
 /*
  * Last words, outside of the loop, each waiting at most timeout_ms a request.
- * _say_leaving writes the state "leaving" and keeps the session. _leave takes
- * the node away, having said in /left that this was on purpose. MU_ECONNLOSS:
- * there is no connection now, or this host is not registered.
+ * _say_leaving writes the state "leaving" and keeps the session; MU_ENONODE: the
+ * roll does not have this host. _leave takes the node away, having said in /left
+ * that this was on purpose, and closes the session; it is no error if the node
+ * was not there. MU_ECONNLOSS: there is no connection now.
  */
 int mu_roster_say_leaving(struct mu_roster *r, uint32_t timeout_ms,
                           struct mu_err *err);

@@ -212,6 +212,11 @@ int mu_sub_new(const struct mu_sub_options *o, struct mu_sub **out)
 	return 0;
 }
 
+int mu_sub_present(const struct mu_sub *s, mu_mirror_fn *fn, void *arg)
+{
+	return mu_mirror_present(s->mirror, fn, arg);
+}
+
 void mu_sub_free(struct mu_sub *s)
 {
 	if (!s)

@@ -25,6 +25,8 @@ struct mu_sub_options {
 
 /* Starts at once if the uplink is up. MU_EINVAL (path), MU_ENOMEM. */
 int mu_sub_new(const struct mu_sub_options *o, struct mu_sub **out);
+/* Tell fn of all that is held; see mu_mirror_present. */
+int mu_sub_present(const struct mu_sub *s, mu_mirror_fn *fn, void *arg);
 void mu_sub_free(struct mu_sub *s); /* NULL is allowed */
 
 #endif /* MU_HOST_SUB_H */

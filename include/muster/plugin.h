@@ -7,8 +7,18 @@
  *
  * Process   Each configured instance lives in a process of its own, the runner,
  *           with the limits of its configuration. What it does to itself hurts
- *           nobody else. When it dies it is started again (after 0.1 s, doubling
- *           to 60 s) and the event that was not acknowledged is given again.
+ *           nobody else. When it dies it is started again, after 0.1 s doubling
+ *           to 60 s (anew once it ran well for 60 s).
+ * Again     What `self` held went with the process. So the new one, if one
+ *           before it handled any event, is given the present state first: as
+ *           far as it asked for them, CONNECTED if there is a broker now,
+ *           PRESENT for each node, MEMBER_PRESENT for each member. Then the
+ *           event that was not acknowledged, with MU_EVENT_AGAIN, and what was
+ *           queued. These may be older than what was told as present, and the
+ *           last for each path leads to it: a CHANGED may bring an older value
+ *           first, a DELETED or FAILED may speak of what was not there. Build
+ *           anew from PRESENT, then put in and take out as each event says, and
+ *           whatever the order you end up right.
  * Threads   All calls into an instance come one at a time, on one thread. The
  *           functions in struct mu_host may be called only from inside such a
  *           call and on that thread.
@@ -22,7 +32,9 @@
  *           given again with the same back-off, until it is handled or a newer
  *           event for the same path has come to replace it.
  * Order     Events come in the order of their (zxid, n), at least once: after
- *           a crash one may come twice, with MU_EVENT_AGAIN set.
+ *           a crash one may come twice, with MU_EVENT_AGAIN set, behind the
+ *           present state (see Again), whose own zxids are those of the values
+ *           and members it tells of.
  * Files     0 is /dev/null; 1 and 2 are the agent's standard error.
  */
 #ifndef MUSTER_PLUGIN_H
@@ -58,9 +70,9 @@ extern "C" {
 	X(MU_EVENT_DISCONNECTED, 21, "disconnected")
 
 /*
- * PRESENT and MEMBER_PRESENT are the first delivery: how things stand when the
- * instance starts (and when the broker came back without its tree), one event
- * for each node or member that is there. CREATED to CHILDREN are ZooKeeper's
+ * PRESENT and MEMBER_PRESENT tell how things stand, one event for each node or
+ * member that is there: when the instance starts, when its process was started
+ * again, and when the broker came back without its tree. CREATED to CHILDREN are ZooKeeper's
  * four. LEFT went on purpose, FAILED did not. CONNECTED and DISCONNECTED speak
  * of the agent and its broker.
  */

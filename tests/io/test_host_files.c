@@ -31,8 +31,9 @@ static const char *in_dir(const char *name)
 
 static void teardown(void)
 {
-	static const char *const names[] = { "identity", "session", "lock",
-		                             "a.conf",   "b.conf",  "c.txt" };
+	static const char *const names[] = { "identity", "session", "leave",
+		                             "lock",     "a.conf",  "b.conf",
+		                             "c.txt" };
 
 	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
 		unlink(in_dir(names[i]));
@@ -136,6 +137,23 @@ START_TEST(other_brokers_have_another_hash)
 {
 	ck_assert_uint_ne(mu_brokers_hash("tcp://a:1"),
 	                  mu_brokers_hash("tcp://a:2"));
+}
+END_TEST
+
+START_TEST(how_leaving_went_is_told_once)
+{
+	ck_assert_int_eq(mu_leave_read(dir, &err), MU_ENONODE);
+	ck_assert_int_eq(mu_leave_say(dir, NULL, &err), 0);
+	ck_assert_int_eq(mu_leave_read(dir, &err), 0);
+	ck_assert_int_eq(mu_leave_say(dir, "no broker", &err), 0);
+	ck_assert_int_eq(mu_leave_read(dir, &err), MU_EGONE);
+	ck_assert_str_eq(err.msg, "no broker");
+	put("leave", "muster-leave 2\nleft\n");
+	ck_assert_int_eq(mu_leave_read(dir, &err), MU_EDATA);
+	put("leave", "muster-leave 1\nle");
+	ck_assert_int_eq(mu_leave_read(dir, &err), MU_EDATA);
+	mu_leave_forget(dir);
+	ck_assert_int_eq(mu_leave_read(dir, &err), MU_ENONODE);
 }
 END_TEST
 
@@ -321,6 +339,7 @@ int main(void)
 	tcase_add_test(tc, a_session_comes_back_as_it_was_kept);
 	tcase_add_test(tc, a_torn_session_is_refused);
 	tcase_add_test(tc, other_brokers_have_another_hash);
+	tcase_add_test(tc, how_leaving_went_is_told_once);
 	tcase_add_test(tc, one_agent_holds_the_lock);
 	tcase_add_test(tc, instances_are_equal_only_if_all_is);
 	tcase_add_test(tc, settings_are_handed_on_flat);

@@ -183,6 +183,28 @@ START_TEST(a_runner_that_is_gone_is_no_signal)
 }
 END_TEST
 
+START_TEST(what_a_dead_runner_said_last_is_read)
+{
+	say("abc", 5);
+	hang_up();
+	mu_pipe_drain(p);
+	ck_assert_str_eq(told, "abc");
+	ck_assert(ended);
+	ck_assert_int_eq(end_rc, 0);
+	mu_pipe_drain(p); /* there is no more */
+	ck_assert_str_eq(told, "abc");
+}
+END_TEST
+
+START_TEST(draining_waits_for_nobody)
+{
+	say("a", 64);
+	mu_pipe_drain(p); /* somebody holds the other end still */
+	ck_assert_str_eq(told, "a");
+	ck_assert(!ended);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("host_pipe");
@@ -200,6 +222,8 @@ int main(void)
 	               a_runner_that_does_not_read_fills_the_pipe_to_its_limit);
 	tcase_add_test(tc, what_is_sent_arrives);
 	tcase_add_test(tc, a_runner_that_is_gone_is_no_signal);
+	tcase_add_test(tc, what_a_dead_runner_said_last_is_read);
+	tcase_add_test(tc, draining_waits_for_nobody);
 	suite_add_tcase(s, tc);
 	sr = srunner_create(s);
 	srunner_run_all(sr, CK_ENV);

@@ -308,6 +308,85 @@ START_TEST(a_member_is_copied_with_all_its_texts)
 }
 END_TEST
 
+/* ---- clear, yield ---- */
+
+START_TEST(a_cleared_mailbox_is_empty_and_goes_on)
+{
+	const struct mu_chan_event *e;
+
+	ck_assert_int_eq(put("/a", "1"), 0);
+	ck_assert_int_eq(put("/b", "2"), 0);
+	mu_mailbox_clear(b);
+	ck_assert_uint_eq(mu_mailbox_count(b), 0);
+	ck_assert_ptr_null(mu_mailbox_give(b, 1000));
+	ck_assert_uint_eq(mu_mailbox_due_ms(b), UINT64_MAX);
+	ck_assert_int_eq(put("/c", "3"), 0);
+	e = give("/c", "3");
+	ck_assert_uint_eq(e->attempt, 1);
+	mu_mailbox_clear(b); /* of the one that is out, too */
+	ck_assert(!mu_mailbox_is_out(b));
+	ck_assert_uint_eq(mu_mailbox_count(b), 0);
+	mu_mailbox_clear(b);
+}
+END_TEST
+
+static void assert_attempt(int64_t of, const char *path, uint32_t attempt)
+{
+	const struct mu_chan_event *e;
+
+	zxid = of - 1;
+	ck_assert_int_eq(put(path, "v"), 0);
+	e = give(path, "v");
+	ck_assert_uint_eq(e->attempt, attempt);
+	ck_assert_int_eq((e->flags & MU_EVENT_AGAIN) != 0, attempt > 1);
+	mu_mailbox_clear(b);
+}
+
+START_TEST(one_put_again_after_a_clear_goes_on_counting)
+{
+	assert_attempt(5, "/a", 1);
+	assert_attempt(5, "/a", 2);
+	assert_attempt(5, "/a", 3);
+	assert_attempt(6, "/a", 1); /* another event */
+	assert_attempt(6, "/b", 1);
+	assert_attempt(6, "/b", 2);
+	/* One that was never given has no attempt to go on from. */
+	ck_assert_int_eq(put("/b", "v"), 0);
+	mu_mailbox_clear(b);
+	assert_attempt(7, "/b", 1);
+	mu_mailbox_clear(b); /* empty: forgets the one before */
+	assert_attempt(7, "/b", 1);
+}
+END_TEST
+
+START_TEST(a_failed_event_yields_to_one_of_another_mailbox)
+{
+	struct mu_mailbox *other = mu_mailbox_new(3), *first = b;
+	const struct mu_chan_event *e;
+
+	ck_assert_int_eq(put("/a", "1"), 0);
+	ck_assert_int_eq(put("/b", "2"), 0);
+	b = other;
+	ck_assert_int_eq(put_old(MU_EVENT_CHILDREN, "/a", NULL, NULL), 0);
+	ck_assert_int_eq(put("/b", "3"), 0);
+	b = first;
+	mu_mailbox_yield(b, other); /* was not given yet */
+	e = give("/a", "1");
+	mu_mailbox_yield(b, other); /* is out */
+	ck_assert_int_eq(mu_mailbox_ack(b, e->seq, MU_ESYSTEM, 500), 0);
+	mu_mailbox_yield(b, other); /* the other has none of its kind */
+	ck_assert_uint_eq(mu_mailbox_count(b), 2);
+	b = other;
+	ck_assert_int_eq(put("/a", "4"), 0);
+	b = first;
+	mu_mailbox_yield(b, other);
+	ck_assert_uint_eq(mu_mailbox_count(b), 1);
+	ck_assert_uint_eq(mu_mailbox_count(other), 3);
+	give("/b", "2"); /* at once, and it was never given: no yielding */
+	mu_mailbox_free(other);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("mailbox");
@@ -335,6 +414,9 @@ int main(void)
 	tcase_add_test(tc, a_put_survives_the_loss_of_any_allocation);
 	tcase_add_test(tc, no_mailbox_without_memory);
 	tcase_add_test(tc, a_member_is_copied_with_all_its_texts);
+	tcase_add_test(tc, a_cleared_mailbox_is_empty_and_goes_on);
+	tcase_add_test(tc, one_put_again_after_a_clear_goes_on_counting);
+	tcase_add_test(tc, a_failed_event_yields_to_one_of_another_mailbox);
 	suite_add_tcase(s, tc);
 	sr = srunner_create(s);
 	srunner_run_all(sr, CK_ENV);

@@ -8,6 +8,14 @@
 #include <stdio.h>
 #include <string.h>
 
+static enum mu_claim claim(const char *own_id, int64_t session,
+                           const char *found_id, int64_t owner)
+{
+	struct mu_claim_case c = { own_id, found_id, session, owner, false };
+
+	return mu_member_claim(&c);
+}
+
 static struct mu_member a_member(const char *name, int64_t czxid)
 {
 	struct mu_member m = { .size = sizeof m };
@@ -30,25 +38,38 @@ static struct mu_member a_member(const char *name, int64_t czxid)
 /* rule 53 */
 START_TEST(rule53_a_node_of_this_session_is_ours_whatever_it_says)
 {
-	ck_assert_int_eq(mu_member_claim("me", 7, "me", 7), MU_CLAIM_OURS);
-	ck_assert_int_eq(mu_member_claim("me", 7, "", 7), MU_CLAIM_OURS);
-	ck_assert_int_eq(mu_member_claim("me", 7, "you", 7), MU_CLAIM_OURS);
+	ck_assert_int_eq(claim("me", 7, "me", 7), MU_CLAIM_OURS);
+	ck_assert_int_eq(claim("me", 7, "", 7), MU_CLAIM_OURS);
+	ck_assert_int_eq(claim("me", 7, "you", 7), MU_CLAIM_OURS);
 }
 END_TEST
 
 START_TEST(rule53_a_node_of_our_id_and_another_session_is_our_ghost)
 {
-	ck_assert_int_eq(mu_member_claim("me", 7, "me", 6), MU_CLAIM_GHOST);
-	ck_assert_int_eq(mu_member_claim("me", 7, "me", 0), MU_CLAIM_GHOST);
+	ck_assert_int_eq(claim("me", 7, "me", 6), MU_CLAIM_GHOST);
+	ck_assert_int_eq(claim("me", 7, "me", 0), MU_CLAIM_GHOST);
+}
+END_TEST
+
+START_TEST(our_id_in_a_later_session_is_another_agents)
+{
+	struct mu_claim_case c = { "me", "me", 7, 8, .held = true };
+
+	ck_assert_int_eq(mu_member_claim(&c), MU_CLAIM_TAKEN);
+	c.owner = 7;
+	ck_assert_int_eq(mu_member_claim(&c), MU_CLAIM_OURS);
+	c.owner = 8;
+	c.held = false;
+	ck_assert_int_eq(mu_member_claim(&c), MU_CLAIM_GHOST);
 }
 END_TEST
 
 START_TEST(a_node_of_another_id_is_another_hosts)
 {
-	ck_assert_int_eq(mu_member_claim("me", 7, "you", 6), MU_CLAIM_TAKEN);
-	ck_assert_int_eq(mu_member_claim("me", 7, "", 6), MU_CLAIM_TAKEN);
-	ck_assert_int_eq(mu_member_claim("me", 7, NULL, 6), MU_CLAIM_TAKEN);
-	ck_assert_int_eq(mu_member_claim("me", 0, "you", 0), MU_CLAIM_TAKEN);
+	ck_assert_int_eq(claim("me", 7, "you", 6), MU_CLAIM_TAKEN);
+	ck_assert_int_eq(claim("me", 7, "", 6), MU_CLAIM_TAKEN);
+	ck_assert_int_eq(claim("me", 7, NULL, 6), MU_CLAIM_TAKEN);
+	ck_assert_int_eq(claim("me", 0, "you", 0), MU_CLAIM_TAKEN);
 }
 END_TEST
 
@@ -324,6 +345,7 @@ int main(void)
 	               rule53_a_node_of_this_session_is_ours_whatever_it_says);
 	tcase_add_test(
 		tc, rule53_a_node_of_our_id_and_another_session_is_our_ghost);
+	tcase_add_test(tc, our_id_in_a_later_session_is_another_agents);
 	tcase_add_test(tc, a_node_of_another_id_is_another_hosts);
 	tcase_add_loop_test(tc, a_member_leaves_on_purpose_or_fails, 0,
 	                    sizeof ends / sizeof *ends);

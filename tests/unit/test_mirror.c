@@ -861,6 +861,76 @@ START_TEST(any_allocation_may_fail_and_the_next_start_finds_all)
 }
 END_TEST
 
+/* ---- telling it all again ---- */
+
+START_TEST(what_is_held_is_told_as_present_and_nothing_changes)
+{
+	mirror("/c", MU_MIRROR_SUBTREE);
+	ck_assert_int_eq(serve(), 0);
+	edit("/c/a", "new");
+	notify(3, "/c/a");
+	ck_assert_int_eq(serve(), 0);
+	told[0] = '\0';
+	for (int i = 0; i < 2; i++) {
+		ck_assert_int_eq(mu_mirror_present(m, sink, NULL), 0);
+		assert_told("present /c=top; present /c/b=2; "
+		            "present /c/a/x=deep; present /c/a=new; ");
+	}
+	drop("/c/b");
+	notify(2, "/c/b");
+	ck_assert_int_eq(serve(), 0);
+	assert_told("deleted /c/b<2; children /c=top<top; ");
+	/* Also while the connection is away. */
+	mu_mirror_stop(m);
+	ck_assert_int_eq(mu_mirror_present(m, sink, NULL), 0);
+	assert_told("present /c=top; present /c/a/x=deep; present /c/a=new; ");
+}
+END_TEST
+
+START_TEST(present_is_what_the_sink_was_told_and_not_more)
+{
+	struct mu_mirror_read read;
+
+	mirror("/c", MU_MIRROR_CHILDREN);
+	ck_assert_int_eq(mu_mirror_present(m, sink, NULL), 0);
+	assert_told(""); /* nothing was read yet */
+	ck_assert_int_eq(serve(), 0);
+	edit("/c/a", "new");
+	notify(3, "/c/a");
+	ck_assert(mu_mirror_read_next(m, &read)); /* on its way */
+	/* A ghost was told to nobody. */
+	make("/c/g", "");
+	notify(1, "/c/g");
+	drop("/c/g");
+	told[0] = '\0';
+	ck_assert_int_eq(mu_mirror_present(m, sink, NULL), 0);
+	assert_told("present /c=top; present /c/a=1; present /c/b=2; ");
+	ck_assert_int_eq(answer(&read), 0);
+	ck_assert_int_eq(serve(), 0);
+	ck_assert_uint_eq(mu_mirror_count(m), 4); /* with the ghost */
+	told[0] = '\0';
+	ck_assert_int_eq(mu_mirror_present(m, sink, NULL), 0);
+	assert_told("present /c=top; present /c/b=2; present /c/a=new; ");
+}
+END_TEST
+
+START_TEST(present_ends_when_it_is_refused_or_without_memory)
+{
+	mirror("/c", MU_MIRROR_SUBTREE);
+	ck_assert_int_eq(serve(), 0);
+	told[0] = '\0';
+	sink_rc = MU_EFULL;
+	ck_assert_int_eq(mu_mirror_present(m, sink, NULL), MU_EFULL);
+	sink_rc = 0;
+	fault_alloc_at(0);
+	ck_assert_int_eq(mu_mirror_present(m, sink, NULL), MU_ENOMEM);
+	ck_assert(fault_alloc_off());
+	assert_told("");
+	ck_assert(!mu_mirror_is_idle(m));
+	ck_assert_uint_eq(mu_mirror_count(m), 4);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("mirror");
@@ -915,6 +985,9 @@ int main(void)
 	tcase_add_test(tc, a_deletion_that_was_not_taken_is_found_again);
 	tcase_add_test(tc,
 	               any_allocation_may_fail_and_the_next_start_finds_all);
+	tcase_add_test(tc, what_is_held_is_told_as_present_and_nothing_changes);
+	tcase_add_test(tc, present_is_what_the_sink_was_told_and_not_more);
+	tcase_add_test(tc, present_ends_when_it_is_refused_or_without_memory);
 	suite_add_tcase(s, tc);
 	sr = srunner_create(s);
 	srunner_run_all(sr, CK_ENV);

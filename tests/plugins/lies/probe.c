@@ -123,6 +123,22 @@ static void tell(const struct mu_host *h, const struct mu_event *e)
 	       e->stat ? e->stat->version : -1);
 }
 
+/* Past AGAIN_MAX attempts it passes over what harms it. */
+#define AGAIN_MAX 3u
+
+/* Harm, for the tests of what comes after it. */
+static int harm(const struct mu_event *e)
+{
+	bool present = e->type == MU_EVENT_PRESENT;
+
+	if (strcmp(e->path, "/do/crash") == 0 && !present && e->attempt == 1)
+		abort();
+	if (strcmp(e->path, "/do/poison") == 0 && present &&
+	    e->attempt <= AGAIN_MAX)
+		abort();
+	return strcmp(e->path, "/do/refuse") == 0 && present ? MU_ESYSTEM : 0;
+}
+
 static int probe_event(void *self, const struct mu_event *e, struct mu_err *err)
 {
 	const struct mu_host *h = self;
@@ -133,7 +149,10 @@ static int probe_event(void *self, const struct mu_event *e, struct mu_err *err)
 		do_member(h, e);
 	else if (strcmp(p, "/do/get") == 0)
 		return do_get(h, "/a", WAIT_MS);
-	else if (strcmp(p, "/do/get-twice") == 0)
+	else if (strcmp(p, "/do/ask") == 0) {
+		h->log(h, MU_INFO, "asking");
+		return do_get(h, "/a", WAIT_MS);
+	} else if (strcmp(p, "/do/get-twice") == 0)
 		return do_get(h, "/late", 50) == MU_ETIMEDOUT
 		               ? do_get(h, "/a", WAIT_MS)
 		               : MU_ESYSTEM;
@@ -149,7 +168,7 @@ static int probe_event(void *self, const struct mu_event *e, struct mu_err *err)
 		do_log(h);
 	else
 		tell(h, e);
-	return 0;
+	return harm(e);
 }
 
 static int probe_init(const struct mu_host *h, void **self, struct mu_err *err)

@@ -1,0 +1,338 @@
+/* The events of an instance: into its mailbox, and out to its runner. See
+ * hosted.h. */
+#include "hosted_impl.h"
+
+#include "err.h"
+#include "log.h"
+
+#include <string.h>
+
+#define RETELL_MS 1000u
+
+/* ---- out ---- */
+
+/* Put an event into the channel. One that is too long for a frame with its old
+ * value goes without that. MU_ETOOBIG: too long all the same. */
+static int put_event(struct mu_hosted *h, const struct mu_chan_event *e)
+{
+	struct mu_buf *out = mu_pipe_out(h->pipe);
+	struct mu_chan_event less = *e;
+	size_t before = out->len;
+
+	mu_put_chan_event(out, e);
+	if (out->len - before <= MU_CHAN_FRAME_MAX)
+		return mu_pipe_send(h->pipe);
+	mu_buf_cut(out, before);
+	less.old_data = (struct mu_str){ NULL, 0 };
+	mu_put_chan_event(out, &less);
+	if (out->len - before <= MU_CHAN_FRAME_MAX)
+		return mu_pipe_send(h->pipe);
+	mu_buf_cut(out, before);
+	return MU_ETOOBIG;
+}
+
+bool mu_hosted_is_busy(const struct mu_hosted *h)
+{
+	return mu_mailbox_is_out(h->mail) || mu_mailbox_is_out(h->prologue);
+}
+
+/* The event that was to go out did not. */
+static void not_given(struct mu_hosted *h, struct mu_mailbox *from,
+                      uint64_t seq, int rc)
+{
+	uint64_t now = mu_loop_now_ms(h->o.loop);
+
+	if (rc == MU_ETOOBIG)
+		mu_log(MU_ERROR,
+		       MSG("an event was dropped, for its value is larger than "
+		           "a plugin can be given"),
+		       KS("instance", h->conf->name));
+	if (rc == MU_ETOOBIG || rc == MU_ENOMEM) {
+		mu_mailbox_ack(from, seq, rc == MU_ENOMEM ? rc : 0, now);
+		mu_timer_arm(h->timer, MU_BACKOFF_FIRST_MS, 0);
+		return;
+	}
+	mu_hosted_pipe_end(h, rc);
+}
+
+static bool is_empty(const struct mu_hosted *h)
+{
+	return mu_mailbox_count(h->mail) == 0 &&
+	       mu_mailbox_count(h->prologue) == 0;
+}
+
+/* Nothing can be given now: see to it that we come back in time. */
+static void rest(struct mu_hosted *h, const struct mu_mailbox *from)
+{
+	uint64_t now = mu_loop_now_ms(h->o.loop);
+	uint64_t due = mu_mailbox_due_ms(from);
+
+	if (due != UINT64_MAX)
+		mu_timer_arm(h->timer, due > now ? due - now : 0, 0);
+	else if (h->missed_members)
+		mu_timer_arm(h->timer, RETELL_MS, 0);
+	else
+		mu_timer_disarm(h->timer);
+}
+
+static void put_members(struct mu_hosted *h, uint32_t flags);
+
+void mu_hosted_next(struct mu_hosted *h)
+{
+	struct mu_mailbox *from = h->mail;
+	const struct mu_chan_event *e;
+	int rc;
+
+	if (h->state != HOSTED_READY || h->gone || mu_hosted_is_busy(h))
+		return;
+	if (h->missed_members && is_empty(h)) {
+		h->missed_members = false;
+		put_members(h, MU_EVENT_OVERFLOW | MU_EVENT_COALESCED);
+	}
+	if (mu_mailbox_count(h->prologue) > 0)
+		from = h->prologue;
+	e = mu_mailbox_give(from, mu_loop_now_ms(h->o.loop));
+	if (!e) {
+		rest(h, from);
+		return;
+	}
+	h->given_ms = mu_loop_now_ms(h->o.loop);
+	rc = put_event(h, e);
+	if (rc)
+		not_given(h, from, e->seq, rc);
+	else
+		mu_timer_arm(h->timer, (uint64_t)h->conf->deadline_ms, 0);
+}
+
+int mu_hosted_ack(struct mu_hosted *h, const struct mu_chan_ack *m)
+{
+	bool first = mu_mailbox_is_out(h->prologue);
+	struct mu_mailbox *from = first ? h->prologue : h->mail;
+	int rc = mu_mailbox_ack(from, m->seq, m->rc, mu_loop_now_ms(h->o.loop));
+
+	/* One that is killed for it may have answered all the same. */
+	if (rc)
+		return h->state == HOSTED_ENDING ? 0 : rc;
+	h->handled = h->handled || m->rc == 0;
+	mu_mailbox_yield(h->prologue, h->mail);
+	return 0;
+}
+
+void mu_hosted_lost(struct mu_hosted *h)
+{
+	mu_mailbox_lost(h->mail);
+	mu_mailbox_clear(h->prologue);
+}
+
+/* ---- in ---- */
+
+static int put(struct mu_hosted *h, const struct mu_chan_event *e)
+{
+	int rc = mu_mailbox_put(h->mail, e);
+
+	/* What comes of the prologue again and again must not keep off what
+	 * may put it right. */
+	if (!rc)
+		mu_mailbox_yield(h->prologue, h->mail);
+	return rc;
+}
+
+static struct mu_chan_event change_event(const struct mu_mirror_event *from)
+{
+	struct mu_chan_event e = { .type = from->type,
+		                   .flags = from->flags,
+		                   .count = from->count,
+		                   .zxid = from->zxid,
+		                   .path = from->path,
+		                   .data = from->data,
+		                   .old_data = from->old_data };
+
+	if (from->stat) {
+		e.has_stat = true;
+		e.stat = *from->stat;
+	}
+	return e;
+}
+
+int mu_hosted_change(void *arg, const struct mu_mirror_event *from)
+{
+	struct mu_chan_event e = change_event(from);
+	struct mu_hosted *h = arg;
+	int rc;
+
+	if (h->stop)
+		return 0;
+	rc = put(h, &e);
+	if (!rc)
+		mu_hosted_next(h);
+	return rc;
+}
+
+#define MEMBER_PATH_MAX (sizeof "/members/" + 4096)
+
+/* path: room for the event's. */
+static struct mu_chan_event member_event(uint32_t type,
+                                         const struct mu_member *m,
+                                         char path[MEMBER_PATH_MAX])
+{
+	struct mu_chan_event e = { .type = type, .count = 1 };
+
+	mu_format(path, MEMBER_PATH_MAX, "/members/%s", m->name);
+	e.path = mu_str_of(path);
+	e.zxid = m->czxid;
+	e.has_member = true;
+	e.name = mu_str_of(m->name);
+	e.id = mu_str_of(m->id);
+	e.address = mu_str_of(m->address);
+	e.version = mu_str_of(m->version);
+	e.boot_id = mu_str_of(m->boot_id);
+	e.state = mu_str_of(m->state);
+	e.labels = mu_str_of(m->labels);
+	e.port = m->port;
+	e.started_ms = m->started_ms;
+	e.czxid = m->czxid;
+	return e;
+}
+
+static void put_member(struct mu_hosted *h, const struct mu_chan_event *e)
+{
+	int rc = put(h, e);
+
+	if (!rc)
+		return;
+	if (!h->missed_members)
+		mu_log(MU_ERROR,
+		       MSG("the queue is full; the members will be told again "
+		           "when it is empty"),
+		       KS("instance", h->conf->name),
+		       KS("reason", mu_err_text(rc)));
+	h->missed_members = true;
+}
+
+/* All of them, for one that has just come or has missed some. */
+static void put_members(struct mu_hosted *h, uint32_t flags)
+{
+	const struct mu_member *m = NULL;
+	char path[MEMBER_PATH_MAX];
+
+	while ((m = mu_members_next(h->o.members, m))) {
+		struct mu_chan_event e =
+			member_event(MU_EVENT_MEMBER_PRESENT, m, path);
+
+		e.flags = flags;
+		put_member(h, &e);
+	}
+}
+
+void mu_hosted_members(struct mu_hosted *h)
+{
+	put_members(h, 0);
+}
+
+void mu_hosted_member(struct mu_hosted *h, const struct mu_roll_event *from)
+{
+	char path[MEMBER_PATH_MAX];
+	struct mu_chan_event e;
+
+	if (!h->conf->members || h->stop)
+		return;
+	e = member_event(from->type, from->member, path);
+	e.flags = from->flags;
+	e.count = from->count;
+	e.zxid = from->zxid;
+	put_member(h, &e);
+	mu_hosted_next(h);
+}
+
+static struct mu_chan_event link_event(bool up)
+{
+	return (struct mu_chan_event){ .type = up ? MU_EVENT_CONNECTED
+		                                  : MU_EVENT_DISCONNECTED,
+		                       .path = MU_STR(""),
+		                       .count = 1 };
+}
+
+void mu_hosted_link(struct mu_hosted *h, bool up)
+{
+	struct mu_chan_event e = link_event(up);
+
+	if (!h->conf->connection || h->stop)
+		return;
+	if (put(h, &e))
+		mu_log(MU_ERROR,
+		       MSG("the queue is full; an event about the "
+		           "connection was not taken"),
+		       KS("instance", h->conf->name));
+	mu_hosted_next(h);
+}
+
+/* ---- the present state, once more ---- */
+
+struct prologue {
+	struct mu_hosted *h;
+	size_t left_out;
+	int why;
+};
+
+static void begin_with(struct prologue *p, const struct mu_chan_event *e)
+{
+	int rc = mu_mailbox_put(p->h->prologue, e);
+
+	if (!rc)
+		return;
+	p->left_out++;
+	p->why = rc;
+}
+
+/* One that does not fit keeps out no other. */
+static int begin_with_node(void *arg, const struct mu_mirror_event *from)
+{
+	struct mu_chan_event e = change_event(from);
+
+	begin_with(arg, &e);
+	return 0;
+}
+
+static void begin_with_members(struct prologue *p)
+{
+	const struct mu_member *m = NULL;
+	char path[MEMBER_PATH_MAX];
+	size_t before = p->left_out;
+
+	while ((m = mu_members_next(p->h->o.members, m))) {
+		struct mu_chan_event e =
+			member_event(MU_EVENT_MEMBER_PRESENT, m, path);
+
+		begin_with(p, &e);
+	}
+	if (p->left_out != before)
+		p->h->missed_members = true;
+}
+
+void mu_hosted_prologue(struct mu_hosted *h)
+{
+	struct prologue p = { .h = h };
+	struct mu_chan_event e = link_event(true);
+	int rc;
+
+	/* Where nothing was handled yet, all that is there waits still. */
+	if (!h->handled)
+		return;
+	if (h->conf->connection && mu_uplink_is_up(h->o.uplink))
+		begin_with(&p, &e);
+	for (size_t i = 0; i < h->subs; i++) {
+		rc = mu_sub_present(h->sub[i], begin_with_node, &p);
+		p.left_out += rc != 0;
+		p.why = rc ? rc : p.why;
+	}
+	if (h->conf->members)
+		begin_with_members(&p);
+	if (p.left_out)
+		mu_log(MU_ERROR,
+		       MSG("not all of the present state could be given again "
+		           "to the new process; it will hear of the rest when "
+		           "that changes"),
+		       KS("instance", h->conf->name),
+		       KI("left_out", p.left_out),
+		       KS("reason", mu_err_text(p.why)));
+}
