@@ -171,6 +171,8 @@ test-asan:
 	@$(MAKE) --no-print-directory -j2 BUILD=build-asan CFLAGS='$(SAN) -fsanitize=address,undefined' asan-build
 	@$(MAKE) --no-print-directory -k BUILD=build-asan CFLAGS='$(SAN) -fsanitize=address,undefined' unit io plugins
 asan-build: all $(UNIT) $(IOTEST) $(PLUGIN) $(LIES)
+# Sanitizers make a test several times slower than its time limit foresees.
+test-asan test-tsan: export CK_TIMEOUT_MULTIPLIER = 5
 test-tsan: export TSAN_OPTIONS = suppressions=$(CURDIR)/tests/lib/tsan.supp
 test-tsan:
 	@$(MAKE) --no-print-directory -j2 BUILD=build-tsan CFLAGS='$(SAN) -fsanitize=thread' tsan-build

@@ -122,8 +122,9 @@ int mu_link_request(struct mu_link *l, int32_t op, const void *body, size_t len,
                     uint64_t now_ms);
 
 /* Close the session: closeSession goes out behind what is queued; CLOSED
- * follows its reply. A link that is not up is CLOSED at once, and the session
- * left to its timeout (rule 46). */
+ * follows its reply. STATE's rc is 0 where the broker has closed it. A link
+ * that is not up is CLOSED at once, and the session left to its timeout (rule
+ * 46). */
 void mu_link_close(struct mu_link *l, uint64_t now_ms);
 
 /* Take a watch out of the book (it is not re-armed, its events are dropped). */

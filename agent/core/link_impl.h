@@ -147,7 +147,7 @@ enum mu_link_input {
 	MU_LI_WELCOME, /* ConnectResponse with a session */
 	MU_LI_REFUSED, /* ConnectResponse: our session has expired */
 	MU_LI_ARMED,   /* every setWatches is confirmed */
-	MU_LI_BYE,     /* closeSession is confirmed */
+	MU_LI_BYE,     /* closeSession is answered */
 	MU_LI_LOST,    /* the link went */
 	MU_LI_CUT,     /* it went while the session was being closed */
 	MU_LI_DEAD,    /* not heard of for too long */

@@ -203,7 +203,7 @@ int mu_link_answer(struct mu_link *l, const struct mu_reply_header *h,
 		return MU_EPROTO;
 	if (r->done.pub.op == MU_OP_CLOSE_SESSION) {
 		req_free(req_take(l));
-		mu_link_step(l, MU_LI_BYE, 0);
+		mu_link_step(l, MU_LI_BYE, h->err);
 		return 0;
 	}
 	if (req_keep(r, body, len))

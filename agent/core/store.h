@@ -45,7 +45,9 @@ struct mu_store_config {
 	uint32_t session_timeout_min_ms, session_timeout_max_ms; /* rule 8 */
 	uint32_t handshake_timeout_ms;
 	uint32_t packet_max;      /* bytes of a record, rule 3 */
-	uint32_t reply_max;       /* bytes of a reply */
+	uint32_t reply_max;       /* bytes of a reply; reads that waited are
+	                             throttled when their link's answers pass
+	                             it, or those of all links four times it */
 	uint32_t outstanding_max; /* requests of one link without a reply */
 	uint32_t sessions_max, links_max, watches_max;
 };

@@ -9,6 +9,7 @@
 #define ITEMS_KEEP 4096u      /* items and links kept when all is told */
 #define JOIN_MAX (64u * 1024) /* bytes: effects are not joined past it */
 #define ROOM_MIN 64u
+#define LINKS_BACK 4u /* fanouts whose links are used again */
 
 void mu_fx_fini(struct mu_fx *fx)
 {
@@ -77,15 +78,15 @@ void mu_fx_undo(struct mu_fx *fx, size_t mark)
 	fx->bytes.failed = false;
 }
 
-/* The item at the end of the queue, if bytes may still be added to it. */
-static struct mu_fx_item *open_item(struct mu_fx *fx, int kind)
+/* The item at the end of the queue, if `len` bytes may still be added to it. */
+static struct mu_fx_item *open_item(struct mu_fx *fx, int kind, size_t len)
 {
 	struct mu_fx_item *last;
 
 	if (fx->head == fx->count)
 		return NULL;
 	last = &fx->items[fx->count - 1];
-	return last->kind == kind && last->len < JOIN_MAX ? last : NULL;
+	return last->kind == kind && last->len + len <= JOIN_MAX ? last : NULL;
 }
 
 static int add(struct mu_fx *fx, const struct mu_fx_item *item)
@@ -98,7 +99,8 @@ static int add(struct mu_fx *fx, const struct mu_fx_item *item)
 
 int mu_fx_send(struct mu_fx *fx, size_t mark, uint32_t link)
 {
-	struct mu_fx_item *last = open_item(fx, MU_FX_SEND);
+	struct mu_fx_item *last =
+		open_item(fx, MU_FX_SEND, fx->bytes.len - mark);
 	struct mu_fx_item item = { .kind = MU_FX_SEND,
 		                   .link = link,
 		                   .from = mark,
@@ -126,16 +128,45 @@ static bool same_links(const struct mu_fx *fx, const struct mu_fx_item *item,
 	              count * sizeof *links) == 0;
 }
 
+/* Where these links stand already, in one of the last few fanouts: events of a
+ * large change alternate between a node's watchers and its parent's. */
+static bool find_links(const struct mu_fx *fx, const uint32_t *links,
+                       size_t count, size_t *from)
+{
+	size_t i = fx->count;
+
+	for (unsigned n = 0; n < LINKS_BACK && i > fx->head; n++)
+		if (fx->items[--i].kind == MU_FX_FANOUT &&
+		    same_links(fx, &fx->items[i], links, count)) {
+			*from = fx->items[i].links_from;
+			return true;
+		}
+	return false;
+}
+
+static int put_links(struct mu_fx *fx, const uint32_t *links, size_t count)
+{
+	void *room = grown(fx->links, fx->link_count, &fx->link_room, count,
+	                   sizeof *fx->links);
+
+	if (!room)
+		return MU_ENOMEM;
+	fx->links = room;
+	memcpy(fx->links + fx->link_count, links, count * sizeof *links);
+	fx->link_count += count;
+	return 0;
+}
+
 int mu_fx_fanout(struct mu_fx *fx, size_t mark, const uint32_t *links,
                  size_t count)
 {
-	struct mu_fx_item *last = open_item(fx, MU_FX_FANOUT);
+	struct mu_fx_item *last =
+		open_item(fx, MU_FX_FANOUT, fx->bytes.len - mark);
 	struct mu_fx_item item = { .kind = MU_FX_FANOUT,
 		                   .from = mark,
 		                   .len = fx->bytes.len - mark,
 		                   .links_from = fx->link_count,
 		                   .link_count = count };
-	void *room;
 
 	if (mu_buf_failed(&fx->bytes))
 		goto undo;
@@ -144,16 +175,11 @@ int mu_fx_fanout(struct mu_fx *fx, size_t mark, const uint32_t *links,
 		last->len += item.len;
 		return 0;
 	}
-	room = grown(fx->links, fx->link_count, &fx->link_room, count,
-	             sizeof *fx->links);
-	if (!room)
+	if (!find_links(fx, links, count, &item.links_from) &&
+	    put_links(fx, links, count))
 		goto undo;
-	fx->links = room;
-	if (add(fx, &item))
-		goto undo;
-	memcpy(fx->links + fx->link_count, links, count * sizeof *links);
-	fx->link_count += count;
-	return 0;
+	if (!add(fx, &item))
+		return 0;
 undo:
 	mu_fx_undo(fx, mark);
 	return MU_ENOMEM;

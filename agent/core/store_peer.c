@@ -7,6 +7,9 @@
 
 #include <string.h>
 
+/* Answers to reads that waited gather up to so many times reply_max. */
+#define TURN_REPLIES 4u
+
 /* ---- the table ---- */
 
 /* Numbers are the shell's own, so nobody outside can make them fall together:
@@ -260,14 +263,15 @@ static void answer(struct mu_store *s, struct mu_peer *p,
 	}
 }
 
-/* How much is out for this link since `from`: a link that waited long may have
- * asked for more than is good to hold in memory at once. */
+/* Links that waited long may have asked for more than is good to hold in memory
+ * at once: one link (its answers begin at `from`), or all of them together. */
 static void answer_bounded(struct mu_store *s, struct mu_peer *p,
                            const struct mu_entry *e, size_t from)
 {
-	size_t out = s->fx.bytes.len - from;
+	size_t max = s->config.reply_max, out = s->fx.bytes.len;
 
-	if (e->kind == MU_ENTRY_READ && out > s->config.reply_max) {
+	if (e->kind == MU_ENTRY_READ &&
+	    (out - from > max || out / TURN_REPLIES > max)) {
 		s->stats.throttled++;
 		mu_reply(s, p, e->xid, s->zxid, MU_ETHROTTLED, NULL);
 		return;

@@ -11,7 +11,7 @@ files=$(git ls-files -co --exclude-standard '*.c' '*.h')
 # shellcheck disable=SC2086
 clang-format --dry-run -Werror $files || say "run make format"
 
-# Each outside header stands in one file (two for libuv: the loop, processes).
+# Each outside header stands in one file (three for libuv: the loop, processes, TCP).
 only() { # HEADER FILES...
 	local header=$1 hits
 	shift
@@ -22,7 +22,7 @@ only 'zmq\.h' agent/io/zsock.c
 only 'libconfig\.h' agent/io/conffile.c
 only 'dlfcn\.h' agent/io/dso.c
 only 'jansson\.h' agent/io/json.c
-only 'uv\.h' agent/io/loop.c agent/io/proc.c agent/io/loop_uv.h
+only 'uv\.h' agent/io/loop.c agent/io/proc.c agent/io/tcpsock.c agent/io/loop_uv.h
 
 # The core includes no system header but these, and only err.c <stdio.h>.
 hits=$(grep -nE '^#include <' agent/core/*.[ch] |
@@ -54,4 +54,5 @@ if command -v ctags >/dev/null; then
 		sed -E 's/.*"name": "([^"]*)".*"path": "([^"]*)".*"line": ([0-9]+).*"end": ([0-9]+).*/\2 \1 \3 \4/' |
 		awk '$4 - $3 >= 60 { print "lint: " $1 ": " $2 " has " $4 - $3 + 1 " lines"; n++ } END { exit n > 0 }' || bad=1
 fi
+tests/lib/rules.sh || bad=1
 exit $bad

@@ -2,6 +2,7 @@
 #include "command.h"
 
 #include "fault.h"
+#include "tree_node.h"
 
 #include <check.h>
 
@@ -250,6 +251,26 @@ START_TEST(rule47_closing_takes_the_ephemerals_and_tells_of_each)
 }
 END_TEST
 
+/* The last number there is, then the least: ZooKeeper's %010d of an int. */
+START_TEST(rule57_the_number_after_the_last_is_the_least)
+{
+	static const char *const made[] = { "/a/n2147483646", "/a/n2147483647",
+		                            "/a/n-2147483648",
+		                            "/a/n-2147483647" };
+	struct mu_in in;
+
+	ck_assert_int_eq(create("/a", MU_MODE_PERSISTENT, 0), 0);
+	mu_tree_node(tree, mu_tree_find(tree, MU_STR("/a")))->creates =
+		INT32_MAX - 1;
+	for (size_t i = 0; i < sizeof made / sizeof made[0]; i++) {
+		ck_assert_int_eq(create("/a/n", 2, 0), 0);
+		ck_assert_int_eq(out.err, 0);
+		in = mu_in_of(out.body.data, out.body.len);
+		ck_assert(mu_str_eq(mu_get_str(&in), mu_str_of(made[i])));
+	}
+}
+END_TEST
+
 START_TEST(closing_an_unknown_session_is_a_result_not_an_error)
 {
 	ck_assert_int_eq(close_session(7), 0);
@@ -370,6 +391,7 @@ int main(void)
 		a_session_is_made_with_what_the_command_carries,
 		a_session_is_not_made_twice_nor_without_a_password,
 		rule47_closing_takes_the_ephemerals_and_tells_of_each,
+		rule57_the_number_after_the_last_is_the_least,
 		closing_an_unknown_session_is_a_result_not_an_error,
 		an_ephemeral_needs_a_living_owner,
 		a_failed_request_has_changed_nothing_and_tells_nobody,

@@ -1,7 +1,7 @@
 /*
  * The corpus of the fuzz targets, replayed: each file, each of its beginnings,
- * and each of its bytes changed in turn. A target ends the process where the
- * codec breaks its word, and Check tells of it.
+ * and each of its bytes changed in turn. A target ends the process where a
+ * codec, the store or the link breaks its word, and Check tells of it.
  */
 #include <check.h>
 #include <dirent.h>
@@ -14,6 +14,12 @@
 #undef FUZZ_ENTRY
 #define FUZZ_ENTRY fuzz_chan
 #include "../fuzz/fuzz_chan.c"
+#undef FUZZ_ENTRY
+#define FUZZ_ENTRY fuzz_store
+#include "../fuzz/fuzz_store.c"
+#undef FUZZ_ENTRY
+#define FUZZ_ENTRY fuzz_link
+#include "../fuzz/fuzz_link.c"
 
 #define CORPUS MU_SOURCE "/tests/fuzz/corpus"
 #define INPUT_MAX 4096
@@ -92,6 +98,18 @@ START_TEST(the_channel_survives_its_corpus)
 }
 END_TEST
 
+START_TEST(the_store_survives_its_corpus)
+{
+	ck_assert_uint_ge(replay(fuzz_store, CORPUS "/store"), 12);
+}
+END_TEST
+
+START_TEST(the_link_survives_its_corpus)
+{
+	ck_assert_uint_ge(replay(fuzz_link, CORPUS "/link"), 10);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("corpus");
@@ -102,6 +120,8 @@ int main(void)
 	tcase_set_timeout(tc, 60);
 	tcase_add_test(tc, the_protocol_survives_its_corpus);
 	tcase_add_test(tc, the_channel_survives_its_corpus);
+	tcase_add_test(tc, the_store_survives_its_corpus);
+	tcase_add_test(tc, the_link_survives_its_corpus);
 	suite_add_tcase(s, tc);
 	sr = srunner_create(s);
 	srunner_run_all(sr, CK_ENV);

@@ -425,6 +425,26 @@ START_TEST(rule49_a_session_not_heard_of_is_expired_after_four_thirds)
 }
 END_TEST
 
+/* Until the broker says so or four thirds are over, nobody knows: IDLE keeps the
+ * session and asks for it again. */
+START_TEST(rule50_disconnected_is_not_expired)
+{
+	go_connected();
+	mu_link_on_lost(l, now);
+	ck_assert_str_eq(drain(), "shut; state idle -2008");
+	go_up();
+	ck_assert_str_eq(drain(), "state rearming 0; state connected 0");
+	ck_assert(info().resumed);
+	mu_link_on_lost(l, now);
+	drain();
+	tick_at(now + 3999);
+	ck_assert_ptr_null(strstr(drain(), "expired"));
+	ck_assert_int_eq(info().session, SESSION);
+	tick_at(now + 1);
+	ck_assert_ptr_nonnull(strstr(drain(), "state expired"));
+}
+END_TEST
+
 START_TEST(rule49_also_while_the_answer_to_hello_is_out)
 {
 	go_connected();
@@ -495,6 +515,17 @@ START_TEST(a_link_lost_while_closing_is_closed_unconfirmed)
 	drain();
 	mu_link_on_lost(l, now);
 	ck_assert_str_eq(drain(), "shut; state closed -2008; done 1 -4");
+}
+END_TEST
+
+/* A broker whose journal did not take the close has not closed the session. */
+START_TEST(a_close_that_was_refused_is_closed_unconfirmed)
+{
+	go_connected();
+	mu_link_close(l, now);
+	drain();
+	reply(1, 10, MU_EIO);
+	ck_assert_str_eq(drain(), "shut; state closed -2001");
 }
 END_TEST
 
@@ -633,6 +664,7 @@ int main(void)
 	tcase_add_test(
 		time,
 		rule49_a_session_not_heard_of_is_expired_after_four_thirds);
+	tcase_add_test(time, rule50_disconnected_is_not_expired);
 	tcase_add_test(time, rule49_also_while_the_answer_to_hello_is_out);
 	tcase_add_test(
 		time, rule49_after_a_long_pause_the_session_is_expired_at_once);
@@ -640,6 +672,7 @@ int main(void)
 	tcase_add_test(close, rule20_close_goes_out_behind_what_is_queued);
 	tcase_add_test(close, close_twice_is_close_once);
 	tcase_add_test(close, a_link_lost_while_closing_is_closed_unconfirmed);
+	tcase_add_test(close, a_close_that_was_refused_is_closed_unconfirmed);
 	tcase_add_test(close,
 	               a_silent_link_while_closing_is_closed_unconfirmed);
 	tcase_add_test(close, rule46_close_without_a_link_is_closed_at_once);

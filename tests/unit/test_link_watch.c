@@ -86,6 +86,39 @@ START_TEST(a_request_that_is_lost_leaves_no_watch)
 }
 END_TEST
 
+/* Connected, disconnected and expired are told to the application as states,
+ * once; no watch is used up by them. */
+START_TEST(rule43_a_lost_link_uses_up_no_watch)
+{
+	watch(MU_LW_DATA, "/a", 0);
+	watch(MU_LW_CHILD, "/a", 0);
+	watch(MU_LW_EXIST, "/b", MU_ENONODE);
+	mu_link_on_lost(l, now);
+	ck_assert_str_eq(drain(), "shut; state idle -2008");
+	ck_assert_uint_eq(info().watches, 3);
+	go_up();
+	ck_assert_str_eq(drain(), "state rearming 0; send setWatches#-8");
+	reply(MU_XID_SET_WATCHES, 20, 0);
+	ck_assert_str_eq(drain(), "state connected 0");
+	ck_assert(is_told(MU_NODE_DATA_CHANGED, "/a"));
+	ck_assert(is_told(MU_NODE_CHILDREN_CHANGED, "/a"));
+	ck_assert(is_told(MU_NODE_CREATED, "/b"));
+}
+END_TEST
+
+START_TEST(rule43_after_expired_nothing_is_armed_again)
+{
+	watch(MU_LW_DATA, "/a", 0);
+	mu_link_on_lost(l, now);
+	drain();
+	go_handshake();
+	welcome(0, 0);
+	ck_assert_str_eq(drain(), "shut; state expired -112");
+	tick_at(now + 100000);
+	ck_assert_str_eq(drain(), "");
+}
+END_TEST
+
 START_TEST(rule31_the_same_watch_twice_is_one)
 {
 	watch(MU_LW_DATA, "/a", 0);
@@ -719,6 +752,8 @@ int main(void)
 	tcase_add_test(enters, rule29_a_reply_leaves_the_watch_it_says);
 	tcase_add_test(enters, a_watch_enters_only_with_the_reply);
 	tcase_add_test(enters, a_request_that_is_lost_leaves_no_watch);
+	tcase_add_test(enters, rule43_a_lost_link_uses_up_no_watch);
+	tcase_add_test(enters, rule43_after_expired_nothing_is_armed_again);
 	tcase_add_test(enters, rule31_the_same_watch_twice_is_one);
 	tcase_add_test(enters, many_watches_are_found);
 	add_told(connected_case(s, "told"));

@@ -232,6 +232,46 @@ START_TEST(reads_that_waited_are_answered_up_to_a_bound)
 }
 END_TEST
 
+/* Many links at once: what one command sets free is bounded as a whole. */
+START_TEST(reads_of_all_links_that_waited_are_answered_up_to_a_bound)
+{
+	int ok = 0, throttled = 0;
+
+	bed_ask(2, MU_OP_SET_DATA, q_set("/", "0123456789", -1));
+	bed.config.reply_max = 300;
+	limit_outstanding(100);
+	bed.slow = true;
+	make(1, "/a");
+	for (uint32_t link = 10; link < 60; link++) {
+		bed.slow = false;
+		bed_connect(link);
+	}
+	bed.slow = true;
+	make(1, "/b");
+	for (uint32_t link = 10; link < 60; link++) {
+		bed_ask(link, MU_OP_SYNC, q_sync("/"));
+		bed_ask(link, MU_OP_GET_DATA, q_path("/", false));
+		bed_ask(link, MU_OP_GET_DATA, q_path("/", false));
+	}
+	bed_durable(bed.logged);
+	for (uint32_t link = 10; link < 60; link++) {
+		for (int i = 0; i < 3; i++) {
+			int err = bed_reply(link).err;
+
+			ok += err == 0;
+			throttled += err == MU_ETHROTTLED;
+		}
+		bed_quiet(link);
+	}
+	ck_assert_int_eq(ok + throttled, 150);
+	ck_assert_int_gt(ok, 10); /* 4 replies' bytes */
+	ck_assert_int_lt(ok, 50);
+	/* The next command has the whole again. */
+	bed.slow = false;
+	ck_assert_int_eq(bed_err(10, MU_OP_GET_DATA, q_path("/", false)), 0);
+}
+END_TEST
+
 START_TEST(early_records_are_bounded_too)
 {
 	struct mu_connect_request q = bed_hello();
@@ -455,6 +495,32 @@ START_TEST(a_burst_of_effects_leaves_no_trace)
 END_TEST
 
 /* Past what is kept of the array of links between two calls. */
+/* The carrier takes no more than reply_max at once: what is joined must not be
+ * more than what each of its parts may be. */
+START_TEST(joined_replies_do_not_pass_the_limit_of_one)
+{
+	static char data[65001];
+	struct mu_effect e;
+	size_t bytes = 0;
+
+	memset(data, 'x', sizeof data - 1);
+	bed_ask(2, MU_OP_SET_DATA, q_set("/", data, -1));
+	bed.config.reply_max = 65000 + 200;
+	limit_outstanding(100);
+	bed.slow = true;
+	make(1, "/a");
+	for (int i = 0; i < 5; i++)
+		bed_ask(1, MU_OP_EXISTS, q_path("/", false));
+	bed_ask(1, MU_OP_GET_DATA, q_path("/", false));
+	ck_assert_int_eq(mu_store_durable(bed.s, bed.logged), 0);
+	while (mu_store_effect(bed.s, &e)) {
+		ck_assert_uint_le(e.len, bed.config.reply_max);
+		bytes += e.len;
+	}
+	ck_assert_uint_gt(bytes, bed.config.reply_max);
+}
+END_TEST
+
 START_TEST(a_wide_fanout_tells_everybody)
 {
 	bed.config.links_max = bed.config.sessions_max = 6000;
@@ -696,6 +762,7 @@ int main(void)
 		a_link_that_never_stops_asking_is_cut,
 		waiting_requests_hold_a_bounded_number_of_bytes,
 		reads_that_waited_are_answered_up_to_a_bound,
+		reads_of_all_links_that_waited_are_answered_up_to_a_bound,
 		early_records_are_bounded_too,
 		an_oversize_record_is_answered_in_its_turn,
 		refused_commands_are_forgotten_and_answered,
@@ -707,6 +774,7 @@ int main(void)
 		a_steady_read_allocates_nothing,
 		rule5_a_body_comes_only_without_an_error,
 		a_burst_of_effects_leaves_no_trace,
+		joined_replies_do_not_pass_the_limit_of_one,
 		a_wide_fanout_tells_everybody,
 		a_store_is_freed_with_all_that_is_in_flight,
 		a_long_batch_is_applied_in_order,

@@ -318,6 +318,18 @@ START_TEST(rule20_close_is_answered_then_the_link_ends)
 }
 END_TEST
 
+START_TEST(rule20_the_ephemerals_are_gone_before_the_reply)
+{
+	bed_connect(1);
+	ck_assert_int_eq(bed_err(1, MU_OP_CREATE, q_create("/e", "x", 1)), 0);
+	bed_do(1, MU_OP_EXISTS, q_path("/e", true));
+	bed_ask(1, MU_OP_CLOSE_SESSION, q_none());
+	bed_event(1, MU_NODE_DELETED, "/e");
+	bed_want(1, bed.xid, 0);
+	bed_quiet(1);
+}
+END_TEST
+
 START_TEST(rule44_every_request_touches_the_session)
 {
 	static const int32_t ops[] = { MU_OP_PING, MU_OP_EXISTS, MU_OP_SET_DATA,
@@ -568,6 +580,21 @@ START_TEST(a_bad_handshake_ends_the_link)
 }
 END_TEST
 
+/* Its protocol number is read as an xid, and what it has seen as the operation:
+ * 0 is none that a client may ask for. The session is not touched by it. */
+START_TEST(a_second_handshake_on_a_link_is_an_unknown_operation)
+{
+	struct mu_connect_request q = bed_hello();
+
+	bed_connect(1);
+	bed_shake(1, &q);
+	bed_want(1, q.protocol, MU_EUNIMPLEMENTED);
+	ck_assert(bed_is_closed(1, MU_CLOSE_UNKNOWN_OP));
+	ck_assert_uint_eq(bed_stats().sessions, 1);
+	ck_assert_uint_eq(bed_stats().logged, 1);
+}
+END_TEST
+
 START_TEST(unknown_links_are_ignored)
 {
 	mu_store_link_lost(bed.s, 77);
@@ -684,6 +711,7 @@ int main(void)
 		records_before_the_response_are_answered_after_it_in_order,
 		a_link_lost_before_its_session_is_made_leaves_a_session,
 		rule20_close_is_answered_then_the_link_ends,
+		rule20_the_ephemerals_are_gone_before_the_reply,
 		rule44_every_request_touches_the_session,
 		rule45_a_session_expires_at_its_timeout_and_not_before,
 		rule46_a_lost_link_does_not_end_the_session,
@@ -700,6 +728,7 @@ int main(void)
 		sessions_have_a_limit,
 		links_have_a_limit,
 		a_bad_handshake_ends_the_link,
+		a_second_handshake_on_a_link_is_an_unknown_operation,
 		unknown_links_are_ignored,
 		a_link_lost_after_it_ended_is_not_told_again,
 		a_command_says_where_it_came_from,

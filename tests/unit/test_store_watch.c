@@ -38,7 +38,7 @@ static int64_t make(const char *path)
 	return r.zxid;
 }
 
-START_TEST(rules22_23_24_a_notification_is_type_state_path)
+START_TEST(rule22_rule23_rule24_a_notification_is_type_state_path)
 {
 	struct mu_in in;
 
@@ -532,6 +532,37 @@ START_TEST(one_notification_goes_to_all_who_watch)
 }
 END_TEST
 
+/* A node's watchers and its parent's take turns: their links are kept once, not
+ * once an event. */
+START_TEST(receivers_that_alternate_are_listed_once)
+{
+	const uint32_t *first[2] = { NULL, NULL };
+	struct mu_effect e;
+	size_t fanouts = 0;
+
+	make("/p");
+	bed_connect(3);
+	bed_do(1, MU_OP_ADD_WATCH, q_add_watch("/", 1));
+	bed_do(3, MU_OP_ADD_WATCH, q_add_watch("/p", 0));
+	bed.slow = true;
+	q_none();
+	q_sub(MU_OP_CREATE, "/p/a", "", 0);
+	q_sub(MU_OP_CREATE, "/p/b", "", 0);
+	q_sub(MU_OP_CREATE, "/p/c", "", 0);
+	bed_ask(2, MU_OP_MULTI, q_end());
+	ck_assert_int_eq(mu_store_durable(bed.s, bed.logged), 0);
+	for (; mu_store_effect(bed.s, &e) && e.kind == MU_FX_FANOUT;
+	     fanouts++) {
+		ck_assert_uint_eq(e.link_count, 1);
+		ck_assert_uint_eq(e.links[0], fanouts % 2 ? 3 : 1);
+		if (fanouts < 2)
+			first[fanouts] = e.links;
+		ck_assert_ptr_eq(e.links, first[fanouts % 2]);
+	}
+	ck_assert_uint_eq(fanouts, 6);
+}
+END_TEST
+
 START_TEST(two_thousand_ephemerals_go_at_once_and_each_is_told)
 {
 	char path[32];
@@ -559,7 +590,7 @@ END_TEST
 int main(void)
 {
 	const TTest *const tests[] = {
-		rules22_23_24_a_notification_is_type_state_path,
+		rule22_rule23_rule24_a_notification_is_type_state_path,
 		rule25_a_notification_carries_the_zxid_of_its_change,
 		rule26_other_addwatch_modes_do_not_decode,
 		rule29_exists_leaves_a_watch_on_nothing,
@@ -589,6 +620,7 @@ int main(void)
 		a_reply_over_the_limit_is_an_error_and_leaves_no_watch,
 		events_of_one_change_go_only_to_those_who_watch_each,
 		one_notification_goes_to_all_who_watch,
+		receivers_that_alternate_are_listed_once,
 		two_thousand_ephemerals_go_at_once_and_each_is_told,
 	};
 

@@ -68,6 +68,22 @@ START_TEST(rule52_failed_writes_use_up_a_zxid)
 }
 END_TEST
 
+START_TEST(rule52_a_session_uses_up_a_zxid_to_begin_and_one_to_end)
+{
+	int64_t before = bed_stats().zxid;
+
+	bed_connect(2);
+	ck_assert_int_eq(bed_stats().zxid, before + 1);
+	bed_do(2, MU_OP_CLOSE_SESSION, q_none());
+	ck_assert_int_eq(bed_stats().zxid, before + 2);
+	bed_connect(3);
+	mu_store_link_lost(bed.s, 3);
+	bed_pass(3000);
+	bed_pass(50);
+	ck_assert_int_eq(bed_stats().zxid, before + 4 + 1); /* link 1 too */
+}
+END_TEST
+
 START_TEST(rule54_a_stat_says_who_made_and_changed_the_node)
 {
 	struct bed_reply r = bed_do(1, MU_OP_CREATE, q_create("/a", "abc", 0));
@@ -447,6 +463,26 @@ START_TEST(rule67_a_multis_events_come_in_order_with_one_zxid)
 }
 END_TEST
 
+START_TEST(rule67_nobody_reads_half_a_multi)
+{
+	bed_connect(2);
+	bed.slow = true;
+	q_none();
+	q_sub(MU_OP_CREATE, "/a", "x", 0);
+	q_sub(MU_OP_CREATE, "/b", "y", 0);
+	bed_ask(1, MU_OP_MULTI, q_end());
+	ck_assert_int_eq(bed_err(2, MU_OP_EXISTS, q_path("/a", true)),
+	                 MU_ENONODE);
+	ck_assert_int_eq(bed_err(2, MU_OP_EXISTS, q_path("/b", true)),
+	                 MU_ENONODE);
+	bed_durable(bed.logged);
+	bed_event(2, MU_NODE_CREATED, "/a");
+	bed_event(2, MU_NODE_CREATED, "/b");
+	bed_want(1, bed.xid - 2, 0);
+	ck_assert_int_eq(bed_stat(2, "/a").czxid, bed_stat(2, "/b").czxid);
+}
+END_TEST
+
 START_TEST(rule73_an_empty_tree_has_five_nodes)
 {
 	ck_assert_uint_eq(bed_stats().nodes, 5);
@@ -593,6 +629,7 @@ int main(void)
 		rule27_modes_past_the_plain_four_are_refused,
 		rule51_ephemerals_have_an_owner_and_no_children,
 		rule52_failed_writes_use_up_a_zxid,
+		rule52_a_session_uses_up_a_zxid_to_begin_and_one_to_end,
 		rule54_a_stat_says_who_made_and_changed_the_node,
 		rule55_a_version_must_match_or_be_any,
 		rule56_cversion_counts_creates_and_deletes,
@@ -611,6 +648,7 @@ int main(void)
 		rule63_the_create_family_delete_set_and_check_are_allowed,
 		rule66_reads_in_a_multi_make_it_undecodable,
 		rule67_a_multis_events_come_in_order_with_one_zxid,
+		rule67_nobody_reads_half_a_multi,
 		rule73_an_empty_tree_has_five_nodes,
 		rule95_replies_carry_the_last_zxid,
 		rule96_a_body_that_does_not_decode_keeps_the_link,
