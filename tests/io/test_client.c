@@ -708,6 +708,7 @@ START_TEST(a_callback_may_ask)
 }
 END_TEST
 
+/* Where ZooKeeper's one event thread would stand still (rule 42). */
 static void ask_and_wait(struct mu_client *cc, const struct mu_result *r,
                          void *arg)
 {
@@ -721,7 +722,7 @@ static void ask_and_wait(struct mu_client *cc, const struct mu_result *r,
 	hear("%s=%lld", "outer", r->rc);
 }
 
-START_TEST(a_callback_may_ask_and_wait)
+START_TEST(rule42_a_callback_may_wait_for_a_reply_of_its_own)
 {
 	UNTIL(info().state == MU_CLIENT_CONNECTED);
 	mu_client_get(c, "/a", false, ask_and_wait, NULL);
@@ -972,7 +973,7 @@ static void add_requests(TCase *tc)
 
 static void add_sync(TCase *tc)
 {
-	tcase_add_test(tc, a_callback_may_ask_and_wait);
+	tcase_add_test(tc, rule42_a_callback_may_wait_for_a_reply_of_its_own);
 	tcase_add_test(tc, get_sync_copies_the_value);
 	tcase_add_test(tc, a_failed_sync_call_says_what_and_why);
 	tcase_add_test(tc, children_sync_sorts_by_byte);
