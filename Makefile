@@ -63,7 +63,7 @@ $(ARCHIVES):
 	$(Q)$(AR) rcs $@ $^
 
 # What each outside library is linked for; --as-needed drops the rest.
-OUTSIDE := -Wl,--as-needed -lzmq -luv -lconfig -ljansson -lpthread -ldl
+OUTSIDE := -Wl,--as-needed -lzmq -luv -lconfig -ljansson -lnettle -lpthread -ldl
 link = $(CC) $(CFLAGS) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(OUTSIDE)
 
 $(PROGRAMS):
@@ -109,7 +109,8 @@ install: all
 	install $(BUILD)/muster-runner $(DESTDIR)$(PREFIX)/libexec/
 	install -m 644 $(BUILD)/libmuster.a $(BUILD)/libmuster.so.0 $(DESTDIR)$(PREFIX)/lib/
 	ln -sf libmuster.so.0 $(DESTDIR)$(PREFIX)/lib/libmuster.so
-	install -m 644 $(BUILD)/muster.pc $(DESTDIR)$(PREFIX)/lib/pkgconfig/
+	sed -e 's|@PREFIX@|$(PREFIX)|g' -e 's|@VERSION@|$(VERSION)|g' packaging/muster.pc.in \
+	  > $(DESTDIR)$(PREFIX)/lib/pkgconfig/muster.pc
 	install -m 644 $(PLUGINS) $(DESTDIR)$(PREFIX)/lib/muster/plugins/
 	install -m 644 include/muster/*.h $(DESTDIR)$(PREFIX)/include/muster/
 	install -m 644 conf/*.conf $(DESTDIR)$(PREFIX)/share/muster/
@@ -117,6 +118,7 @@ install: all
 	for unit in broker agent; do \
 	  sed 's|@PREFIX@|$(PREFIX)|g' packaging/systemd/muster-$$unit.service \
 	    > $(DESTDIR)$(PREFIX)/lib/systemd/system/muster-$$unit.service; done
+	$(if $(DESTDIR),,-ldconfig)
 
 # ---- tests --------------------------------------------------------------------
 
@@ -127,6 +129,7 @@ IOTEST  := $(call tests_of,io)
 SIM     := $(call tests_of,sim)
 PLUGIN  := $(call tests_of,plugins)
 SYSTEM  := $(call tests_of,system)
+INTEROP := $(call tests_of,interop)
 LIES    := $(patsubst tests/plugins/lies/%.c,$(BUILD)/tests/lies/%.so,$(wildcard tests/plugins/lies/*.c))
 CHECK   := -lcheck_pic -lsubunit -lm -lrt -lpthread
 
@@ -138,7 +141,7 @@ $(UNIT): %: %.o $(BUILD)/tests/lib/fault_mem.o $(BUILD)/agent/io/bug.o $(BUILD)/
 SIMLIB := $(filter-out $(addsuffix .o,$(SIM)),$(call objs,tests/sim))
 $(SIM): %: %.o $(SIMLIB) $(BUILD)/agent/io/bug.o $(BUILD)/agent/io/mem.o $(BUILD)/libmucore.a
 	$(Q)$(CC) $(CFLAGS) -o $@ $^ $(CHECK)
-$(IOTEST) $(PLUGIN) $(SYSTEM): %: %.o $(TESTLIB) $(ARCHIVES)
+$(IOTEST) $(PLUGIN) $(SYSTEM) $(INTEROP): %: %.o $(TESTLIB) $(ARCHIVES)
 	$(Q)$(CC) $(CFLAGS) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(OUTSIDE) $(CHECK)
 $(BUILD)/tests/lies/%.so: tests/plugins/lies/%.c
 	@mkdir -p $(@D)
@@ -156,6 +159,8 @@ plugins: all $(LIES) $(PLUGIN)
 	@$(RUN) plugins $(PLUGIN)
 system: all $(SYSTEM)
 	@$(RUN) system $(SYSTEM)
+interop: all $(INTEROP)
+	@$(RUN) interop $(INTEROP)
 
 SAN := -O1 -g -fno-omit-frame-pointer -fno-sanitize-recover=all
 # Results of all stages are added up by the last line, which CI reads.
@@ -214,10 +219,10 @@ help:
 	@echo 'make test           every test: lint, unit, io, sim, plugins, system, sanitizers, coverage'
 	@echo 'make all            build into $(BUILD)/'
 	@echo 'make install        PREFIX=$(PREFIX), DESTDIR='
-	@echo 'make unit|io|sim|plugins|system   one layer of the tests'
+	@echo 'make unit|io|sim|plugins|system|interop   one layer of the tests'
 	@echo 'make test-asan test-tsan coverage fuzz bench lint purity format clean'
 clean:
 	rm -rf build build-*
-.PHONY: all install unit io sim plugins system test test-clang test-asan asan-build test-tsan tsan-build coverage cov-build bench fuzz \
+.PHONY: all install unit io sim plugins system interop test test-clang test-asan asan-build test-tsan tsan-build coverage cov-build bench fuzz \
         purity lint format deps run help clean
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -11,6 +11,7 @@ packages=(
 	libuv1-dev     # event loop, processes, signals
 	libconfig-dev  # configuration files
 	libjansson-dev # JSON
+	nettle-dev     # SHA-1, for the digests of ZooKeeper's ACLs
 	check libsubunit-dev # tests
 	clang-format universal-ctags # make lint
 	nginx-light    # a real service for make run and the tests

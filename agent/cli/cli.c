@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "json.h"
+#include "path.h"
 
 #define VALUE_MAX (64u * 1024 * 1024) /* the broker's limit is lower */
 #define SESSION_TIMEOUT_MS 10000u
@@ -224,13 +225,21 @@ const char *cli_path(struct cli *cli, int index)
 	static char root[] = "/";
 	char *path = index < cli->argc ? cli->argv[index] : root;
 	size_t len = strlen(path);
+	struct mu_err err;
+	bool sequential;
 
 	if (path[0] != '/') {
 		cli_usage(cli, "a path starts with /: try /%s", path);
 		return NULL;
 	}
-	if (len > 1 && path[len - 1] == '/' && !cli_given(cli, "sequential"))
+	sequential = cli_given(cli, "sequential") != NULL;
+	if (len > 1 && path[len - 1] == '/' && !sequential)
 		path[len - 1] = '\0';
+	if (sequential ? mu_path_check_sequential(mu_str_of(path), &err)
+	               : mu_path_check(mu_str_of(path), &err)) {
+		cli_usage(cli, "%s", err.msg);
+		return NULL;
+	}
 	return path;
 }
 
@@ -321,8 +330,9 @@ int cli_print_json(struct cli *cli, struct mu_json *j)
 	return CLI_OK;
 }
 
-int cli_print_rows(struct cli *cli, const void *rows, size_t count,
-                   int (*fill)(struct mu_json *o, const void *rows, size_t i))
+struct mu_json *cli_json_rows(const void *rows, size_t count,
+                              int (*fill)(struct mu_json *o, const void *rows,
+                                          size_t i))
 {
 	struct mu_json *a = mu_json_array();
 	int rc = a ? 0 : MU_ENOMEM;
@@ -337,9 +347,17 @@ int cli_print_rows(struct cli *cli, const void *rows, size_t count,
 			mu_json_free(o);
 	}
 	if (rc >= 0)
-		return cli_print_json(cli, a);
+		return a;
 	mu_json_free(a);
-	return cli_fail(cli, rc, NULL);
+	return NULL;
+}
+
+int cli_print_rows(struct cli *cli, const void *rows, size_t count,
+                   int (*fill)(struct mu_json *o, const void *rows, size_t i))
+{
+	struct mu_json *a = cli_json_rows(rows, count, fill);
+
+	return a ? cli_print_json(cli, a) : cli_fail(cli, MU_ENOMEM, NULL);
 }
 
 int cli_json_stat(struct mu_json *o, const struct mu_stat *s)

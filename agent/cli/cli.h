@@ -125,8 +125,12 @@ void cli_disconnect(struct cli *cli);
 struct mu_json;
 /* Print a JSON value on a line and free it. An exit code. */
 int cli_print_json(struct cli *cli, struct mu_json *j);
-/* Print an array of objects: `fill` sets the fields of the i-th of `rows`; it
- * returns 0, MU_E*, or 1: this one is left out. An exit code. */
+/* An array of objects: `fill` sets the fields of the i-th of `rows`; it returns
+ * 0, MU_E*, or 1: this one is left out. NULL when memory is out. */
+struct mu_json *cli_json_rows(const void *rows, size_t count,
+                              int (*fill)(struct mu_json *o, const void *rows,
+                                          size_t i));
+/* Print such an array. An exit code. */
 int cli_print_rows(struct cli *cli, const void *rows, size_t count,
                    int (*fill)(struct mu_json *o, const void *rows, size_t i));
 /* The fields of a Stat, set on an object. */

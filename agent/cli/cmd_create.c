@@ -56,7 +56,8 @@ static int create(struct cli *cli, const char *path, const void *data,
 	if (rc == 0)
 		rc = mu_client_create_sync(cli->client, path, data, len, flags,
 		                           made, room, cli->timeout_ms, &err);
-	if (rc == MU_EEXISTS && parents && !ephemeral) {
+	/* As mkdir -p: no error, but a value is never dropped unsaid. */
+	if (rc == MU_EEXISTS && parents && !ephemeral && len < 0) {
 		snprintf(made, room, "%s", path);
 		rc = 0;
 	}

@@ -2,6 +2,7 @@
 #include "cli.h"
 #include "commands.h"
 #include "listed.h"
+#include "reports.h"
 #include "table.h"
 
 #include "json.h"
@@ -74,157 +75,90 @@ static enum table_colour state_colour(const char *state)
 	return strncmp(state, "stale", 5) == 0 ? TABLE_YELLOW : TABLE_RED;
 }
 
-/* One host's report as a row. */
-static bool report_row(struct table *t, const char *instance,
-                       const struct listed *l, size_t i, bool alive)
+/* "7" of "9": what the host reported, and where the node is now. */
+static void version_text(char *out, size_t room, int64_t version)
 {
-	struct mu_json *j = listed_json(l, i);
-	const char *said = mu_json_get_str(j, "state", "unreadable");
-	char state[64], version[24], when[32];
+	if (version == REPORT_GONE)
+		snprintf(out, room, "gone");
+	else if (version < 0)
+		snprintf(out, room, "-");
+	else
+		snprintf(out, room, "%" PRId64, version);
+}
+
+static bool report_row(struct table *t, const struct report *r)
+{
+	const char *said = mu_json_get_str(r->record, "state", "unreadable");
+	char state[64], version[24], node[24], when[32];
 	const char *cells[] = {
-		instance,
-		state,
-		l->name[i],
-		mu_json_get_str(j, "path", ""),
-		version,
-		when,
-		mu_json_get_str(j, "reason", ""),
+		r->instance, state,
+		r->host,     mu_json_get_str(r->record, "path", ""),
+		version,     node,
+		when,        mu_json_get_str(r->record, "reason", ""),
 	};
-	bool ok;
 
-	snprintf(state, sizeof state, "%s%s%s", alive ? "" : "stale (", said,
-	         alive ? "" : ")");
-	snprintf(version, sizeof version, "-");
-	if (j)
-		snprintf(version, sizeof version, "%" PRId64,
-		         mu_json_get_int(j, "version", -1));
-	cli_time(when, sizeof when, l->value[i].stat.mtime);
-	ok = table_row(t, cells, state_colour(state));
-	mu_json_free(j);
-	return ok;
+	snprintf(state, sizeof state, "%s%s%s", r->alive ? "" : "stale (", said,
+	         r->alive ? "" : ")");
+	version_text(version, sizeof version, r->version);
+	version_text(node, sizeof node, r->node_version);
+	cli_time(when, sizeof when, r->written_ms);
+	return table_row(t, cells, state_colour(state));
 }
 
-static int report_json(struct mu_json *a, const char *instance,
-                       const struct listed *l, size_t i, bool alive)
+static int report_fill(struct mu_json *o, const void *rows, size_t i)
 {
-	struct mu_json *o = mu_json_object();
-	struct mu_json *record = listed_json(l, i);
+	const struct report *r = &((const struct reports *)rows)->report[i];
 
-	if (mu_json_set_str(o, "instance", instance) ||
-	    mu_json_set_str(o, "host", l->name[i]) ||
-	    mu_json_set_bool(o, "stale", !alive)) {
-		mu_json_free(record);
-		mu_json_free(o);
+	if (mu_json_set_str(o, "instance", r->instance) ||
+	    mu_json_set_str(o, "host", r->host) ||
+	    mu_json_set_bool(o, "stale", !r->alive) ||
+	    mu_json_set_int(o, "node_version", r->node_version))
 		return MU_ENOMEM;
-	}
-	if (record && mu_json_set(o, "report", record)) {
-		mu_json_free(o);
-		return MU_ENOMEM;
-	}
-	return mu_json_add(a, o);
-}
-
-/* All reports of one instance, into the table or the array. Errors have been
- * printed. */
-static int instance_add(struct cli *cli, const char *instance,
-                        const struct listed *members, struct table *t,
-                        struct mu_json *a)
-{
-	char *path = cli_join("/applied", instance);
-	struct listed l = { 0 };
-	int rc = path ? 0 : MU_ENOMEM;
-
-	if (rc == 0)
-		rc = cli->argc == 1 ? listed_read(cli, path, false, &l)
-		                    : listed_read_any(cli, path, &l);
-	for (size_t i = 0; rc == 0 && i < l.count; i++) {
-		bool alive = listed_find(members, l.name[i]) >= 0;
-
-		if (l.rc[i])
-			continue;
-		if (a)
-			rc = report_json(a, instance, &l, i, alive);
-		else if (!report_row(t, instance, &l, i, alive))
-			rc = MU_ENOMEM;
-		if (rc)
-			cli_fail(cli, rc, NULL);
-	}
-	listed_free(&l);
-	free(path);
-	return rc;
-}
-
-static int instances_add(struct cli *cli, const struct listed *members,
-                         struct table *t, struct mu_json *a)
-{
-	struct mu_names names = { NULL, 0, { 0 } };
-	struct mu_err err = { 0, "" };
-	int rc;
-
-	if (cli->argc == 1)
-		return instance_add(cli, cli->argv[0], members, t, a);
-	rc = mu_client_children_sync(cli->client, "/applied", &names,
-	                             cli->timeout_ms, &err);
-	if (rc == MU_ENONODE)
-		return 0;
-	if (rc)
-		cli_fail(cli, rc, err.msg);
-	for (size_t i = 0; rc == 0 && i < names.count; i++)
-		rc = instance_add(cli, names.names[i], members, t, a);
-	mu_names_free(&names);
-	return rc;
+	return r->record ? mu_json_set_copy(o, "report", r->record) : 0;
 }
 
 static int print_plain(struct cli *cli, const struct broker_view *b,
-                       const struct listed *members)
+                       const struct listed *members, const struct reports *rs)
 {
 	static const char *const heads[] = { "INSTANCE", "STATE",   "HOST",
-		                             "PATH",     "VERSION", "WHEN",
-		                             "REASON",   NULL };
+		                             "PATH",     "VERSION", "NODE",
+		                             "WHEN",     "REASON",  NULL };
 	struct table *t = table_new(heads, cli->colour);
-	int rc;
+	bool ok = t != NULL;
 
-	if (!t)
-		return cli_fail(cli, MU_ENOMEM, NULL);
-	rc = instances_add(cli, members, t, NULL);
-	if (rc == 0) {
+	for (size_t i = 0; ok && i < rs->count; i++)
+		ok = report_row(t, &rs->report[i]);
+	if (ok) {
 		broker_print(b, members);
-		if (table_rows(t) > 0) {
+		if (rs->count > 0) {
 			putchar('\n');
 			table_print(t);
 		}
 	}
 	table_free(t);
-	return rc ? cli_exit_of(rc) : CLI_OK;
+	return ok ? CLI_OK : cli_fail(cli, MU_ENOMEM, NULL);
 }
 
 static int print_json(struct cli *cli, const struct broker_view *b,
-                      const struct listed *members)
+                      const struct listed *members, const struct reports *rs)
 {
 	struct mu_json *o = broker_json(b, members);
-	struct mu_json *a = mu_json_array();
-	int rc = o && a ? 0 : MU_ENOMEM;
+	struct mu_json *a = cli_json_rows(rs, rs->count, report_fill);
 
-	if (rc)
-		cli_fail(cli, rc, NULL);
-	else
-		rc = instances_add(cli, members, NULL, a);
-	if (rc) {
+	if (o && a && mu_json_set(o, "applied", a) == 0)
+		return cli_print_json(cli, o);
+	if (!o)
 		mu_json_free(a);
-		mu_json_free(o);
-		return cli_exit_of(rc);
-	}
-	if (mu_json_set(o, "applied", a)) {
-		mu_json_free(o);
-		return cli_fail(cli, MU_ENOMEM, NULL);
-	}
-	return cli_print_json(cli, o);
+	mu_json_free(o);
+	return cli_fail(cli, MU_ENOMEM, NULL);
 }
 
 int cmd_status(struct cli *cli)
 {
+	const char *instance = cli->argc == 1 ? cli->argv[0] : NULL;
 	struct broker_view b = { .round_trip_ms = 0 };
 	struct listed members;
+	struct reports rs;
 	int rc = cli_connect(cli);
 
 	if (rc == CLI_OK)
@@ -234,8 +168,13 @@ int cmd_status(struct cli *cli)
 	rc = listed_read_any(cli, "/members", &members);
 	if (rc)
 		return cli_exit_of(rc);
-	rc = cli->json ? print_json(cli, &b, &members)
-	               : print_plain(cli, &b, &members);
+	rc = reports_read(cli, instance, &members, &rs);
+	if (rc == 0)
+		rc = cli->json ? print_json(cli, &b, &members, &rs)
+		               : print_plain(cli, &b, &members, &rs);
+	else
+		rc = cli_exit_of(rc);
+	reports_free(&rs);
 	listed_free(&members);
 	return rc;
 }

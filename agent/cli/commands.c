@@ -17,7 +17,9 @@ static const struct cli_option set_options[] = {
 static const struct cli_option create_options[] = {
 	{ "file", 'f', "FILE",
 	  "take the value from FILE; - is standard input" },
-	{ "parents", 'p', NULL, "make missing parents; no error if it exists" },
+	{ "parents", 'p', NULL,
+	  "make missing parents; no error if PATH exists,\n                    "
+	  "    unless there is a value to give it" },
 	{ "sequential", 's', NULL, "add a number that was never used" },
 	{ "ephemeral", 'e', NULL, "hold it until this command is stopped" },
 	{ NULL, 0, NULL, NULL },

@@ -140,11 +140,6 @@ static void print_cell(const struct table *t, size_t row, size_t col)
 	       c == TABLE_PLAIN ? "" : table_plain(t->colour), (int)pad, "");
 }
 
-size_t table_rows(const struct table *t)
-{
-	return t->rows - 1;
-}
-
 void table_print(const struct table *t)
 {
 	for (size_t row = 0; row < t->rows; row++) {

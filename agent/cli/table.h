@@ -32,8 +32,6 @@ struct table *table_new(const char *const *heads, bool colour);
  * second cell. False when memory is out. */
 bool table_row(struct table *t, const char *const *cells,
                enum table_colour second);
-/* Rows besides the heads. */
-size_t table_rows(const struct table *t);
 void table_print(const struct table *t);
 void table_free(struct table *t);
 

@@ -128,6 +128,12 @@ int mu_json_set(struct mu_json *o, const char *key, struct mu_json *v)
 	return put(o, key, in(v));
 }
 
+int mu_json_set_copy(struct mu_json *o, const char *key,
+                     const struct mu_json *v)
+{
+	return put(o, key, json_deep_copy(see(v)));
+}
+
 int mu_json_add(struct mu_json *a, struct mu_json *v)
 {
 	return json_array_append_new(in(a), in(v)) ? MU_ENOMEM : 0;

@@ -23,6 +23,9 @@ int mu_json_set_data(struct mu_json *o, const char *key, const void *p,
                      int32_t len);
 /* Takes `v` over, also on error. */
 int mu_json_set(struct mu_json *o, const char *key, struct mu_json *v);
+/* As mu_json_set, and `v` stays the caller's too. */
+int mu_json_set_copy(struct mu_json *o, const char *key,
+                     const struct mu_json *v);
 int mu_json_add(struct mu_json *a, struct mu_json *v);
 int mu_json_add_str(struct mu_json *a, const char *text);
 

@@ -51,6 +51,23 @@ static void assert_not_parsed(const char *text, size_t len, const char *word)
 	ck_assert_ptr_null(j);
 }
 
+START_TEST(a_copied_value_is_both_the_object_s_and_the_caller_s)
+{
+	struct mu_json *o = mu_json_object(), *v = mu_json_object();
+	char *text;
+
+	ck_assert_int_eq(mu_json_set_int(v, "a", 1), 0);
+	ck_assert_int_eq(mu_json_set_copy(o, "v", v), 0);
+	ck_assert_int_eq(mu_json_set_int(v, "a", 2), 0);
+	text = mu_json_text(o);
+	ck_assert_str_eq(text, "{\"v\":{\"a\":1}}");
+	free(text);
+	ck_assert_int_eq(mu_json_get_int(v, "a", 0), 2);
+	mu_json_free(v);
+	mu_json_free(o);
+}
+END_TEST
+
 START_TEST(keys_stay_in_the_order_in_which_they_were_set)
 {
 	ck_assert_int_eq(mu_json_set_str(o, "z", "text"), 0);
@@ -254,6 +271,8 @@ int main(void)
 	int failed;
 
 	tcase_add_checked_fixture(t, setup, teardown);
+	tcase_add_test(tc,
+	               a_copied_value_is_both_the_object_s_and_the_caller_s);
 	tcase_add_test(t, keys_stay_in_the_order_in_which_they_were_set);
 	tcase_add_test(t, arrays_and_objects_nest);
 	tcase_add_test(t, a_chain_on_no_object_needs_one_check);

@@ -34,10 +34,10 @@ fail() {
 
 # wait_for SECONDS WHAT COMMAND... - until the command succeeds.
 wait_for() {
-	local until=$(($(now_ms) + $1 * 1000)) what=$2
+	local until=$((SECONDS + $1 + 1)) what=$2
 	shift 2
 	while ! "$@" >/dev/null 2>&1; do
-		[ "$(now_ms)" -lt "$until" ] || fail "not seen in time: $what"
+		[ $SECONDS -lt $until ] || fail "not seen in time: $what"
 		sleep 0.005
 	done
 }
@@ -196,6 +196,7 @@ page() { printf 'location / { return 200 "%s\\n"; }\n' "$1"; }
 step "One broker, three hosts (everything below $dir)"
 cat >"$dir/broker.conf" <<END
 listen = [ "$MUSTER_BROKER" ];
+listen_zookeeper = [ ];
 data_dir = "$dir/data";
 END
 "$build/muster-broker" -c "$dir/broker.conf" >"$dir/broker.log" 2>&1 </dev/null &
@@ -230,7 +231,7 @@ step "A configuration that nginx refuses"
 "$muster" set /config/page 'location / { retrun 200 "broken"; }' >/dev/null || fail "muster set"
 for h in "${hosts[@]}"; do wait_for 10 "$h reports the rejection" reported "$h" rejected; done
 seen "all three rejected it, and say why: muster status page"
-"$muster" status page | sed -n '/INSTANCE/,$p' | cut -c1-140 | show
+"$muster" status page | sed -n '/INSTANCE/,$p' | sed -E 's/  +$//' | show
 all_serve "second page" || fail "a host does not serve the page it had"
 seen "all three still serve \"second page\""
 "$muster" set /config/page "$(page 'third page')" >/dev/null || fail "muster set"
@@ -270,6 +271,7 @@ if [ $keep = yes ]; then
   muster set /config/page 'location / { return 200 "mine\\n"; }'
   curl http://127.0.0.1:${port[alpha]}/
   kill -9 -\$(cat $dir/gamma/agent.pid); kill -9 -\$(cat $dir/gamma/nginx.pid)
+      # alpha starts gamma again: see $dir/alpha/agent.log, and SINCE in muster members
 To end it:
   kill \$(cat $dir/*/agent.pid $dir/broker.pid $dir/*/nginx.pid); rm -r $dir
 END
