@@ -157,9 +157,9 @@ sim: $(SIM)
 	@$(RUN) sim $(SIM)
 plugins: all $(LIES) $(PLUGIN)
 	@$(RUN) plugins $(PLUGIN)
-system: all $(SYSTEM)
+system: all $(LIES) $(SYSTEM)
 	@$(RUN) system $(SYSTEM)
-interop: all $(INTEROP)
+interop: all $(LIES) $(INTEROP)
 	@$(RUN) interop $(INTEROP)
 
 SAN := -O1 -g -fno-omit-frame-pointer -fno-sanitize-recover=all

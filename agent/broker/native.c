@@ -5,6 +5,7 @@
 #include "err.h"
 #include "mem.h"
 #include "proto.h"
+#include "tcp.h"
 
 #include <string.h>
 
@@ -23,7 +24,7 @@ static void set_origin(struct mu_nlink *l, struct mu_zmsg *m)
 static uint32_t next_link(struct mu_native *n)
 {
 	do
-		n->last_link++;
+		n->last_link = (n->last_link + 1) & ~MU_LINK_TCP;
 	while (n->last_link == 0 || mu_idmap_find(&n->links, n->last_link));
 	return n->last_link;
 }

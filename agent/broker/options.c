@@ -4,6 +4,7 @@
 #include "err.h"
 #include "log.h"
 #include "proto.h"
+#include "words.h"
 
 #include <arpa/inet.h>
 #include <string.h>
@@ -17,6 +18,10 @@ const struct mu_conf_row mu_broker_rows[] = {
 	{ "listen", MU_CONF_LIST, AT(listen),
 	  "[ \"tcp://127.0.0.1:7400\", \"ipc:///run/muster/broker.sock\" ]", 0, 0, "",
 	  "addresses to listen on: loopback and ipc; port * takes a free one", false },
+	{ "listen_zookeeper", MU_CONF_LIST, AT(listen_zookeeper), "[ \"127.0.0.1:2181\" ]", 0, 0, "",
+	  "addresses for ZooKeeper's own clients, on loopback; port * takes a free one; [ ]: none", false },
+	{ "words", MU_CONF_LIST, AT(words), "[ \"srvr\" ]", 0, 0, "",
+	  "four-letter words answered there: ruok, stat, mntr and so on; \"*\": all", true },
 	{ "data_dir", MU_CONF_STR, AT(data_dir), "\"/var/lib/muster/broker\"", 1, 4000, "",
 	  "directory that belongs to this broker alone", false },
 	{ "ready_file", MU_CONF_STR, AT(ready_file), "\"\"", 0, 4000, "",
@@ -45,8 +50,19 @@ const struct mu_conf_row mu_broker_rows[] = {
 	  "sessions at a time", true },
 	{ "links_max", MU_CONF_INT, AT(links_max), "10000", 1, 1000000, "links",
 	  "links at a time", true },
+	{ "links_per_address_max", MU_CONF_INT, AT(links_per_address_max), "60", 0, 1000000, "links",
+	  "links from one address to listen_zookeeper; more are closed; 0: any number", true },
 	{ "watches_max", MU_CONF_INT, AT(watches_max), "2000000", 1, 100000000, "watches",
 	  "watches at a time, of all sessions", true },
+	{ "container_check_interval_ms", MU_CONF_INT, AT(container_check_interval_ms),
+	  "60000", 0, 24 * HOUR_MS, "ms",
+	  "how often unused containers and nodes past their time to live are looked for; 0: never", true },
+	{ "ttl_nodes", MU_CONF_BOOL, AT(ttl_nodes), "true", 0, 0, "",
+	  "may nodes be given a time to live? ZooKeeper's extendedTypesEnabled", true },
+	{ "enforce_quota", MU_CONF_BOOL, AT(enforce_quota), "false", 0, 0, "",
+	  "refuse what goes past a hard limit of a quota; else it is only logged", true },
+	{ "super_digest", MU_CONF_STR, AT(super_digest), "\"\"", 0, MU_SUPER_DIGEST_MAX - 1, "",
+	  "who passes every ACL, as user:base64(SHA-1(user:password)); empty: nobody", true },
 	{ 0 },
 };
 /* clang-format on */
@@ -88,7 +104,45 @@ int mu_broker_may_listen(const char *url, struct mu_err *err)
 	              url);
 }
 
+int mu_broker_may_listen_zookeeper(const char *address, struct mu_err *err)
+{
+	const char *port = strrchr(address, ':');
+
+	if (port && is_loopback(address, (size_t)(port - address)))
+		return 0;
+	return mu_err(
+		err, MU_ECONFIG,
+		"listen_zookeeper: \"%.200s\" is refused: this build has "
+		"no keys, so it listens on 127.0.0.1:PORT, [::1]:PORT and "
+		"localhost:PORT only",
+		address);
+}
+
 /* ---- loading ------------------------------------------------------------------- */
+
+static int check_zookeeper(const struct mu_broker_options *o,
+                           struct mu_err *err)
+{
+	size_t i;
+	int rc;
+
+	for (i = 0; i < o->listen_zookeeper.count; i++) {
+		rc = mu_broker_may_listen_zookeeper(o->listen_zookeeper.item[i],
+		                                    err);
+		if (rc)
+			return rc;
+	}
+	for (i = 0; i < o->words.count; i++) {
+		if (!mu_words_is_known(o->words.item[i]))
+			return mu_err(err, MU_ECONFIG,
+			              "words: there is no \"%.100s\"; there "
+			              "are ruok srvr stat cons crst dump envi "
+			              "mntr isro wchs wchc wchp dirs conf srst "
+			              "stmk gtmk, and \"*\" for all",
+			              o->words.item[i]);
+	}
+	return 0;
+}
 
 static int check(const struct mu_broker_options *o, struct mu_err *err)
 {
@@ -103,6 +157,13 @@ static int check(const struct mu_broker_options *o, struct mu_err *err)
 		if (rc)
 			return rc;
 	}
+	rc = check_zookeeper(o, err);
+	if (rc)
+		return rc;
+	if (o->super_digest[0] && !strchr(o->super_digest, ':'))
+		return mu_err(err, MU_ECONFIG,
+		              "super_digest: it must be USER:HASH, where HASH "
+		              "is the base64 of the SHA-1 of USER:PASSWORD");
 	if (o->session_timeout_min_ms > o->session_timeout_max_ms)
 		return mu_err(err, MU_ECONFIG,
 		              "session_timeout_min_ms (%ld) must not be above "
@@ -247,6 +308,12 @@ void mu_broker_options_store(const struct mu_broker_options *o,
 	c->sessions_max = (uint32_t)o->sessions_max;
 	c->links_max = (uint32_t)o->links_max;
 	c->watches_max = (uint32_t)o->watches_max;
+	c->container_check_interval_ms =
+		(uint32_t)o->container_check_interval_ms;
+	c->ttl_nodes = o->ttl_nodes;
+	c->enforce_quota = o->enforce_quota;
+	mu_format(c->super_digest, sizeof c->super_digest, "%s",
+	          o->super_digest);
 }
 
 struct mu_native_limits
@@ -258,5 +325,16 @@ mu_broker_options_native(const struct mu_broker_options *o)
 		.outbox_max = (uint32_t)o->outbox_max,
 		.outbox_stall_ms = (uint32_t)o->outbox_stall_ms,
 		.links_max = (uint32_t)o->links_max,
+	};
+}
+
+struct mu_tcp_limits mu_broker_options_tcp(const struct mu_broker_options *o)
+{
+	return (struct mu_tcp_limits){
+		.packet_max = (uint32_t)o->packet_max,
+		.reply_max = (uint32_t)o->reply_max,
+		.outbox_max = (uint32_t)o->outbox_max,
+		.outbox_stall_ms = (uint32_t)o->outbox_stall_ms,
+		.links_per_address_max = (uint32_t)o->links_per_address_max,
 	};
 }

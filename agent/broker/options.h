@@ -7,11 +7,12 @@
 #include "conffile.h"
 #include "native.h"
 #include "store.h"
+#include "tcp.h"
 
 #define MU_BROKER_CONF "/etc/muster/broker.conf"
 
 struct mu_broker_options {
-	struct mu_conf_list listen;
+	struct mu_conf_list listen, listen_zookeeper, words;
 	char *data_dir;
 	char *ready_file;
 	char *log_level;
@@ -19,6 +20,10 @@ struct mu_broker_options {
 	int64_t tick_ms, handshake_timeout_ms;
 	int64_t packet_max, reply_max, outbox_max, outbox_stall_ms;
 	int64_t outstanding_max, sessions_max, links_max, watches_max;
+	int64_t links_per_address_max;
+	int64_t container_check_interval_ms;
+	bool ttl_nodes, enforce_quota;
+	char *super_digest;
 };
 
 extern const struct mu_conf_row mu_broker_rows[];
@@ -46,8 +51,11 @@ void mu_broker_options_store(const struct mu_broker_options *o,
                              struct mu_store_config *config);
 struct mu_native_limits
 mu_broker_options_native(const struct mu_broker_options *o);
+struct mu_tcp_limits mu_broker_options_tcp(const struct mu_broker_options *o);
 
 /* Loopback and ipc only, until there are keys. 0, or MU_ECONFIG. */
 int mu_broker_may_listen(const char *url, struct mu_err *err);
+/* The same for "HOST:PORT" of listen_zookeeper. */
+int mu_broker_may_listen_zookeeper(const char *address, struct mu_err *err);
 
 #endif /* MU_BROKER_OPTIONS_H */

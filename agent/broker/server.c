@@ -16,6 +16,9 @@
 #include "log.h"
 #include "loop.h"
 #include "mem.h"
+#include "quota_log.h"
+#include "sha1.h"
+#include "words.h"
 
 #include <string.h>
 #include <unistd.h>
@@ -31,6 +34,8 @@ struct mu_server {
 	struct mu_journal *journal;
 	struct mu_store *store;
 	struct mu_native *native;
+	struct mu_tcp *tcp;
+	struct mu_words words;
 	struct mu_poll *readable;
 	struct mu_poll *synced; /* where the journal has a descriptor */
 	struct mu_after *turn;
@@ -38,6 +43,7 @@ struct mu_server {
 	struct mu_buf addresses; /* text */
 	size_t listening;        /* on so many of options->listen */
 	struct mu_store_config config;
+	struct mu_quota_log quota_log;
 	int64_t wall_ms;          /* never decreases */
 	uint64_t logged, durable; /* indices of commands */
 	bool refused;             /* the journal did not take a command */
@@ -83,16 +89,24 @@ static void carry_out(struct mu_server *s, const struct mu_effect *fx)
 {
 	switch (fx->kind) {
 	case MU_FX_SEND:
-		mu_native_send(s->native, fx->link, fx->bytes, fx->len);
+		if (fx->link & MU_LINK_TCP)
+			mu_tcp_send(s->tcp, fx->link, fx->bytes, fx->len);
+		else
+			mu_native_send(s->native, fx->link, fx->bytes, fx->len);
 		break;
-	case MU_FX_FANOUT:
+	case MU_FX_FANOUT: /* each takes its own */
 		mu_native_fanout(s->native, fx->links, fx->link_count,
 		                 fx->bytes, fx->len);
+		mu_tcp_fanout(s->tcp, fx->links, fx->link_count, fx->bytes,
+		              fx->len);
 		break;
 	case MU_FX_CLOSE:
 		mu_log(MU_DEBUG, MSG("link closed"), KI("link", fx->link),
 		       KS("reason", mu_close_word(fx->reason)));
-		mu_native_end(s->native, fx->link);
+		if (fx->link & MU_LINK_TCP)
+			mu_tcp_end(s->tcp, fx->link);
+		else
+			mu_native_end(s->native, fx->link);
 		break;
 	case MU_FX_LOG:
 		append(s, fx);
@@ -108,7 +122,7 @@ static void drain(struct mu_server *s)
 		carry_out(s, &fx);
 }
 
-/* ---- what the carrier brings ----------------------------------------------------- */
+/* ---- what the carriers bring ----------------------------------------------------- */
 
 static void refill_entropy(struct mu_server *s)
 {
@@ -155,6 +169,31 @@ static void on_lost(void *arg, uint32_t link)
 
 	mu_store_link_lost(s->store, link);
 	drain(s);
+}
+
+static bool on_takes(void *arg, uint32_t link, size_t len)
+{
+	const struct mu_server *s = arg;
+
+	return mu_store_link_takes(s->store, link, len);
+}
+
+static size_t on_word_len(void *arg, const uint8_t first[4])
+{
+	(void)arg;
+	return mu_words_len(first);
+}
+
+static void on_word(void *arg, uint32_t link, const uint8_t *p,
+                    struct mu_buf *out)
+{
+	struct mu_server *s = arg;
+	const struct mu_when now = when(s);
+
+	(void)link;
+	s->words.now_ms = now.mono_ms;
+	s->words.wall_ms = now.wall_ms;
+	mu_words_answer(&s->words, p, out);
 }
 
 /* ---- the turn ---------------------------------------------------------------------- */
@@ -205,6 +244,12 @@ static void commit(struct mu_server *s)
 	refuse(s);
 }
 
+static void flush(struct mu_server *s, uint64_t now)
+{
+	mu_native_flush(s->native, now);
+	mu_tcp_flush(s->tcp);
+}
+
 static void on_turn(void *arg)
 {
 	struct mu_server *s = arg;
@@ -214,18 +259,19 @@ static void on_turn(void *arg)
 	if (s->failed)
 		return;
 	mu_native_read(s->native, now);
+	mu_tcp_turn(s->tcp);
 	commit(s);
 	if (s->failed)
 		return;
-	mu_native_flush(s->native, now);
+	flush(s, now);
 	if (s->logged != s->durable) { /* for links that flush found gone */
 		commit(s);
-		mu_native_flush(s->native, now);
+		flush(s, now);
 	}
 	if (mu_native_has_parked(s->native) && !mu_timer_armed(s->retry))
 		mu_timer_arm(s->retry, MU_NATIVE_RETRY_MS, 0);
 	/* libzmq's descriptor is edge-triggered: look before waiting for it. */
-	more = mu_native_readable(s->native) ||
+	more = mu_native_readable(s->native) || mu_tcp_has_more(s->tcp) ||
 	       (s->logged != s->durable && !s->synced);
 	mu_after_set(s->turn, true, more);
 }
@@ -243,6 +289,8 @@ static void on_tick(void *arg)
 	refill_entropy(s);
 	mu_store_tick(s->store, when(s));
 	drain(s);
+	mu_quota_log_tick(&s->quota_log, s->store, mu_loop_now_ms(s->loop));
+	mu_tcp_tick(s->tcp);
 }
 
 static void on_retry(void *arg)
@@ -261,6 +309,7 @@ static int open_store(struct mu_server *s, struct mu_err *err)
 	mu_clock_random(c->hash_key, sizeof c->hash_key);
 	mu_clock_random(&c->tree_id, sizeof c->tree_id);
 	c->epoch = s->journal->epoch;
+	c->sha1 = mu_sha1;
 	mu_broker_options_store(s->options, c);
 	return mu_store_new(c, when(s), &s->store, err);
 }
@@ -280,6 +329,40 @@ static void make_ipc_dir(const char *url)
 		mu_dir_make(dir, 0755, NULL); /* binding says what is wrong */
 }
 
+static void add_address(struct mu_server *s, const char *scheme,
+                        const char *rest)
+{
+	mu_buf_put(&s->addresses, scheme, strlen(scheme));
+	mu_buf_put(&s->addresses, rest, strlen(rest));
+	mu_buf_put(&s->addresses, "\n", 1);
+}
+
+static int listen_zookeeper(struct mu_server *s, struct mu_err *err)
+{
+	const struct mu_conf_list *list = &s->options->listen_zookeeper;
+	const char *actual;
+	struct mu_err why;
+	size_t i;
+	int rc;
+
+	for (i = 0; i < list->count; i++) {
+		rc = mu_tcp_listen(s->tcp, list->item[i], &actual, &why);
+		if (rc)
+			return mu_err(err, rc,
+			              "cannot listen for ZooKeeper clients on "
+			              "%.300s; free the port, name another in "
+			              "listen_zookeeper, or turn this off with "
+			              "listen_zookeeper = [ ];",
+			              why.msg);
+		if (i == 0)
+			s->words.address = actual;
+		mu_log(MU_INFO, MSG("listening for ZooKeeper clients"),
+		       KS("address", actual));
+		add_address(s, "zookeeper://", actual);
+	}
+	return 0;
+}
+
 static int listen_all(struct mu_server *s, struct mu_err *err)
 {
 	const struct mu_conf_list *list = &s->options->listen;
@@ -295,16 +378,29 @@ static int listen_all(struct mu_server *s, struct mu_err *err)
 			return rc;
 		s->listening++;
 		mu_log(MU_INFO, MSG("listening"), KS("url", actual));
-		mu_buf_put(&s->addresses, actual, strlen(actual));
-		mu_buf_put(&s->addresses, "\n", 1);
+		add_address(s, "", actual);
 	}
+	rc = listen_zookeeper(s, err);
+	if (rc)
+		return rc;
 	mu_buf_put(&s->addresses, "", 1);
 	return mu_buf_failed(&s->addresses)
 	               ? mu_err(err, MU_ENOMEM, "out of memory at start")
 	               : 0;
 }
 
-static int open_carrier(struct mu_server *s, struct mu_err *err)
+static int open_tcp(struct mu_server *s, struct mu_err *err)
+{
+	const struct mu_tcp_limits limits = mu_broker_options_tcp(s->options);
+	const struct mu_tcp_owner owner = {
+		on_open, on_takes, on_record, on_word_len, on_word, on_lost, s
+	};
+
+	return mu_tcp_open(s->loop, &limits, s->config.hash_key, &owner,
+	                   &s->tcp, err);
+}
+
+static int open_carriers(struct mu_server *s, struct mu_err *err)
 {
 	const struct mu_native_limits limits =
 		mu_broker_options_native(s->options);
@@ -312,7 +408,16 @@ static int open_carrier(struct mu_server *s, struct mu_err *err)
 		                               on_lost, s };
 	int rc = mu_native_open(&limits, &owner, &s->native, err);
 
-	return rc ? rc : listen_all(s, err);
+	rc = rc ? rc : open_tcp(s, err);
+	if (rc)
+		return rc;
+	s->words = (struct mu_words){ .options = s->options,
+		                      .store = s->store,
+		                      .tcp = s->tcp,
+		                      .native = s->native,
+		                      .address = "",
+		                      .started_ms = mu_loop_now_ms(s->loop) };
+	return listen_all(s, err);
 }
 
 static int open_handles(struct mu_server *s, struct mu_err *err)
@@ -362,7 +467,7 @@ int mu_server_new(struct mu_loop *loop, const struct mu_broker_options *o,
 	s->loop = loop;
 	rc = mu_journal_memory_open(o->data_dir, &s->journal, err);
 	rc = rc ? rc : open_store(s, err);
-	rc = rc ? rc : open_carrier(s, err);
+	rc = rc ? rc : open_carriers(s, err);
 	rc = rc ? rc : open_handles(s, err);
 	if (rc) {
 		mu_server_free(s);
@@ -388,6 +493,7 @@ void mu_server_free(struct mu_server *s)
 	if (s->native)
 		mu_native_goodbye(s->native, GOODBYE_LINGER_MS);
 	mu_native_close(s->native);
+	mu_tcp_close(s->tcp);
 	remove_ipc_files(s);
 	mu_store_free(s->store);
 	if (s->journal)
@@ -400,6 +506,8 @@ int mu_server_reconfigure(struct mu_server *s, struct mu_err *err)
 {
 	const struct mu_native_limits limits =
 		mu_broker_options_native(s->options);
+	const struct mu_tcp_limits tcp_limits =
+		mu_broker_options_tcp(s->options);
 	struct mu_store_config config = s->config;
 	int rc;
 
@@ -409,6 +517,7 @@ int mu_server_reconfigure(struct mu_server *s, struct mu_err *err)
 		return rc;
 	s->config = config;
 	mu_native_configure(s->native, &limits);
+	mu_tcp_configure(s->tcp, &tcp_limits);
 	mu_timer_arm(s->tick, config.tick_ms, config.tick_ms);
 	return 0;
 }
@@ -439,12 +548,14 @@ void mu_server_log_stats(const struct mu_server *s)
 {
 	struct mu_store_stats st;
 	struct mu_native_stats nt;
+	struct mu_tcp_stats tt;
 	char ended[800] = "";
 	size_t len = 0;
 	int i;
 
 	mu_store_stats(s->store, &st);
 	mu_native_stats(s->native, &nt);
+	mu_tcp_stats(s->tcp, &tt);
 	for (i = 0; i < MU_CLOSE_COUNT; i++)
 		len = put_count(ended, sizeof ended, len,
 		                mu_close_word((enum mu_close_reason)i),
@@ -452,6 +563,9 @@ void mu_server_log_stats(const struct mu_server *s)
 	for (i = 0; i < MU_CUT_COUNT; i++)
 		len = put_count(ended, sizeof ended, len,
 		                mu_cut_word((enum mu_cut)i), nt.cut[i]);
+	for (i = 0; i < MU_TCP_CUT_COUNT; i++)
+		len = put_count(ended, sizeof ended, len,
+		                mu_tcp_cut_word((enum mu_tcp_cut)i), tt.cut[i]);
 	mu_log(MU_INFO, MSG("stats"), KI("links", nt.links),
 	       KI("sessions", st.sessions), KI("nodes", st.nodes),
 	       KI("ephemerals", st.ephemerals), KI("watches", st.watches),
@@ -460,5 +574,7 @@ void mu_server_log_stats(const struct mu_server *s)
 	       KI("events", st.events), KI("throttled", st.throttled),
 	       KI("oversize", st.oversize), KI("expired", st.expired),
 	       KI("stalled_ms", st.stalled_ms), KI("parked_links", nt.parked),
-	       KI("parked_bytes", nt.parked_bytes), KS("ended", ended));
+	       KI("parked_bytes", nt.parked_bytes), KI("tcp_links", tt.links),
+	       KI("tcp_paused", tt.paused), KI("tcp_waiting", tt.waiting),
+	       KI("tcp_waiting_bytes", tt.waiting_bytes), KS("ended", ended));
 }

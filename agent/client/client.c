@@ -49,11 +49,23 @@ static int make_link(struct mu_client *c, struct mu_err *err)
 
 	memcpy(config.password, o->password, sizeof config.password);
 	mu_clock_random(&config.seed, sizeof config.seed);
-	mu_clock_random(&config.first_host, sizeof config.first_host);
-	config.first_host %= config.hosts;
 	if (mu_link_new(&config, mu_clock_mono_ms(), &c->link))
 		return mu_err(err, MU_ENOMEM, "out of memory");
 	return 0;
+}
+
+/* Each handle has an order of its own, so that not all clients go to one broker
+ * first, nor from a lost one all to the same next. */
+static void shuffle(struct mu_client *c)
+{
+	for (uint32_t i = 0; i < c->brokers.count; i++) {
+		uint32_t at;
+
+		mu_clock_random(&at, sizeof at);
+		at %= i + 1;
+		c->order[i] = c->order[at];
+		c->order[at] = i;
+	}
 }
 
 static int client_init(struct mu_client *c, struct mu_err *err)
@@ -63,6 +75,7 @@ static int client_init(struct mu_client *c, struct mu_err *err)
 	if (rc)
 		return rc;
 	c->options.brokers = NULL; /* the caller's, and not needed any more */
+	shuffle(c);
 	c->why = mu_alloc(c->brokers.count * sizeof *c->why);
 	if (!c->why)
 		return mu_err(err, MU_ENOMEM, "out of memory");
@@ -84,7 +97,8 @@ int mu_client_new(const struct mu_client_options *options,
 			options->size, sizeof *options);
 	if (!options->brokers || !options->brokers[0])
 		return mu_err(err, MU_EINVAL,
-		              "no brokers are given: write tcp://HOST:PORT");
+		              "no brokers are given: write tcp://HOST:PORT or "
+		              "zookeeper://HOST:PORT");
 	c = mu_alloc(sizeof *c);
 	if (!c)
 		return mu_err(err, MU_ENOMEM, "out of memory");

@@ -8,7 +8,7 @@
  *     reply.c           bytes of a reply into struct mu_result; pure
  *     sync.c            asking and waiting
  *     url.c             the list of brokers; pure
- *     driver_zmq.c      a carrier
+ *     driver_zmq.c, driver_zookeeper.c   the carriers
  */
 #ifndef MU_CLIENT_IMPL_H
 #define MU_CLIENT_IMPL_H
@@ -39,11 +39,12 @@ struct mu_call {
 struct mu_client {
 	struct mu_client_options options; /* brokers: not kept */
 	struct mu_url_list brokers;
+	uint32_t order[MU_URL_COUNT_MAX]; /* in which they are tried */
 	char (*why)[MU_ERR_MSG_MAX]; /* of each broker: why it failed last */
 
 	struct mu_link *link;
 	enum mu_link_state link_state; /* as the link told last */
-	uint32_t host;                 /* which was tried last */
+	uint32_t host;                 /* the broker which was tried last */
 
 	const struct mu_driver_ops *ops;
 	struct mu_driver *driver; /* NULL: no carrier link */

@@ -22,6 +22,7 @@ static const struct {
 } carriers[] = {
 	{ "tcp://", &mu_driver_zmq },
 	{ "ipc://", &mu_driver_zmq },
+	{ "zookeeper://", &mu_driver_zookeeper },
 };
 
 static const struct mu_driver_ops *carrier_for(const char *url)
@@ -63,6 +64,10 @@ void mu_client_drop_carrier(struct mu_client *c)
 /* The link has no use for what the carrier brings now. */
 static void tell_lost(struct mu_client *c)
 {
+	const char *why = c->driver ? c->ops->why(c->driver) : "";
+
+	if (why[0])
+		mu_format(c->why[c->host], MU_ERR_MSG_MAX, "%s", why);
 	c->lost = false;
 	mu_link_on_lost(c->link, mu_clock_mono_ms());
 }
@@ -119,7 +124,8 @@ static void do_open(struct mu_client *c, const struct mu_link_action *a)
 {
 	struct mu_err err = { 0, "out of memory" };
 
-	c->host = a->host;
+	c->host = c->order[a->host];
+	c->why[c->host][0] = '\0';
 	if (!open_carrier(c, &err))
 		return;
 	mu_format(c->why[c->host], MU_ERR_MSG_MAX, "%s", err.msg);
@@ -154,9 +160,6 @@ static void do_state(struct mu_client *c, const struct mu_link_action *a)
 
 	c->link_state = a->state;
 	switch (a->state) {
-	case MU_LINK_OPENING:
-		c->why[c->host][0] = '\0';
-		break;
 	case MU_LINK_IDLE:
 		mu_client_note(c, before, a->rc);
 		tell_state(c, MU_CLIENT_CONNECTING, a->rc);

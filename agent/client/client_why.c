@@ -6,26 +6,27 @@
 
 #define ANY 1 /* no status is positive */
 
-/* What the end of a link in this state with this code means to a person. */
+/* What the end of a link in this state with this code means to a person: the
+ * words before and behind the URL, and behind who should be there. */
 static const struct {
 	enum mu_link_state state;
 	int rc;
-	const char *before, *after; /* the URL */
+	const char *before, *after, *end;
 } reasons[] = {
 	{ MU_LINK_OPENING, MU_ETIMEDOUT, "no connection to ",
-	  " came up in time; is the address right, and muster-broker running "
-	  "there?" },
-	{ MU_LINK_OPENING, ANY, "cannot connect to ",
-	  "; is muster-broker running there?" },
+	  " came up in time; is the address right, and ", " running there?" },
+	{ MU_LINK_OPENING, ANY, "cannot connect to ", "; is ",
+	  " running there?" },
 	{ MU_LINK_HANDSHAKE, MU_ETIMEDOUT, "",
-	  " took the connection but did not answer; is it a muster-broker?" },
+	  " took the connection but did not answer; is it a ", "?" },
 	{ MU_LINK_HANDSHAKE, MU_EPROTO, "",
-	  " answers in another protocol; is it a muster-broker?" },
-	{ MU_LINK_HANDSHAKE, MU_EFULL, "",
-	  " refuses new sessions; has it reached its limit?" },
+	  " answers in another protocol; is it a ", "?" },
+	{ MU_LINK_HANDSHAKE, MU_EFULL, "", " refuses new sessions; has this ",
+	  " reached its limit?" },
 	{ MU_LINK_HANDSHAKE, ANY, "",
-	  " closed the connection without an answer; it may be behind what "
-	  "this session has seen" },
+	  " closed the connection without an answer; this ",
+	  " may be behind what the session has seen, or have too many "
+	  "connections" },
 };
 
 void mu_client_note(struct mu_client *c, enum mu_link_state state, int rc)
@@ -39,8 +40,9 @@ void mu_client_note(struct mu_client *c, enum mu_link_state state, int rc)
 		if (reasons[i].state != state ||
 		    (reasons[i].rc != rc && reasons[i].rc != ANY))
 			continue;
-		mu_format(why, MU_ERR_MSG_MAX, "%s%s%s", reasons[i].before, url,
-		          reasons[i].after);
+		mu_format(why, MU_ERR_MSG_MAX, "%s%s%s%s%s", reasons[i].before,
+		          url, reasons[i].after, c->ops->server,
+		          reasons[i].end);
 		return;
 	}
 	mu_format(why, MU_ERR_MSG_MAX, "lost the connection to %s: %s", url,

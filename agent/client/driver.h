@@ -20,6 +20,8 @@ enum { MU_DRIVER_UP = 1, MU_DRIVER_LOST = 2, MU_DRIVER_READABLE = 4 };
 #define MU_DRIVER_MESSAGE_MAX ((64u + 8u) * 1024u * 1024u)
 
 struct mu_driver_ops {
+	const char *server; /* who should be at the other end, for a sentence */
+
 	/* Begin to connect; does not wait. MU_EINVAL, MU_EIO, MU_ENOMEM, with
 	 * a sentence that names the URL. */
 	int (*open)(const char *url, struct mu_driver **out,
@@ -46,10 +48,16 @@ struct mu_driver_ops {
 	/* Send what was kept, as far as it goes. As send. */
 	int (*flush)(struct mu_driver *d);
 
-	/* Is anything kept? Then call flush soon. */
+	/* Is anything kept of which the descriptor does not tell when it can
+	 * go? Then call flush soon. */
 	bool (*is_parked)(const struct mu_driver *d);
+
+	/* Why the link is of no use any more, in a sentence; "" where the
+	 * carrier knows no more than that it is gone. Good until close. */
+	const char *(*why)(const struct mu_driver *d);
 };
 
 extern const struct mu_driver_ops mu_driver_zmq;
+extern const struct mu_driver_ops mu_driver_zookeeper;
 
 #endif /* MU_CLIENT_DRIVER_H */

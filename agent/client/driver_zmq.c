@@ -167,7 +167,15 @@ static bool zmq_is_parked(const struct mu_driver *d)
 	return d->first != NULL;
 }
 
+/* ZeroMQ tells of a loss and not of its reason. */
+static const char *zmq_why(const struct mu_driver *d)
+{
+	(void)d;
+	return "";
+}
+
 const struct mu_driver_ops mu_driver_zmq = {
+	.server = "muster-broker",
 	.open = zmq_open,
 	.close = zmq_close,
 	.fd = zmq_fd,
@@ -176,4 +184,5 @@ const struct mu_driver_ops mu_driver_zmq = {
 	.send = zmq_send,
 	.flush = zmq_flush,
 	.is_parked = zmq_is_parked,
+	.why = zmq_why,
 };

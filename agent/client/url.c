@@ -17,16 +17,18 @@ struct parse {
 	struct mu_err *err;
 };
 
-static int add_tcp(struct parse *p, char *rest, bool last);
+static int add_host(struct parse *p, char *rest, bool last);
 static int add_ipc(struct parse *p, char *rest, bool last);
 
 static const struct scheme {
 	const char *name;
-	bool inherited; /* an item without a scheme may follow */
+	const char *port; /* where none is written; NULL: there are none */
+	bool zookeeper;   /* the others lead to one and the same broker */
 	int (*add)(struct parse *p, char *rest, bool last);
 } schemes[] = {
-	{ "tcp", true, add_tcp },
-	{ "ipc", false, add_ipc },
+	{ "tcp", MU_URL_PORT, false, add_host },
+	{ "ipc", NULL, false, add_ipc },
+	{ "zookeeper", MU_URL_ZOOKEEPER_PORT, true, add_host },
 };
 
 static int add(struct parse *p, const char *scheme, const char *host,
@@ -75,11 +77,11 @@ static bool host_is_good(const char *host, size_t len)
 }
 
 /* host, host:port, [v6], [v6]:port; the last one may have /chroot behind. */
-static int add_tcp(struct parse *p, char *rest, bool last)
+static int add_host(struct parse *p, char *rest, bool last)
 {
+	const char *scheme = p->scheme->name, *port = p->scheme->port;
 	char *slash = strchr(rest, '/');
 	char *closed, *colon;
-	const char *port = "7400";
 
 	if (slash && (!last || p->chroot))
 		return mu_err(
@@ -99,15 +101,15 @@ static int add_tcp(struct parse *p, char *rest, bool last)
 	}
 	if (!host_is_good(rest, strlen(rest)))
 		return mu_err(p->err, MU_EINVAL,
-		              "\"%s\" is not a host: write tcp://HOST:PORT, an "
+		              "\"%s\" is not a host: write %s://HOST:PORT, an "
 		              "IPv6 address in brackets",
-		              rest);
+		              rest, scheme);
 	if (!port_is_good(port))
 		return mu_err(p->err, MU_EINVAL,
 		              "\"%s\" is not a port: write a number from 1 to "
-		              "65535 behind tcp://%s:",
-		              port, rest);
-	return add(p, "tcp", rest, port);
+		              "65535 behind %s://%s:",
+		              port, scheme, rest);
+	return add(p, scheme, rest, port);
 }
 
 static int add_ipc(struct parse *p, char *rest, bool last)
@@ -138,6 +140,7 @@ static const struct scheme *scheme_find(const char *item, size_t len)
 static int add_item(struct parse *p, char *item, bool last)
 {
 	char *end = strstr(item, SCHEME_END);
+	const struct scheme *before = p->scheme;
 
 	if (p->list.count == MU_URL_COUNT_MAX)
 		return mu_err(p->err, MU_EINVAL,
@@ -146,15 +149,21 @@ static int add_item(struct parse *p, char *item, bool last)
 	if (end) {
 		p->scheme = scheme_find(item, (size_t)(end - item));
 		item = end + strlen(SCHEME_END);
-	} else if (p->scheme && !p->scheme->inherited) {
+	} else if (p->scheme && !p->scheme->port) {
 		p->scheme = NULL;
 	}
 	if (!p->scheme)
 		return mu_err(
 			p->err, MU_EINVAL,
 			"\"%s\" in the list of brokers does not begin with "
-			"tcp:// or ipc://",
+			"tcp://, ipc:// or zookeeper://",
 			item);
+	if (before && before->zookeeper != p->scheme->zookeeper)
+		return mu_err(
+			p->err, MU_EINVAL,
+			"the list of brokers mixes %s:// and %s://, which "
+			"hold two different trees: write one kind",
+			before->name, p->scheme->name);
 	return p->scheme->add(p, item, last);
 }
 

@@ -6,6 +6,10 @@
  *                                       that is left out is 7400
  *     ipc:///run/muster/broker.sock#/team
  *     tcp://a:7400,ipc:///run/b.sock#/team
+ *     zookeeper://a:2181,b,c/team       a ZooKeeper ensemble; a port that is
+ *                                       left out is 2181
+ *
+ * tcp and ipc may stand in one list, zookeeper stands alone.
  */
 #ifndef MU_CLIENT_URL_H
 #define MU_CLIENT_URL_H
@@ -14,7 +18,8 @@
 
 #define MU_URL_MAX 256u /* bytes of one URL, with the final NUL */
 #define MU_URL_COUNT_MAX 32u
-#define MU_URL_PORT 7400
+#define MU_URL_PORT "7400"
+#define MU_URL_ZOOKEEPER_PORT "2181"
 #define MU_URL_IPC_MAX 107u /* bytes of a path that the system takes */
 
 struct mu_url_list {

@@ -10,6 +10,7 @@ void mu_put_command(struct mu_buf *b, const struct mu_command *c)
 	mu_put_str(b, c->origin);
 	mu_put_int(b, c->xid);
 	mu_put_vec(b, &c->identities);
+	mu_put_int(b, c->rules);
 }
 
 int mu_get_command(const void *bytes, size_t len, struct mu_command *c)
@@ -23,6 +24,9 @@ int mu_get_command(const void *bytes, size_t len, struct mu_command *c)
 	c->origin = mu_get_str(&in);
 	c->xid = mu_get_int(&in);
 	if (mu_get_str_vec(&in, &c->identities))
+		return MU_EDATA;
+	c->rules = mu_get_int(&in);
+	if (!mu_in_ok(&in))
 		return MU_EDATA;
 	c->body = in;
 	return 0;
@@ -105,19 +109,31 @@ static int copy_check(struct mu_buf *b, int32_t op, struct mu_in *in)
 	return err;
 }
 
+static int copy_set_acl(struct mu_buf *b, int32_t op, struct mu_in *in)
+{
+	struct mu_set_acl_request r;
+	int err = mu_get_set_acl(in, &r);
+
+	(void)op;
+	if (!err)
+		mu_put_set_acl(b, &r);
+	return err;
+}
+
 /* The operations that change, or in a multi guard, the tree. */
 static const struct copy_row {
 	int32_t op;
-	bool alone; /* also outside a multi */
+	bool alone, inside; /* a multi */
 	int (*copy)(struct mu_buf *b, int32_t op, struct mu_in *in);
 } copy_rows[] = {
-	{ MU_OP_CREATE, true, copy_create },
-	{ MU_OP_CREATE2, true, copy_create },
-	{ MU_OP_CREATE_CONTAINER, false, copy_create },
-	{ MU_OP_CREATE_TTL, false, copy_create },
-	{ MU_OP_DELETE, true, copy_delete },
-	{ MU_OP_SET_DATA, true, copy_set_data },
-	{ MU_OP_CHECK, false, copy_check },
+	{ MU_OP_CREATE, true, true, copy_create },
+	{ MU_OP_CREATE2, true, true, copy_create },
+	{ MU_OP_CREATE_CONTAINER, true, true, copy_create },
+	{ MU_OP_CREATE_TTL, true, true, copy_create },
+	{ MU_OP_DELETE, true, true, copy_delete },
+	{ MU_OP_SET_DATA, true, true, copy_set_data },
+	{ MU_OP_SET_ACL, true, false, copy_set_acl },
+	{ MU_OP_CHECK, false, true, copy_check },
 };
 
 static const struct copy_row *row_of(int32_t op)
@@ -135,6 +151,17 @@ bool mu_command_is_write(int32_t op)
 	return op == MU_OP_MULTI || (row && row->alone);
 }
 
+/* Rule 99: in a multi a flag of a time to live comes with one. */
+static bool has_hidden_ttl(int32_t op, struct mu_in in)
+{
+	struct mu_create_request r;
+
+	if (op != MU_OP_CREATE && op != MU_OP_CREATE2 &&
+	    op != MU_OP_CREATE_CONTAINER)
+		return false;
+	return !mu_get_create(&in, op, &r) && mu_mode_is_ttl(r.mode);
+}
+
 static int copy_multi(struct mu_buf *b, struct mu_in *in)
 {
 	for (;;) {
@@ -149,7 +176,7 @@ static int copy_multi(struct mu_buf *b, struct mu_in *in)
 			return 0;
 		}
 		row = row_of(h.op);
-		if (!row)
+		if (!row || !row->inside || has_hidden_ttl(h.op, *in))
 			return MU_EMARSHAL;
 		mu_put_multi_header(b, h.op, false, -1);
 		err = row->copy(b, h.op, in);

@@ -16,18 +16,23 @@
  *     long time_ms         wall clock; never less than the command before it
  *     string origin        where from: peer address or key name, for blame
  *     int xid              of the request; 0 where there was none
- *     vector identities    of strings, resolved, for ACLs; empty until then
+ *     vector identities    of strings, resolved, for ACLs (acl.h); the address
+ *                          is in the origin
+ *     int rules            an or of enum mu_command_rules
  *     body                 by type:
  *       createSession      int timeout_ms, buffer password
  *       closeSession       int cause: 0 its client, 1 expired
- *       create, create2, createContainer, createTTL, delete, setData
+ *       create, create2, createContainer, createTTL, delete, setData, setACL
  *                          the request's record, encoded afresh
+ *       deleteContainer    string path, long czxid
  *       multi              as rule 63: headers, records, terminator
  */
 #ifndef MU_CORE_COMMAND_H
 #define MU_CORE_COMMAND_H
 
+#include "acl.h"
 #include "proto.h"
+#include "quota.h"
 #include "session.h"
 #include "tree.h"
 #include "watch.h"
@@ -40,8 +45,15 @@ struct mu_command {
 	struct mu_str origin;
 	int32_t xid;
 	struct mu_vec identities;
+	int32_t rules;
 	struct mu_in
 		body; /* filled in by mu_get_command; not looked at by put */
+};
+
+/* What the configuration said when the command was logged. */
+enum mu_command_rules {
+	MU_RULE_QUOTAS = 1, /* hard limits are enforced (rule 79) */
+	MU_RULE_TTL = 2,    /* nodes may have a time to live (rule 69) */
 };
 
 enum mu_close_cause { MU_CAUSE_CLIENT = 0, MU_CAUSE_EXPIRED = 1 };
@@ -72,13 +84,20 @@ bool mu_command_is_write(int32_t op);
  * what was appended must not be used. */
 int mu_put_command_body(struct mu_buf *b, int32_t op, struct mu_in *in);
 
+/* Rules 70, 71: is this container, or node with a time to live, to be deleted?
+ * Other nodes never are. */
+bool mu_node_is_due(const struct mu_tree *tree, mu_node_id id, int64_t time_ms);
+
 /* What a command brought about. An empty one is { 0 }. */
 struct mu_outcome {
 	int err;              /* the request's result, for the reply's header */
 	struct mu_buf body;   /* of the reply */
 	struct mu_buf events; /* walk with mu_outcome_event */
 	uint32_t event_count;
-	struct mu_buf path; /* scratch */
+	/* Changes past a limit of a quota: let through, and refused. */
+	uint32_t quota_soft, quota_hard;
+	char quota_path[MU_QUOTA_PATH_MAX]; /* of the last, cut to fit */
+	struct mu_buf path, acl;            /* scratch */
 };
 void mu_outcome_fini(struct mu_outcome *out);
 
@@ -95,8 +114,9 @@ int mu_command_apply(const struct mu_command *c, struct mu_tree *tree,
                      struct mu_outcome *out);
 
 /* The next event in the order in which they happened (rule 30); false at the
- * end. Begin with mu_in_of(out->events.data, out->events.len). */
+ * end. Begin with mu_in_of(out->events.data, out->events.len). *acl is that of
+ * the node, or was when it was deleted (rule 36), for mu_tree_acl_at; 0: open. */
 bool mu_outcome_event(struct mu_in *walk, enum mu_node_event *type,
-                      struct mu_str *path);
+                      struct mu_str *path, uint32_t *acl);
 
 #endif /* MU_CORE_COMMAND_H */

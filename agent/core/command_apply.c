@@ -1,5 +1,5 @@
 /* What a command does to the tree and the sessions; see command.h. */
-#include "command.h"
+#include "command_impl.h"
 
 #include "bug.h"
 #include "err.h"
@@ -7,176 +7,56 @@
 
 #include <string.h>
 
-#define SUFFIX_MAX 12u /* "-2147483648" and its final NUL (rule 57) */
-
-/* One application: what the operations below share. Each of them returns 0, a
- * result that the client is told, or MU_ENOMEM. */
-struct run {
-	const struct mu_command *c;
-	struct mu_tree *tree;
-	struct mu_sessions *sessions;
-	uint64_t now_ms;
-	struct mu_stamp stamp;
-	struct mu_outcome *out;
-};
-
 void mu_outcome_fini(struct mu_outcome *out)
 {
 	mu_buf_fini(&out->body);
 	mu_buf_fini(&out->events);
 	mu_buf_fini(&out->path);
+	mu_buf_fini(&out->acl);
 }
 
 bool mu_outcome_event(struct mu_in *walk, enum mu_node_event *type,
-                      struct mu_str *path)
+                      struct mu_str *path, uint32_t *acl)
 {
 	if (mu_in_left(walk) == 0)
 		return false;
 	*type = (enum mu_node_event)mu_get_int(walk);
 	*path = mu_get_str(walk);
+	*acl = (uint32_t)mu_get_int(walk);
 	MU_BUG_ON(!mu_in_ok(walk));
 	return true;
 }
 
-static void note(struct run *r, enum mu_node_event type, struct mu_str path)
+/* The node may be one that was deleted by this command. */
+static void note(struct run *r, enum mu_node_event type, struct mu_str path,
+                 mu_node_id id)
 {
 	mu_put_int(&r->out->events, (int32_t)type);
 	mu_put_str(&r->out->events, path);
+	mu_put_int(&r->out->events, (int32_t)mu_tree_acl_id(r->tree, id));
 	r->out->event_count++;
 }
 
-static struct mu_str scratch_path(const struct run *r)
+void mu_run_note_both(struct run *r, enum mu_node_event type,
+                      struct mu_str path, mu_node_id id)
+{
+	note(r, type, path, id);
+	note(r, MU_NODE_CHILDREN_CHANGED, mu_path_parent(path),
+	     mu_tree_parent(r->tree, id));
+}
+
+struct mu_str mu_run_scratch_path(const struct run *r)
 {
 	return (struct mu_str){ (const char *)r->out->path.data,
 		                (uint32_t)r->out->path.len };
 }
 
-/* ---- create: rules 27, 55, 57, 58, 60 ---- */
-
-/* Where the last '/' of a path stands; false if there is none, or a NUL. */
-static bool last_slash(struct mu_str path, uint32_t *at)
-{
-	bool found = false;
-
-	for (uint32_t i = 0; i < path.len; i++) {
-		if (path.at[i] == '\0')
-			return false;
-		if (path.at[i] == '/') {
-			*at = i;
-			found = true;
-		}
-	}
-	return found;
-}
-
-/* The node in front of the last '/', by ZooKeeper's order: whether a path is
- * legal as a whole is looked at later, and an illegal parent is just not there
- * (rules 60, 61). MU_EINVAL, MU_ENONODE. */
-static int find_parent(const struct run *r, struct mu_str path,
-                       mu_node_id *parent)
-{
-	struct mu_str up = path;
-	uint32_t slash = 0;
-
-	if (!last_slash(path, &slash))
-		return MU_EINVAL;
-	up.len = slash ? slash : 1;
-	*parent = mu_path_check(up, NULL) ? MU_NODE_NONE
-	                                  : mu_tree_find(r->tree, up);
-	return *parent ? 0 : MU_ENONODE;
-}
-
-/* The path as it will be, with its number, in out->path. */
-static int final_path(struct run *r, const struct mu_create_request *q,
-                      mu_node_id parent)
-{
-	struct mu_buf *b = &r->out->path;
-
-	mu_buf_reset(b);
-	mu_buf_put(b, q->path.at, q->path.len);
-	if (mu_mode_is_sequential(q->mode)) {
-		char suffix[SUFFIX_MAX];
-		size_t n = mu_format(suffix, sizeof suffix, "%010d",
-		                     (int)mu_tree_creates(r->tree, parent));
-
-		mu_buf_put(b, suffix, n);
-	}
-	if (mu_buf_failed(b))
-		return MU_ENOMEM;
-	return mu_path_check(scratch_path(r), NULL);
-}
-
-static int check_create(const struct run *r, int32_t op,
-                        const struct mu_create_request *q)
-{
-	uint32_t slash;
-
-	if (op == MU_OP_CREATE_CONTAINER || op == MU_OP_CREATE_TTL)
-		return MU_EUNIMPLEMENTED;
-	if (q->mode < MU_MODE_PERSISTENT ||
-	    q->mode > MU_MODE_EPHEMERAL_SEQUENTIAL)
-		return MU_EINVAL;
-	if (mu_mode_is_ephemeral(q->mode) &&
-	    !mu_sessions_find(r->sessions, r->c->session))
-		return MU_EEXPIRED;
-	if (!last_slash(q->path, &slash))
-		return MU_EINVAL;
-	/* Others than open are refused, not ignored, until they are kept. */
-	return mu_acl_is_open(&q->acl) ? 0 : MU_EINVALIDACL;
-}
-
-static int add_node(struct run *r, const struct mu_create_request *q,
-                    mu_node_id *id)
-{
-	struct mu_str path, name;
-	mu_node_id parent;
-	int64_t owner = mu_mode_is_ephemeral(q->mode) ? r->c->session : 0;
-	int32_t len = q->data.at ? (int32_t)q->data.len : -1;
-	int err = find_parent(r, q->path, &parent);
-
-	if (err)
-		return err;
-	err = final_path(r, q, parent);
-	if (err)
-		return err;
-	path = scratch_path(r);
-	name = mu_path_name(path);
-	if (name.len == 0) /* "/" */
-		return MU_EEXISTS;
-	err = mu_tree_create(r->tree, parent, name, q->data.at, len, owner,
-	                     &r->stamp, id);
-	if (err)
-		return err;
-	note(r, MU_NODE_CREATED, path);
-	note(r, MU_NODE_CHILDREN_CHANGED, mu_path_parent(path));
-	return 0;
-}
-
-static void put_stat_of(struct run *r, mu_node_id id)
+void mu_run_put_stat(struct run *r, mu_node_id id)
 {
 	struct mu_stat stat;
 
 	mu_tree_stat(r->tree, id, &stat);
 	mu_put_stat(&r->out->body, &stat);
-}
-
-static int run_create(struct run *r, int32_t op, struct mu_in *in)
-{
-	struct mu_create_request q;
-	mu_node_id id;
-	int err;
-
-	if (mu_get_create(in, op, &q))
-		return MU_EDATA;
-	err = check_create(r, op, &q);
-	if (!err)
-		err = add_node(r, &q, &id);
-	if (err)
-		return err;
-	mu_put_str(&r->out->body, scratch_path(r));
-	if (op != MU_OP_CREATE) /* rule 62 */
-		put_stat_of(r, id);
-	return 0;
 }
 
 /* ---- delete: rules 30, 61 ---- */
@@ -196,15 +76,24 @@ static bool is_special(struct mu_str path)
 	return false;
 }
 
+static int32_t data_len(const struct run *r, mu_node_id id)
+{
+	int32_t len;
+
+	(void)mu_tree_data(r->tree, id, &len);
+	return len < 0 ? 0 : len;
+}
+
 static int remove_node(struct run *r, mu_node_id id, struct mu_str path)
 {
+	int32_t len = data_len(r, id);
 	int err = mu_tree_delete(r->tree, id, &r->stamp);
 
-	if (err)
-		return err;
-	note(r, MU_NODE_DELETED, path);
-	note(r, MU_NODE_CHILDREN_CHANGED, mu_path_parent(path));
-	return 0;
+	if (!err)
+		err = mu_quota_count(r, path, -1, -len);
+	if (!err)
+		mu_run_note_both(r, MU_NODE_DELETED, path, id);
+	return err;
 }
 
 static bool version_fits(const struct run *r, mu_node_id id, int32_t expected)
@@ -223,7 +112,9 @@ static int run_delete(struct run *r, int32_t op, struct mu_in *in)
 		return MU_EDATA;
 	if (is_special(q.path))
 		return MU_EINVAL;
-	err = find_parent(r, q.path, &id);
+	err = mu_run_find_parent(r, q.path, &id);
+	if (!err)
+		err = mu_run_may(r, id, MU_PERM_DELETE);
 	if (err)
 		return err;
 	id = mu_path_check(q.path, NULL) ? MU_NODE_NONE
@@ -237,35 +128,42 @@ static int run_delete(struct run *r, int32_t op, struct mu_in *in)
 
 /* ---- setData and check: rules 30, 55, 62 ---- */
 
-static int find_at(const struct run *r, struct mu_str path, int32_t version,
+static int find_at(const struct run *r, struct mu_str path, int32_t perm,
                    mu_node_id *id)
 {
 	if (mu_path_check(path, NULL))
 		return MU_EINVAL;
 	*id = mu_tree_find(r->tree, path);
-	if (!*id)
-		return MU_ENONODE;
-	return version_fits(r, *id, version) ? 0 : MU_EBADVERSION;
+	return *id ? mu_run_may(r, *id, perm) : MU_ENONODE;
 }
 
 static int run_set_data(struct run *r, int32_t op, struct mu_in *in)
 {
 	struct mu_set_data_request q;
+	int64_t more;
 	mu_node_id id;
 	int err;
 
 	(void)op;
 	if (mu_get_set_data(in, &q))
 		return MU_EDATA;
-	err = find_at(r, q.path, q.version, &id);
-	if (!err)
-		err = mu_tree_set(r->tree, id, q.data.at,
-		                  q.data.at ? (int32_t)q.data.len : -1,
-		                  &r->stamp);
+	err = find_at(r, q.path, MU_PERM_WRITE, &id);
 	if (err)
 		return err;
-	note(r, MU_NODE_DATA_CHANGED, q.path);
-	put_stat_of(r, id);
+	more = (int64_t)q.data.len - data_len(r, id);
+	err = mu_quota_check(r, q.path, 0, more);
+	if (err)
+		return err;
+	if (!version_fits(r, id, q.version))
+		return MU_EBADVERSION;
+	err = mu_tree_set(r->tree, id, q.data.at,
+	                  q.data.at ? (int32_t)q.data.len : -1, &r->stamp);
+	if (!err)
+		err = mu_quota_count(r, q.path, 0, more);
+	if (err)
+		return err;
+	note(r, MU_NODE_DATA_CHANGED, q.path, id);
+	mu_run_put_stat(r, id);
 	return 0;
 }
 
@@ -273,11 +171,76 @@ static int run_check(struct run *r, int32_t op, struct mu_in *in)
 {
 	struct mu_check_request q;
 	mu_node_id id;
+	int err;
 
 	(void)op;
 	if (mu_get_check(in, &q))
 		return MU_EDATA;
-	return find_at(r, q.path, q.version, &id);
+	err = find_at(r, q.path, MU_PERM_READ, &id);
+	if (err)
+		return err;
+	return version_fits(r, id, q.version) ? 0 : MU_EBADVERSION;
+}
+
+/* ---- setACL: rules 76, 78 ---- */
+
+static int run_set_acl(struct run *r, struct mu_in *in)
+{
+	struct mu_set_acl_request q;
+	uint32_t next;
+	mu_node_id id;
+	int err;
+
+	if (mu_get_set_acl(in, &q))
+		return MU_EDATA;
+	if (mu_path_check(q.path, NULL))
+		return MU_EINVAL;
+	err = mu_run_fix_acl(r, &q.acl);
+	if (!err)
+		err = find_at(r, q.path, MU_PERM_ADMIN, &id);
+	if (err)
+		return err;
+	if (q.version != -1 && q.version != mu_tree_aversion(r->tree, id))
+		return MU_EBADVERSION;
+	next = (uint32_t)mu_tree_aversion(r->tree, id) + 1;
+	if (next == UINT32_MAX) /* rule 55 */
+		next = 0;
+	err = mu_tree_put_acl(r->tree, id, &q.acl, (int32_t)next);
+	if (!err)
+		mu_run_put_stat(r, id);
+	return err;
+}
+
+/* ---- deleteContainer: rules 70, 71 ---- */
+
+bool mu_node_is_due(const struct mu_tree *tree, mu_node_id id, int64_t time_ms)
+{
+	int64_t owner = mu_tree_owner(tree, id);
+
+	if (!owner || mu_tree_children(tree, id))
+		return false;
+	if (owner == MU_OWNER_CONTAINER)
+		return mu_tree_creates(tree, id) != 0;
+	return mu_owner_is_mortal(owner) &&
+	       time_ms - mu_tree_mtime(tree, id) > (owner & MU_TTL_MAX_MS);
+}
+
+static int run_delete_container(struct run *r, struct mu_in *in)
+{
+	struct mu_delete_container_request q;
+	mu_node_id id;
+
+	if (mu_get_delete_container(in, &q))
+		return MU_EDATA;
+	id = mu_path_check(q.path, NULL) ? MU_NODE_NONE
+	                                 : mu_tree_find(r->tree, q.path);
+	if (!id)
+		return MU_ENONODE;
+	/* It may have changed since this was logged. */
+	if (mu_tree_czxid(r->tree, id) != q.czxid ||
+	    !mu_node_is_due(r->tree, id, r->c->time_ms))
+		return MU_EBADVERSION;
+	return remove_node(r, id, q.path);
 }
 
 /* ---- multi: rules 63 to 67 ---- */
@@ -289,10 +252,10 @@ static const struct op_row {
 	int32_t result; /* type in a multi's result (rule 65) */
 	run_fn *run;
 } op_rows[] = {
-	{ MU_OP_CREATE, MU_OP_CREATE, run_create },
-	{ MU_OP_CREATE2, MU_OP_CREATE2, run_create },
-	{ MU_OP_CREATE_CONTAINER, MU_OP_CREATE2, run_create },
-	{ MU_OP_CREATE_TTL, MU_OP_CREATE2, run_create },
+	{ MU_OP_CREATE, MU_OP_CREATE, mu_run_create },
+	{ MU_OP_CREATE2, MU_OP_CREATE2, mu_run_create },
+	{ MU_OP_CREATE_CONTAINER, MU_OP_CREATE2, mu_run_create },
+	{ MU_OP_CREATE_TTL, MU_OP_CREATE2, mu_run_create },
 	{ MU_OP_DELETE, MU_OP_DELETE, run_delete },
 	{ MU_OP_SET_DATA, MU_OP_SET_DATA, run_set_data },
 	{ MU_OP_CHECK, MU_OP_CHECK, run_check },
@@ -378,6 +341,7 @@ static int run_multi(struct run *r, int32_t op, struct mu_in *in)
 		mu_buf_cut(&out->body, 0);
 		mu_buf_cut(&out->events, 0);
 		out->event_count = 0;
+		out->quota_soft = 0;
 		put_failures(&out->body, count, done, err);
 	}
 	mu_put_multi_header(&out->body, MU_OP_ERROR, true, -1);
@@ -434,7 +398,7 @@ static int run_close_session(struct run *r, struct mu_in *in)
 		mu_tree_path(r->tree, id, &r->out->path);
 		if (mu_buf_failed(&r->out->path))
 			return MU_ENOMEM;
-		err = remove_node(r, id, scratch_path(r));
+		err = remove_node(r, id, mu_run_scratch_path(r));
 		MU_BUG_ON(err && err != MU_ENOMEM);
 		if (err)
 			return err;
@@ -459,6 +423,10 @@ static int run_any(struct run *r)
 		return run_close_session(r, &in);
 	case MU_OP_MULTI:
 		return run_multi(r, r->c->type, &in);
+	case MU_OP_SET_ACL:
+		return run_set_acl(r, &in);
+	case MU_OP_DELETE_CONTAINER:
+		return run_delete_container(r, &in);
 	default:
 		row = row_of(r->c->type);
 		if (!row || !mu_command_is_write(r->c->type))
@@ -476,12 +444,14 @@ int mu_command_apply(const struct mu_command *c, struct mu_tree *tree,
 		         .sessions = sessions,
 		         .now_ms = now_ms,
 		         .stamp = { c->zxid, c->time_ms },
+		         .who = { c->identities, c->origin },
 		         .out = out };
 	int err;
 
 	mu_buf_reset(&out->body);
 	mu_buf_reset(&out->events);
 	out->event_count = 0;
+	out->quota_soft = out->quota_hard = 0;
 	mu_tree_begin(tree);
 	err = run_any(&r);
 	if (mu_buf_failed(&out->body) || mu_buf_failed(&out->events))

@@ -7,6 +7,7 @@
  *     link_request.c  requests: asked, sent, answered, failed
  *     link_queue.c    the actions that wait to be taken
  *     link_watch.c    the book of watches, and its batches for the next link
+ *     link_zookeeper.c  what watches on a ZooKeeper need besides
  */
 #ifndef MU_CORE_LINK_IMPL_H
 #define MU_CORE_LINK_IMPL_H
@@ -61,6 +62,8 @@ void mu_book_enter(struct mu_book *b, struct mu_book_entry *e, unsigned kind);
 void mu_book_leave(struct mu_book *b, struct mu_str path, unsigned kind);
 /* Does a watch ask for this event? path must be legal. */
 bool mu_book_wants(const struct mu_book *b, struct mu_str path, int32_t event);
+/* What is watched at the path itself: an or of MU_BOOK(kind). */
+unsigned mu_book_kinds(const struct mu_book *b, struct mu_str path);
 /* The event came: its one-shot watches leave the book. */
 void mu_book_spend(struct mu_book *b, struct mu_str path, int32_t event);
 
@@ -168,6 +171,8 @@ void mu_link_push_node(struct mu_link *l, struct mu_link_node *n);
  * ConnectRequest). MU_ENOMEM, and nothing has changed. */
 int mu_link_send(struct mu_link *l, int32_t xid, int32_t op, const void *body,
                  size_t len);
+/* Change the last byte of the record that mu_link_send has just queued. */
+void mu_link_amend(struct mu_link *l, uint8_t last);
 /* Queue an event (the path is copied). MU_ENOMEM. */
 int mu_link_push_event(struct mu_link *l, int32_t event, int64_t zxid,
                        struct mu_str path);
@@ -183,5 +188,17 @@ void mu_link_fail_all(struct mu_link *l, int rc);
 int mu_link_answer(struct mu_link *l, const struct mu_reply_header *h,
                    const void *body, size_t len);
 void mu_link_requests_fini(struct mu_link *l);
+
+/* ---- link_zookeeper.c ---- */
+
+/* The last byte of a request that leaves a watch (of a read: whether it does; of
+ * addWatch: its mode), where it must be another than was asked; or -1. */
+int mu_link_watch_byte(const struct mu_link *l, const struct mu_link_req *r);
+/* Does the server tell of this child only, and not of the parent's children? */
+bool mu_link_hides_children(const struct mu_link *l, int32_t event,
+                            struct mu_str path, struct mu_str *parent);
+/* Was the event told already, of its child? */
+bool mu_link_tells_twice(const struct mu_link *l, int32_t event,
+                         struct mu_str path);
 
 #endif /* MU_CORE_LINK_IMPL_H */

@@ -46,25 +46,38 @@ static void take_welcome(struct mu_link *l, struct mu_in *in)
 	mu_link_step(l, MU_LI_WELCOME, 0);
 }
 
-/* The zxid of a notification moves nothing (rule 17). An event that nobody
- * asks for any more is dropped (rule 34). The action is made before the watch
- * is spent: if there is no memory, the next link tells of the change again. */
+/* An event that nobody asks for any more is dropped (rule 34). The action is
+ * made before the watch is spent: if there is no memory, the next link tells of
+ * the change again. */
+static void tell(struct mu_link *l, int32_t event, int64_t zxid,
+                 struct mu_str path)
+{
+	if (!mu_book_wants(&l->book, path, event))
+		return;
+	if (mu_link_push_event(l, event, zxid, path)) {
+		mu_link_lose(l, MU_ENOMEM);
+		return;
+	}
+	mu_book_spend(&l->book, path, event);
+}
+
+/* The zxid of a notification moves nothing (rule 17). */
 static void take_event(struct mu_link *l, int64_t zxid, struct mu_in *in)
 {
 	struct mu_watcher_event e;
+	struct mu_str parent;
 
 	if (mu_get_watcher_event(in, &e) || !e.path.at ||
 	    mu_path_check(e.path, NULL)) {
 		mu_link_lose(l, MU_EPROTO);
 		return;
 	}
-	if (!mu_book_wants(&l->book, e.path, e.type))
+	if (mu_link_tells_twice(l, e.type, e.path))
 		return;
-	if (mu_link_push_event(l, e.type, zxid, e.path)) {
-		mu_link_lose(l, MU_ENOMEM);
-		return;
-	}
-	mu_book_spend(&l->book, e.path, e.type);
+	tell(l, e.type, zxid, e.path);
+	if (mu_link_state_has_link(l->state) &&
+	    mu_link_hides_children(l, e.type, e.path, &parent))
+		tell(l, MU_NODE_CHILDREN_CHANGED, zxid, parent);
 }
 
 /* All batches say relative to what was seen when the link was lost, so what

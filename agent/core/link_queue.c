@@ -119,6 +119,13 @@ int mu_link_send(struct mu_link *l, int32_t xid, int32_t op, const void *body,
 	return 0;
 }
 
+void mu_link_amend(struct mu_link *l, uint8_t last)
+{
+	struct mu_buf *b = &l->last_send->own;
+
+	b->data[b->len - 1] = last;
+}
+
 void mu_link_unsend(struct mu_link *l)
 {
 	struct mu_link_node **at = &l->actions;

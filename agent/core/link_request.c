@@ -46,9 +46,12 @@ static int req_send(struct mu_link *l, struct mu_link_req *r, const void *body,
 {
 	int32_t xid = xid_after(l->xid);
 	int rc = mu_link_send(l, xid, r->done.pub.op, body, len);
+	int last = mu_link_watch_byte(l, r);
 
 	if (rc)
 		return rc;
+	if (last >= 0)
+		mu_link_amend(l, (uint8_t)last);
 	r->xid = l->xid = xid;
 	return 0;
 }

@@ -191,6 +191,13 @@ void mu_book_leave(struct mu_book *b, struct mu_str path, unsigned kind)
 		set_kinds(b, e, e->kinds & ~kind);
 }
 
+unsigned mu_book_kinds(const struct mu_book *b, struct mu_str path)
+{
+	const struct mu_book_entry *e = find(b, path);
+
+	return e ? e->kinds : 0;
+}
+
 /* A recursive watch on the path or above it; rule 34: it is never told of
  * children. */
 static bool wants_recursive(const struct mu_book *b, struct mu_str path)

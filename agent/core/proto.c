@@ -47,6 +47,12 @@ bool mu_mode_is_sequential(int32_t mode)
 	       mode == MU_MODE_PERSISTENT_SEQUENTIAL_TTL;
 }
 
+bool mu_mode_is_ttl(int32_t mode)
+{
+	return mode == MU_MODE_PERSISTENT_TTL ||
+	       mode == MU_MODE_PERSISTENT_SEQUENTIAL_TTL;
+}
+
 static int outcome(const struct mu_in *in)
 {
 	return mu_in_ok(in) ? 0 : MU_EMARSHAL;
@@ -135,6 +141,28 @@ static const struct mu_field sync_row[] = {
 	MU_FIELD(struct mu_sync_request, path),
 };
 
+static const struct mu_field set_acl_row[] = {
+	MU_FIELD(struct mu_set_acl_request, path),
+	MU_FIELD_ACLS(struct mu_set_acl_request, acl),
+	MU_FIELD(struct mu_set_acl_request, version),
+};
+
+static const struct mu_field delete_container_row[] = {
+	MU_FIELD(struct mu_delete_container_request, path),
+	MU_FIELD(struct mu_delete_container_request, czxid),
+};
+
+static const struct mu_field auth_row[] = {
+	MU_FIELD(struct mu_auth_packet, type),
+	MU_FIELD(struct mu_auth_packet, scheme),
+	MU_FIELD(struct mu_auth_packet, auth),
+};
+
+static const struct mu_field watches_row[] = {
+	MU_FIELD(struct mu_watches_request, path),
+	MU_FIELD(struct mu_watches_request, type),
+};
+
 /* The last two fields are setWatches2's alone. */
 static const struct mu_field set_watches_row[] = {
 	MU_FIELD(struct mu_set_watches, relative_zxid),
@@ -194,6 +222,14 @@ GET(check, mu_check_request)
 PUT(check, mu_check_request)
 GET(sync, mu_sync_request)
 PUT(sync, mu_sync_request)
+GET(set_acl, mu_set_acl_request)
+PUT(set_acl, mu_set_acl_request)
+GET(delete_container, mu_delete_container_request)
+PUT(delete_container, mu_delete_container_request)
+GET(auth, mu_auth_packet)
+PUT(auth, mu_auth_packet)
+GET(watches, mu_watches_request)
+PUT(watches, mu_watches_request)
 GET(add_watch, mu_add_watch_request)
 PUT(add_watch, mu_add_watch_request)
 GET(str_vec, mu_vec)

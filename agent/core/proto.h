@@ -86,6 +86,7 @@ enum mu_create_mode {
 };
 bool mu_mode_is_ephemeral(int32_t mode);
 bool mu_mode_is_sequential(int32_t mode);
+bool mu_mode_is_ttl(int32_t mode);
 
 #define MU_PERM_ALL 31
 
@@ -163,8 +164,33 @@ struct mu_check_request {
 	int32_t version;
 };
 
+/* sync; also all of getACL, getAllChildrenNumber and getEphemerals, where it is
+ * the start of the paths. */
 struct mu_sync_request {
 	struct mu_str path;
+};
+
+struct mu_set_acl_request {
+	struct mu_str path;
+	struct mu_vec acl; /* of {int perms, string scheme, string id} */
+	int32_t version;   /* of the ACL, rule 78 */
+};
+
+/* Deleted if it is still the node of this czxid, and still to be deleted. Made
+ * by the broker itself, never by a client. */
+struct mu_delete_container_request {
+	struct mu_str path;
+	int64_t czxid;
+};
+
+struct mu_auth_packet {
+	int32_t type; /* 0 */
+	struct mu_str scheme, auth;
+};
+
+struct mu_watches_request { /* checkWatches, removeWatches */
+	struct mu_str path;
+	int32_t type; /* rule 26: 1 child, 2 data, 3 any, 4, 5 persistent ones */
 };
 
 struct mu_set_watches { /* setWatches; setWatches2 adds the last two */
@@ -219,6 +245,16 @@ int mu_get_check(struct mu_in *in, struct mu_check_request *r);
 void mu_put_check(struct mu_buf *b, const struct mu_check_request *r);
 int mu_get_sync(struct mu_in *in, struct mu_sync_request *r);
 void mu_put_sync(struct mu_buf *b, const struct mu_sync_request *r);
+int mu_get_set_acl(struct mu_in *in, struct mu_set_acl_request *r);
+void mu_put_set_acl(struct mu_buf *b, const struct mu_set_acl_request *r);
+int mu_get_delete_container(struct mu_in *in,
+                            struct mu_delete_container_request *r);
+void mu_put_delete_container(struct mu_buf *b,
+                             const struct mu_delete_container_request *r);
+int mu_get_auth(struct mu_in *in, struct mu_auth_packet *r);
+void mu_put_auth(struct mu_buf *b, const struct mu_auth_packet *r);
+int mu_get_watches(struct mu_in *in, struct mu_watches_request *r);
+void mu_put_watches(struct mu_buf *b, const struct mu_watches_request *r);
 /* two: setWatches2 (105), with persistent and recursive; else 101. */
 int mu_get_set_watches(struct mu_in *in, bool two, struct mu_set_watches *r);
 void mu_put_set_watches(struct mu_buf *b, bool two,

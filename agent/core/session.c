@@ -121,6 +121,15 @@ void mu_sessions_touch(struct mu_sessions *s, struct mu_session *session,
 	             clock_ms(s, now_ms) + session->timeout_ms);
 }
 
+uint64_t mu_session_left_ms(const struct mu_sessions *s,
+                            const struct mu_session *session, uint64_t now_ms)
+{
+	const struct cell *c = (const struct cell *)session;
+	const uint64_t clock = clock_ms(s, now_ms);
+
+	return c->deadline > clock ? c->deadline - clock : 0;
+}
+
 void mu_sessions_stalled(struct mu_sessions *s, uint64_t ms)
 {
 	s->stalled_ms += ms;

@@ -60,6 +60,10 @@ void mu_sessions_unexpire(struct mu_sessions *s, struct mu_session *session,
 bool mu_session_password_is(const struct mu_session *session,
                             const uint8_t *password, size_t len);
 
+/* How long until it expires if it is not heard of; 0: now. */
+uint64_t mu_session_left_ms(const struct mu_sessions *s,
+                            const struct mu_session *session, uint64_t now_ms);
+
 /* Visit all, in no promised order. `each` must not add or remove. */
 void mu_sessions_each(const struct mu_sessions *s,
                       void (*each)(void *arg, struct mu_session *), void *arg);

@@ -95,6 +95,7 @@ int mu_store_new(const struct mu_store_config *config, struct mu_when when,
 		return mu_err(err, MU_ENOMEM, "no memory for the tree");
 	s->config = *config;
 	s->mono_ms = s->last_tick_ms = when.mono_ms;
+	s->sweep.began_ms = s->sweep.last_ms = when.mono_ms;
 	s->wall_ms = when.wall_ms;
 	s->zxid = s->zxid_taken = (int64_t)((uint64_t)config->epoch << 32);
 	if (make_parts(s)) {
@@ -116,6 +117,7 @@ void mu_store_free(struct mu_store *s)
 	mu_fx_fini(&s->fx);
 	mu_buf_fini(&s->scratch);
 	mu_outcome_fini(&s->outcome);
+	mu_buf_fini(&s->readers);
 	mu_watches_free(s->watches);
 	mu_sessions_free(s->sessions);
 	mu_tree_free(s->tree);
@@ -278,6 +280,7 @@ void mu_store_tick(struct mu_store *s, struct mu_when when)
 	start_at(s, when);
 	s->last_tick_ms = s->mono_ms;
 	mu_sessions_sweep(s);
+	mu_mortals_sweep(s);
 	now_ms = unstalled_ms(s);
 	while ((p = s->fresh.first) &&
 	       now_ms - p->opened_ms >= s->config.handshake_timeout_ms)

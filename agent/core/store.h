@@ -21,12 +21,13 @@
  *
  * Better than ZooKeeper, on purpose: passwords of sessions are random (rule
  * 11); a password is checked before the old link is dropped (rule 12); catch-up
- * events go through the same door as live ones (rule 36).
+ * events are told only to who may read the node, as live ones are (rule 36).
  */
 #ifndef MU_CORE_STORE_H
 #define MU_CORE_STORE_H
 
-#include "path.h"
+#include "acl.h"
+#include "quota.h"
 
 struct mu_store;
 
@@ -35,6 +36,8 @@ struct mu_when {
 	uint64_t mono_ms; /* CLOCK_MONOTONIC: deadlines */
 	int64_t wall_ms;  /* since 1970: goes into commands, never decreases */
 };
+
+#define MU_SUPER_DIGEST_MAX 256u /* bytes, with the final NUL */
 
 /* All limits have a config key of the same name (conf/broker.conf). */
 struct mu_store_config {
@@ -50,6 +53,14 @@ struct mu_store_config {
 	                             it, or those of all links four times it */
 	uint32_t outstanding_max; /* requests of one link without a reply */
 	uint32_t sessions_max, links_max, watches_max;
+	/* How often containers and nodes with a time to live are looked at
+	 * (rule 70); 0: never. */
+	uint32_t container_check_interval_ms;
+	bool ttl_nodes;     /* may there be nodes with a time to live? */
+	bool enforce_quota; /* are hard limits of quotas (rule 79)? */
+	/* The digest ("user:hash") of who may do everything; "": nobody. */
+	char super_digest[MU_SUPER_DIGEST_MAX];
+	mu_sha1_fn *sha1; /* NULL: no digests, they are refused */
 };
 
 /* Why a link ends. X(name, word for logs and counters) */
@@ -67,7 +78,8 @@ struct mu_store_config {
 	X(MU_CLOSE_MEMORY, "out of memory") \
 	X(MU_CLOSE_FLOODED, "far too many requests without a reply") \
 	X(MU_CLOSE_JOURNAL, "the journal could not take the new session") \
-	X(MU_CLOSE_ENTROPY, "no random bytes for a new session")
+	X(MU_CLOSE_ENTROPY, "no random bytes for a new session") \
+	X(MU_CLOSE_AUTH, "authentication failed")
 
 enum mu_close_reason {
 #define MU_CLOSE_ENUM(name, word) name,
@@ -134,7 +146,8 @@ void mu_store_receive(struct mu_store *s, uint32_t link, const void *record,
 void mu_store_oversize(struct mu_store *s, uint32_t link, const void *head,
                        size_t len, struct mu_when when);
 
-/* Time passed: expire sessions, end silent links. If the call comes later than
+/* Time passed: expire sessions, end silent links, log the removal of containers
+ * and nodes with a time to live that are due. If the call comes later than
  * tick_ms promised by more than a tick, deadlines move by that. */
 void mu_store_tick(struct mu_store *s, struct mu_when when);
 
@@ -166,8 +179,35 @@ struct mu_store_stats {
 	uint64_t requests, replies, events, throttled, oversize, expired;
 	uint64_t stalled_ms; /* by how much deadlines have been moved */
 	uint64_t closed[MU_CLOSE_COUNT];
+	/* Writes past a limit of a quota that were let through, and that were
+	 * refused; and for which path the last was. */
+	uint64_t quota_soft, quota_hard;
+	char quota_path[MU_QUOTA_PATH_MAX];
 };
 void mu_store_stats(const struct mu_store *s, struct mu_store_stats *out);
+
+/* Would a request of `len` bytes on this link be taken now? False: it would be
+ * refused as throttled, for those of the link that wait; a carrier that can make
+ * its peer wait offers it again when some were answered. True for a link that is
+ * unknown or has ended. */
+bool mu_store_link_takes(const struct mu_store *s, uint32_t link, size_t len);
+
+/* What is known of a link, and of its session if that is up. */
+struct mu_store_link {
+	int64_t session;     /* 0: none */
+	uint32_t timeout_ms; /* of the session */
+	uint32_t waiting;    /* requests without a reply */
+	const char *origin;  /* borrowed */
+};
+/* False: there is no such link. */
+bool mu_store_link_look(const struct mu_store *s, uint32_t link,
+                        struct mu_store_link *out);
+
+/* Read only: who is attached, and who watches what. Borrowed. */
+struct mu_sessions;
+struct mu_watches;
+const struct mu_sessions *mu_store_sessions(const struct mu_store *s);
+const struct mu_watches *mu_store_watches(const struct mu_store *s);
 
 /* For tests and for snapshots: the tree behind the door, read only. */
 struct mu_tree;

@@ -4,13 +4,36 @@
 #include "bug.h"
 #include "mem.h"
 
+#include <string.h>
+
+/* Rule 36: only those of them are told who may read the node. */
+static int keep_readers(struct mu_store *s, uint32_t acl_id,
+                        const uint32_t **links, size_t *count)
+{
+	struct mu_vec acl = mu_tree_acl_at(s->tree, acl_id);
+
+	mu_buf_reset(&s->readers);
+	for (size_t i = 0; i < *count; i++) {
+		const struct mu_peer *p = mu_peer_find(s, (*links)[i]);
+
+		if (mu_peer_may(p, &acl, MU_PERM_READ))
+			mu_buf_put(&s->readers, &(*links)[i], sizeof **links);
+	}
+	*links = (const uint32_t *)(const void *)s->readers.data;
+	*count = s->readers.len / sizeof **links;
+	return mu_buf_failed(&s->readers) ? MU_ENOMEM : 0;
+}
+
 /* One notification for all who are told (rules 24, 25). */
-static int tell(struct mu_store *s, enum mu_node_event type, struct mu_str path)
+static int tell(struct mu_store *s, enum mu_node_event type, struct mu_str path,
+                uint32_t acl)
 {
 	const uint32_t *links;
 	size_t count = mu_watches_trigger(s->watches, path, type, &links);
 	size_t mark;
 
+	if (acl && keep_readers(s, acl, &links, &count))
+		return MU_ENOMEM;
 	if (count == 0)
 		return 0;
 	mark = mu_fx_begin(&s->fx);
@@ -27,12 +50,13 @@ static int tell_all(struct mu_store *s)
 		mu_in_of(s->outcome.events.data, s->outcome.events.len);
 	enum mu_node_event type;
 	struct mu_str path;
+	uint32_t acl;
 	int err = 0;
 
 	if (mu_watches_count(s->watches) == 0)
 		return 0;
-	while (!err && mu_outcome_event(&walk, &type, &path))
-		err = tell(s, type, path);
+	while (!err && mu_outcome_event(&walk, &type, &path, &acl))
+		err = tell(s, type, path, acl);
 	return err;
 }
 
@@ -86,6 +110,18 @@ static void count_expiry(struct mu_store *s, const struct mu_command *c)
 		s->stats.expired++;
 }
 
+static void count_quota(struct mu_store *s)
+{
+	const struct mu_outcome *out = &s->outcome;
+
+	if (!out->quota_soft && !out->quota_hard)
+		return;
+	s->stats.quota_soft += out->quota_soft;
+	s->stats.quota_hard += out->quota_hard;
+	memcpy(s->stats.quota_path, out->quota_path,
+	       sizeof s->stats.quota_path);
+}
+
 int mu_apply_next(struct mu_store *s)
 {
 	struct mu_pending *pending = mu_log_at(s, s->applied + 1);
@@ -103,6 +139,7 @@ int mu_apply_next(struct mu_store *s)
 	if (victim)
 		victim->session = NULL; /* it is gone */
 	count_expiry(s, &c);
+	count_quota(s);
 	mu_log_take(s);
 	while ((waiter = pending->wait_first)) {
 		mu_peer_unwait(waiter);
@@ -114,5 +151,7 @@ int mu_apply_next(struct mu_store *s)
 	trim(&s->outcome.body);
 	trim(&s->outcome.events);
 	trim(&s->outcome.path);
+	trim(&s->outcome.acl);
+	trim(&s->readers);
 	return 0;
 }

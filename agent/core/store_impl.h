@@ -8,7 +8,11 @@
  *   store_session.c  handshake, attach, expiry
  *   store_request.c  what kind of request it is, and whether it must wait
  *   store_read.c     requests answered from applied state
+ *   store_ask.c      those that few clients ask for
+ *   store_auth.c     who is at the other end of a link
+ *   store_sweep.c    containers and nodes with a time to live that are due
  *   store_apply.c    a command applied, its events told, its waiters answered
+ *   store_look.c     looking at it from outside
  *   store_verify.c   the store's promises to itself
  *
  * Waiting. A link has a queue of entries; each waits for the index of a logged
@@ -126,6 +130,8 @@ struct mu_peer {
 	struct mu_peer *prev, *next; /* in store.fresh or store.ended */
 	struct mu_pending *waits_for;
 	struct mu_peer *wait_prev, *wait_next;
+	struct mu_buf ids; /* identities besides its address: strings */
+	int32_t id_count;
 	char origin[MU_ORIGIN_MAX];
 };
 
@@ -142,6 +148,14 @@ struct mu_pending {
 	struct mu_peer *wait_first, *wait_last;
 	size_t len;
 	uint8_t bytes[];
+};
+
+/* The walk over containers and nodes with a time to live. */
+struct mu_sweep {
+	uint32_t slot;      /* to be looked at next; 0: not under way */
+	uint64_t began_ms;  /* the last */
+	uint64_t last_ms;   /* when credit was counted */
+	uint64_t credit_ms; /* time for which nothing was removed */
 };
 
 struct mu_store {
@@ -168,6 +182,8 @@ struct mu_store {
 	uint32_t creating; /* createSessions among them */
 	struct mu_buf scratch;
 	struct mu_outcome outcome;
+	struct mu_buf readers; /* scratch: links that may hear of an event */
+	struct mu_sweep sweep;
 
 	int64_t next_session; /* 0: none given yet */
 	uint8_t pool[256];    /* random bytes not yet used */
@@ -243,10 +259,25 @@ void mu_reply_in_turn(struct mu_store *s, struct mu_peer *p, int32_t xid,
 /* Queue an entry of a record that came too early. */
 void mu_request_raw(struct mu_store *s, struct mu_peer *p,
                     enum mu_entry_kind kind, const void *record, size_t len);
+/* Has the link so many requests waiting that one of `len` bytes is refused? */
+bool mu_request_is_full(const struct mu_store *s, const struct mu_peer *p,
+                        size_t len);
 /* May one more entry of `len` bytes wait? Else it was answered, or the link has
  * ended. */
 bool mu_request_admit(struct mu_store *s, struct mu_peer *p, int32_t xid,
                       size_t len);
+
+/* store_auth.c */
+/* Who is at the other end; borrowed from the peer. */
+struct mu_who mu_peer_who(const struct mu_peer *p);
+bool mu_peer_may(const struct mu_peer *p, const struct mu_vec *acl,
+                 int32_t perms);
+/* An auth packet; answered at once. */
+void mu_auth(struct mu_store *s, struct mu_peer *p,
+             const struct mu_request_header *h, struct mu_in *in);
+
+/* store_sweep.c */
+void mu_mortals_sweep(struct mu_store *s);
 
 /* store_read.c */
 bool mu_is_read(int32_t op);

@@ -47,7 +47,12 @@ void mu_log_begin(struct mu_store *s, const struct mu_peer *from, int32_t type,
 		.time_ms = s->wall_ms,
 		.origin = mu_str_of(from ? from->origin : ""),
 		.xid = xid,
+		.rules = (s->config.enforce_quota ? MU_RULE_QUOTAS : 0) |
+		         (s->config.ttl_nodes ? MU_RULE_TTL : 0),
 	};
+
+	if (from)
+		c.identities = mu_peer_who(from).identities;
 
 	mu_buf_reset(&s->scratch);
 	if (s->scratch.room > MU_STORE_KEEP)

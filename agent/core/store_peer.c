@@ -52,14 +52,21 @@ static void drop_queue(struct mu_peer *p)
 		mu_free(e);
 }
 
-static void drop_queue_of(void *arg, uint32_t id)
+static void drop(struct mu_peer *p)
 {
-	drop_queue(peer_at(arg, id));
+	drop_queue(p);
+	mu_buf_fini(&p->ids);
+	p->id_count = 0;
+}
+
+static void drop_of(void *arg, uint32_t id)
+{
+	drop(peer_at(arg, id));
 }
 
 void mu_peers_fini(struct mu_store *s)
 {
-	mu_table_each(&s->by_number, drop_queue_of, s);
+	mu_table_each(&s->by_number, drop_of, s);
 	mu_table_fini(&s->by_number);
 	mu_slab_fini(&s->peers);
 }
@@ -125,7 +132,7 @@ void mu_peer_end(struct mu_store *s, struct mu_peer *p,
 	if (p->state == MU_PEER_NEW)
 		mu_peer_list_take(&s->fresh, p);
 	mu_peer_unwait(p);
-	drop_queue(p);
+	drop(p);
 	mu_watches_drop_link(s->watches, p->number);
 	if (p->session)
 		p->session->link = 0;

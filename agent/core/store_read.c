@@ -1,19 +1,20 @@
 /* Requests answered from applied state. Rules 26, 29, 37, 68, 72, 98. */
-#include "store_impl.h"
+#include "store_read.h"
 
-struct reading {
-	struct mu_store *s;
-	struct mu_peer *p;
-	const struct mu_request_header *h;
-	struct mu_in in;
-	struct mu_str path;
-	unsigned kinds;     /* of the watch to leave, once the answer is good */
-	size_t answer_from; /* in the buffer of effects */
-};
-
-static bool too_big(const struct reading *r, const struct mu_buf *out)
+bool mu_read_too_big(const struct reading *r, const struct mu_buf *out)
 {
 	return out->len - r->answer_from > r->s->config.reply_max;
+}
+
+bool mu_read_may(const struct reading *r, mu_node_id id, int32_t perms)
+{
+	const struct mu_tree *t = r->s->tree;
+	struct mu_vec acl;
+
+	if (mu_tree_is_open(t, id))
+		return true;
+	acl = mu_tree_acl(t, id);
+	return mu_peer_may(r->p, &acl, perms);
 }
 
 static int add_watch(struct reading *r, struct mu_str path, unsigned kinds)
@@ -40,13 +41,15 @@ static int find_node(struct reading *r, unsigned kinds, mu_node_id *id)
 		return MU_EINVAL;
 	r->path = q.path;
 	*id = mu_tree_find(r->s->tree, q.path);
+	if (*id && !mu_read_may(r, *id, MU_PERM_READ))
+		return MU_ENOAUTH;
 	if (q.watch && (*id || r->h->op == MU_OP_EXISTS)) /* rule 29 */
 		r->kinds = kinds;
 	return *id ? 0 : MU_ENONODE;
 }
 
-static void put_stat_of(const struct reading *r, mu_node_id id,
-                        struct mu_buf *out)
+void mu_read_put_stat(const struct reading *r, mu_node_id id,
+                      struct mu_buf *out)
 {
 	struct mu_stat stat;
 
@@ -60,11 +63,11 @@ static int read_exists(struct reading *r, struct mu_buf *out)
 	int err = find_node(r, MU_WATCH_DATA, &id);
 
 	if (!err)
-		put_stat_of(r, id, out);
+		mu_read_put_stat(r, id, out);
 	return err;
 }
 
-static int read_data(struct reading *r, struct mu_buf *out)
+int mu_read_data(struct reading *r, struct mu_buf *out)
 {
 	const uint8_t *data;
 	mu_node_id id;
@@ -75,11 +78,11 @@ static int read_data(struct reading *r, struct mu_buf *out)
 		return err;
 	data = mu_tree_data(r->s->tree, id, &len);
 	mu_put_data(out, data, len);
-	put_stat_of(r, id, out);
+	mu_read_put_stat(r, id, out);
 	return 0;
 }
 
-static int read_children(struct reading *r, struct mu_buf *out)
+int mu_read_children(struct reading *r, struct mu_buf *out)
 {
 	const struct mu_tree *t = r->s->tree;
 	mu_node_id id;
@@ -90,11 +93,11 @@ static int read_children(struct reading *r, struct mu_buf *out)
 	mu_put_int(out, (int32_t)mu_tree_children(t, id));
 	for (mu_node_id c = mu_tree_first(t, id); c; c = mu_tree_next(t, c)) {
 		mu_put_str(out, mu_tree_name(t, c));
-		if (too_big(r, out))
+		if (mu_read_too_big(r, out))
 			return MU_ETOOBIG;
 	}
 	if (r->h->op == MU_OP_GET_CHILDREN2)
-		put_stat_of(r, id, out);
+		mu_read_put_stat(r, id, out);
 	return 0;
 }
 
@@ -160,11 +163,16 @@ static int missed_by_persistent(const struct mu_tree *t, mu_node_id id,
 	return 0;
 }
 
-static int tell_missed(struct reading *r, int event, struct mu_str path)
+/* Rule 36, and better: also what was missed is told only to who may read it. */
+static int tell_missed(struct reading *r, int event, struct mu_str path,
+                       mu_node_id id)
 {
 	struct mu_fx *fx = &r->s->fx;
-	size_t mark = mu_fx_begin(fx);
+	size_t mark;
 
+	if (id && !mu_read_may(r, id, MU_PERM_READ))
+		return 0;
+	mark = mu_fx_begin(fx);
 	mu_put_reply_header(&fx->bytes, MU_XID_NOTIFICATION, -1, 0);
 	mu_put_watcher_event(&fx->bytes, event, MU_STATE_CONNECTED, path);
 	r->s->stats.events++;
@@ -190,10 +198,11 @@ static int resume(struct reading *r, const struct mu_vec *v, int64_t rel,
 
 	for (int32_t i = 0; i < v->count && !err; i++) {
 		struct mu_str path = mu_get_str(&in);
-		int event = missed(t, mu_tree_find(t, path), rel);
+		mu_node_id id = mu_tree_find(t, path);
+		int event = missed(t, id, rel);
 
 		if (event)
-			err = tell_missed(r, event, path);
+			err = tell_missed(r, event, path, id);
 		else
 			err = add_watch(r, path, kind);
 	}
@@ -236,11 +245,18 @@ static const struct read_row {
 	int (*body)(struct reading *r, struct mu_buf *out);
 } rows[] = {
 	{ MU_OP_EXISTS, NULL, read_exists },
-	{ MU_OP_GET_DATA, NULL, read_data },
-	{ MU_OP_GET_CHILDREN, NULL, read_children },
-	{ MU_OP_GET_CHILDREN2, NULL, read_children },
+	{ MU_OP_GET_DATA, NULL, mu_read_data },
+	{ MU_OP_GET_CHILDREN, NULL, mu_read_children },
+	{ MU_OP_GET_CHILDREN2, NULL, mu_read_children },
 	{ MU_OP_SYNC, NULL, read_sync },
 	{ MU_OP_ADD_WATCH, NULL, read_add_watch },
+	{ MU_OP_GET_ACL, NULL, mu_read_acl },
+	{ MU_OP_MULTI_READ, NULL, mu_read_multi },
+	{ MU_OP_GET_EPHEMERALS, NULL, mu_read_ephemerals },
+	{ MU_OP_GET_ALL_CHILDREN_NUMBER, NULL, mu_read_all_children },
+	{ MU_OP_WHO_AM_I, NULL, mu_read_who_am_i },
+	{ MU_OP_CHECK_WATCHES, NULL, mu_read_check_watches },
+	{ MU_OP_REMOVE_WATCHES, NULL, mu_read_remove_watches },
 	{ MU_OP_SET_WATCHES, set_watches, NULL },
 	{ MU_OP_SET_WATCHES2, set_watches, NULL },
 };
@@ -266,7 +282,7 @@ static int answer(struct reading *r, const struct read_row *row,
 	int err = row->body ? row->body(r, out) : 0;
 	int watch_err;
 
-	if (!err && too_big(r, out))
+	if (!err && mu_read_too_big(r, out))
 		err = MU_ETOOBIG;
 	if (mu_buf_failed(out) || mu_fx_reserve(&r->s->fx))
 		return MU_ENOMEM;

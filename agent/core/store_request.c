@@ -10,31 +10,13 @@
 /* Waiting requests of one link hold at most so many packets' bytes. */
 #define WAITING_PACKETS 16u
 
-/* Known, and not there yet: answered as ZooKeeper answers what it has not
- * enabled, and the link is kept. */
-static bool is_unimplemented(int32_t op)
+/* Known, and refused: one broker has no members to configure (rule 100), only
+ * the broker itself deletes containers, and there is no SASL. The link is kept,
+ * as ZooKeeper keeps it where it has something not enabled. */
+static bool is_refused(int32_t op)
 {
-	static const int32_t ops[] = {
-		MU_OP_GET_ACL,
-		MU_OP_SET_ACL,
-		MU_OP_RECONFIG,
-		MU_OP_CHECK_WATCHES,
-		MU_OP_REMOVE_WATCHES,
-		MU_OP_CREATE_CONTAINER,
-		MU_OP_DELETE_CONTAINER,
-		MU_OP_CREATE_TTL,
-		MU_OP_MULTI_READ,
-		MU_OP_AUTH,
-		MU_OP_SASL,
-		MU_OP_GET_EPHEMERALS,
-		MU_OP_WHO_AM_I,
-		MU_OP_GET_ALL_CHILDREN_NUMBER,
-	};
-
-	for (size_t i = 0; i < sizeof ops / sizeof ops[0]; i++)
-		if (ops[i] == op)
-			return true;
-	return false;
+	return op == MU_OP_RECONFIG || op == MU_OP_DELETE_CONTAINER ||
+	       op == MU_OP_SASL;
 }
 
 /* ---- replies ---- */
@@ -83,8 +65,8 @@ static bool is_flood(const struct mu_store *s, const struct mu_peer *p)
 	return p->entries / FLOOD_FACTOR >= s->config.outstanding_max;
 }
 
-static bool is_full(const struct mu_store *s, const struct mu_peer *p,
-                    size_t len)
+bool mu_request_is_full(const struct mu_store *s, const struct mu_peer *p,
+                        size_t len)
 {
 	uint64_t bytes_max = (uint64_t)s->config.packet_max * WAITING_PACKETS;
 
@@ -95,7 +77,7 @@ static bool is_full(const struct mu_store *s, const struct mu_peer *p,
 bool mu_request_admit(struct mu_store *s, struct mu_peer *p, int32_t xid,
                       size_t len)
 {
-	if (!is_full(s, p, len))
+	if (!mu_request_is_full(s, p, len))
 		return true;
 	s->stats.throttled++;
 	mu_reply_in_turn(s, p, xid, MU_ETHROTTLED, false);
@@ -107,7 +89,7 @@ void mu_request_raw(struct mu_store *s, struct mu_peer *p,
 {
 	struct mu_entry *e;
 
-	if (is_full(s, p, len)) {
+	if (mu_request_is_full(s, p, len)) {
 		mu_peer_end(s, p, MU_CLOSE_FLOODED);
 		return;
 	}
@@ -190,6 +172,8 @@ static void dispatch(struct mu_store *s, struct mu_peer *p,
 {
 	if (h->op == MU_OP_PING) /* rule 16: outside the order */
 		mu_reply(s, p, MU_XID_PING, s->zxid, 0, NULL);
+	else if (h->op == MU_OP_AUTH) /* so is this */
+		mu_auth(s, p, h, in);
 	else if (mu_is_read(h->op))
 		read_request(s, p, h, in);
 	else if (mu_command_is_write(h->op))
@@ -198,7 +182,7 @@ static void dispatch(struct mu_store *s, struct mu_peer *p,
 		close_request(s, p, h);
 	else
 		mu_reply_in_turn(s, p, h->xid, MU_EUNIMPLEMENTED,
-		                 !is_unimplemented(h->op));
+		                 !is_refused(h->op));
 }
 
 /* What every request must pass; false if it went no further. */

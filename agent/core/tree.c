@@ -43,11 +43,20 @@ static const struct {
 	{ "/zookeeper", "config" },
 };
 
+/* clang-format off */
+static const uint8_t read_acl[] = {
+	0, 0, 0, 1,                               /* perms */
+	0, 0, 0, 5, 'w', 'o', 'r', 'l', 'd',      /* scheme */
+	0, 0, 0, 6, 'a', 'n', 'y', 'o', 'n', 'e', /* id */
+};
+/* clang-format on */
+
 /* Special nodes have empty data, and are not counted as creates. */
 static int special_add(struct mu_tree *t)
 {
 	static const struct mu_stamp never = { 0, 0 };
-	mu_node_id parent, id;
+	const struct mu_vec acl = { 1, read_acl, sizeof read_acl };
+	mu_node_id parent, id = MU_NODE_NONE;
 
 	for (size_t i = 0; i < sizeof special / sizeof special[0]; i++) {
 		parent = mu_tree_find(t, mu_str_of(special[i].parent));
@@ -57,7 +66,9 @@ static int special_add(struct mu_tree *t)
 			return MU_ENOMEM;
 		mu_tree_attach(t, id);
 	}
-	return 0;
+	/* As ZooKeeper makes it: to be read only, its ACL's version at -1. */
+	return mu_tree_trait_ref(t, 0, &acl, UINT32_MAX,
+	                         &mu_tree_node(t, id)->trait);
 }
 
 static int root_add(struct mu_tree *t)
@@ -82,7 +93,7 @@ struct mu_tree *mu_tree_new(const uint8_t key[16])
 	memcpy(t->key, key, sizeof t->key);
 	mu_slab_init(&t->nodes, sizeof(struct mu_node));
 	if (mu_table_init(&t->by_name, &by_name, t) || mu_tree_owners_init(t) ||
-	    root_add(t) || special_add(t)) {
+	    mu_tree_traits_init(t) || root_add(t) || special_add(t)) {
 		mu_tree_free(t);
 		return NULL;
 	}
@@ -106,6 +117,7 @@ void mu_tree_free(struct mu_tree *t)
 	mu_free(t->undo);
 	mu_table_fini(&t->by_name);
 	mu_slab_fini(&t->nodes);
+	mu_tree_traits_fini(t);
 	mu_tree_owners_fini(t);
 	mu_free(t);
 }
@@ -203,8 +215,8 @@ void mu_tree_stat(const struct mu_tree *t, mu_node_id id, struct mu_stat *stat)
 		.mtime = mu_time_join(n->mtime_high, n->mtime_low),
 		.version = (int32_t)n->version,
 		.cversion = (int32_t)(creates * 2 - children),
-		.ephemeral_owner =
-			ephemeral ? mu_tree_owner_value(t, n->owner) : 0,
+		.aversion = mu_tree_aversion(t, id),
+		.ephemeral_owner = ephemeral ? mu_tree_owner(t, id) : 0,
 		.data_len = n->data_len < 0 ? 0 : n->data_len,
 		.num_children = (int32_t)children,
 	};
@@ -212,7 +224,57 @@ void mu_tree_stat(const struct mu_tree *t, mu_node_id id, struct mu_stat *stat)
 
 int64_t mu_tree_owner(const struct mu_tree *t, mu_node_id id)
 {
-	return mu_tree_owner_value(t, mu_tree_node(t, id)->owner);
+	return mu_tree_owner_value(t, mu_node_owner(t, mu_tree_node(t, id)));
+}
+
+uint32_t mu_tree_acl_id(const struct mu_tree *t, mu_node_id id)
+{
+	uint32_t trait = mu_tree_node(t, id)->trait;
+
+	return trait ? mu_tree_trait(t, trait)->acl : MU_ACL_OPEN;
+}
+
+struct mu_vec mu_tree_acl_at(const struct mu_tree *t, uint32_t acl)
+{
+	return mu_acls_get(&t->acls, acl);
+}
+
+struct mu_vec mu_tree_acl(const struct mu_tree *t, mu_node_id id)
+{
+	return mu_tree_acl_at(t, mu_tree_acl_id(t, id));
+}
+
+bool mu_tree_is_open(const struct mu_tree *t, mu_node_id id)
+{
+	return mu_tree_acl_id(t, id) == MU_ACL_OPEN;
+}
+
+int32_t mu_tree_aversion(const struct mu_tree *t, mu_node_id id)
+{
+	uint32_t trait = mu_tree_node(t, id)->trait;
+
+	return trait ? (int32_t)mu_tree_trait(t, trait)->aversion : 0;
+}
+
+int64_t mu_tree_mtime(const struct mu_tree *t, mu_node_id id)
+{
+	const struct mu_node *n = mu_tree_node(t, id);
+
+	return mu_time_join(n->mtime_high, n->mtime_low);
+}
+
+int64_t mu_tree_czxid(const struct mu_tree *t, mu_node_id id)
+{
+	return mu_tree_node(t, id)->czxid;
+}
+
+mu_node_id mu_tree_walk(const struct mu_tree *t, mu_node_id id, mu_node_id top)
+{
+	if (mu_tree_first(t, id))
+		return mu_tree_first(t, id);
+	while (id != top && !mu_tree_next(t, id))
+		id = mu_tree_parent(t, id);
+	return id == top ? MU_NODE_NONE : mu_tree_next(t, id);
 }
 
 int32_t mu_tree_version(const struct mu_tree *t, mu_node_id id)

@@ -23,7 +23,7 @@
 #ifndef MU_CORE_TREE_H
 #define MU_CORE_TREE_H
 
-#include "path.h"
+#include "proto.h"
 
 struct mu_tree;
 
@@ -32,6 +32,14 @@ struct mu_tree;
 typedef uint32_t mu_node_id;
 #define MU_NODE_NONE 0u
 #define MU_NODE_ROOT 1u
+#define MU_NODE_QUOTA 3u /* /zookeeper/quota, which stays too */
+
+/* Rule 69: what an owner is that is no session. A container's, and the high
+ * byte of one with a time to live, whose low 40 bits are the ms. */
+#define MU_OWNER_CONTAINER INT64_MIN
+#define MU_OWNER_TTL (-(INT64_C(1) << 56))
+#define MU_TTL_MAX_MS ((INT64_C(1) << 40) - 1) /* rule 99 */
+bool mu_owner_is_mortal(int64_t owner);        /* one of these two */
 
 /* How a transaction stamps what it changes. */
 struct mu_stamp {
@@ -78,7 +86,30 @@ int32_t mu_tree_version(const struct mu_tree *t, mu_node_id id);
 int32_t mu_tree_creates(const struct mu_tree *t, mu_node_id id); /* rule 57 */
 int64_t mu_tree_mzxid(const struct mu_tree *t, mu_node_id id);
 int64_t mu_tree_pzxid(const struct mu_tree *t, mu_node_id id);
+int64_t mu_tree_czxid(const struct mu_tree *t, mu_node_id id);
+int64_t mu_tree_mtime(const struct mu_tree *t, mu_node_id id); /* ms */
 uint32_t mu_tree_children(const struct mu_tree *t, mu_node_id id);
+
+/* The ACL, borrowed until it is changed, and its version (rule 78). open: it is
+ * OPEN_ACL_UNSAFE, which needs no check. */
+struct mu_vec mu_tree_acl(const struct mu_tree *t, mu_node_id id);
+bool mu_tree_is_open(const struct mu_tree *t, mu_node_id id);
+int32_t mu_tree_aversion(const struct mu_tree *t, mu_node_id id);
+
+/* The ACL by a number, which is good until the next transaction begins, also if
+ * its last node has gone; 0: open. */
+uint32_t mu_tree_acl_id(const struct mu_tree *t, mu_node_id id);
+struct mu_vec mu_tree_acl_at(const struct mu_tree *t, uint32_t acl);
+
+/* The node after `id` in a walk through all below `top`, parents first; none at
+ * the end. Begin with `top` itself. */
+mu_node_id mu_tree_walk(const struct mu_tree *t, mu_node_id id, mu_node_id top);
+
+/* Containers and nodes with a time to live stand in slots from 1 on: how many
+ * slots there are, and the node in one (MU_NODE_NONE: it is empty). Good
+ * outside a transaction. */
+uint32_t mu_tree_mortal_slots(const struct mu_tree *t);
+mu_node_id mu_tree_mortal_at(const struct mu_tree *t, uint32_t slot);
 
 uint32_t mu_tree_count(const struct mu_tree *t); /* rule 73: 5 when empty */
 uint64_t mu_tree_bytes(const struct mu_tree *t); /* names and data, bytes */
@@ -117,6 +148,16 @@ int mu_tree_delete(struct mu_tree *t, mu_node_id id,
  * MU_ENOMEM. */
 int mu_tree_set(struct mu_tree *t, mu_node_id id, const void *data, int32_t len,
                 const struct mu_stamp *stamp);
+
+/* The same for a text that the broker itself keeps (rule 79): version, mzxid and
+ * mtime stay. Error: MU_ENOMEM. */
+int mu_tree_put_text(struct mu_tree *t, mu_node_id id, const void *data,
+                     int32_t len);
+
+/* Give a node an ACL (copied; of one entry or more) and its version. Nothing
+ * else of the node changes. Error: MU_ENOMEM. */
+int mu_tree_put_acl(struct mu_tree *t, mu_node_id id, const struct mu_vec *acl,
+                    int32_t aversion);
 
 /* For tests: check every promise the structure makes to itself; MU_BUG_ON on
  * the first that does not hold. O(nodes). */

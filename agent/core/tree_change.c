@@ -63,6 +63,7 @@ mu_node_id mu_tree_node_new(struct mu_tree *t, mu_node_id parent,
                             int64_t owner, const struct mu_stamp *stamp)
 {
 	mu_node_id id = mu_slab_new(&t->nodes);
+	const struct mu_vec open = mu_acl_open();
 	struct mu_node *n;
 
 	if (!id)
@@ -72,8 +73,10 @@ mu_node_id mu_tree_node_new(struct mu_tree *t, mu_node_id parent,
 		goto undo_cell;
 	n->name_len = name.len;
 	n->data_len = len < 0 ? -1 : len;
-	if (owner && mu_tree_owner_ref(t, owner, &n->owner))
+	if (owner && mu_tree_trait_ref(t, owner, &open, 0, &n->trait))
 		goto undo_payload;
+	if (mu_tree_mortal_add(t, id))
+		goto undo_trait;
 	n->parent = parent;
 	n->czxid = n->mzxid = n->pzxid = stamp->zxid;
 	n->ctime_high = mu_time_high(stamp->time_ms);
@@ -81,6 +84,8 @@ mu_node_id mu_tree_node_new(struct mu_tree *t, mu_node_id parent,
 	node_set_mtime(n, stamp->time_ms);
 	return id;
 
+undo_trait:
+	mu_tree_trait_unref(t, n->trait);
 undo_payload:
 	mu_tree_payload_free(n);
 undo_cell:
@@ -93,7 +98,8 @@ static void node_free(struct mu_tree *t, mu_node_id id)
 	struct mu_node *n = mu_tree_node(t, id);
 
 	mu_tree_payload_free(n);
-	mu_tree_owner_unref(t, n->owner);
+	mu_tree_mortal_drop(t, id);
+	mu_tree_trait_unref(t, n->trait);
 	mu_slab_free(&t->nodes, id);
 }
 
@@ -163,6 +169,7 @@ static void detach(struct mu_tree *t, mu_node_id id)
 void mu_tree_begin(struct mu_tree *t)
 {
 	MU_BUG_ON(t->open);
+	mu_acls_sweep(&t->acls);
 	t->open = true;
 }
 
@@ -203,6 +210,8 @@ static void forget(struct mu_tree *t, const struct mu_undo *u)
 {
 	if (u->kind == MU_UNDO_DELETE)
 		node_free(t, u->id);
+	else if (u->kind == MU_UNDO_TRAIT)
+		mu_tree_trait_unref(t, u->trait);
 	else if (u->kind == MU_UNDO_SET)
 		payload_free(u->payload,
 		             mu_payload_len(mu_tree_node(t, u->id)->name_len,
@@ -255,6 +264,14 @@ static void undo_set(struct mu_tree *t, const struct mu_undo *u)
 	n->version = u->version;
 }
 
+static void undo_trait(struct mu_tree *t, const struct mu_undo *u)
+{
+	struct mu_node *n = mu_tree_node(t, u->id);
+
+	mu_tree_trait_unref(t, n->trait);
+	n->trait = u->trait;
+}
+
 void mu_tree_rollback(struct mu_tree *t)
 {
 	static void (*const by_kind[])(struct mu_tree *,
@@ -262,6 +279,7 @@ void mu_tree_rollback(struct mu_tree *t)
 		[MU_UNDO_CREATE] = undo_create,
 		[MU_UNDO_DELETE] = undo_delete,
 		[MU_UNDO_SET] = undo_set,
+		[MU_UNDO_TRAIT] = undo_trait,
 	};
 
 	MU_BUG_ON(!t->open);
@@ -317,8 +335,8 @@ int mu_tree_delete(struct mu_tree *t, mu_node_id id,
 	return 0;
 }
 
-int mu_tree_set(struct mu_tree *t, mu_node_id id, const void *data, int32_t len,
-                const struct mu_stamp *stamp)
+int mu_tree_put_text(struct mu_tree *t, mu_node_id id, const void *data,
+                     int32_t len)
 {
 	struct mu_node *n = mu_tree_node(t, id);
 	union mu_payload payload;
@@ -334,8 +352,34 @@ int mu_tree_set(struct mu_tree *t, mu_node_id id, const void *data, int32_t len,
 	                              .data_len = n->data_len,
 	                              .version = n->version });
 	payload_swap(t, n, payload, len < 0 ? -1 : len);
+	return 0;
+}
+
+int mu_tree_set(struct mu_tree *t, mu_node_id id, const void *data, int32_t len,
+                const struct mu_stamp *stamp)
+{
+	struct mu_node *n = mu_tree_node(t, id);
+
+	if (mu_tree_put_text(t, id, data, len))
+		return MU_ENOMEM;
 	n->version = mu_version_next(n->version);
 	n->mzxid = stamp->zxid;
 	node_set_mtime(n, stamp->time_ms);
+	return 0;
+}
+
+int mu_tree_put_acl(struct mu_tree *t, mu_node_id id, const struct mu_vec *acl,
+                    int32_t aversion)
+{
+	struct mu_node *n = mu_tree_node(t, id);
+	uint32_t trait;
+
+	if (undo_reserve(t) || mu_tree_trait_ref(t, mu_tree_owner(t, id), acl,
+	                                         (uint32_t)aversion, &trait))
+		return MU_ENOMEM;
+	undo_add(t, (struct mu_undo){ .kind = MU_UNDO_TRAIT,
+	                              .id = id,
+	                              .trait = n->trait });
+	n->trait = trait;
 	return 0;
 }

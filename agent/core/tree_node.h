@@ -10,6 +10,7 @@
 #ifndef MU_CORE_TREE_NODE_H
 #define MU_CORE_TREE_NODE_H
 
+#include "acl_table.h"
 #include "hash.h"
 #include "slab.h"
 #include "tree.h"
@@ -39,7 +40,7 @@ struct mu_node {
 			mu_node_id own_next, own_prev;
 		};
 	};
-	uint32_t owner; /* of struct mu_owner; 0: persistent */
+	uint32_t trait; /* of struct mu_trait; 0: nothing special */
 	uint32_t version;
 	uint32_t name_len; /* bytes */
 	int32_t data_len;  /* bytes; -1: null */
@@ -97,12 +98,34 @@ static inline uint32_t mu_time_low(int64_t ms)
 struct mu_owner {
 	int64_t value;
 	uint32_t hash_next;
-	uint32_t refs;    /* nodes with this owner, detached ones included */
-	uint32_t count;   /* of these, attached ephemerals */
+	uint32_t refs;    /* traits with this owner */
+	uint32_t count;   /* attached ephemerals of it */
 	mu_node_id first; /* of these */
 };
 
-enum mu_undo_kind { MU_UNDO_CREATE, MU_UNDO_DELETE, MU_UNDO_SET };
+/* What most nodes have not: an owner, an ACL that is not open, an ACL that was
+ * changed. Once for all nodes that have the same, so that it costs a node's
+ * cell no more than a number, and a plain node nothing. */
+struct mu_trait {
+	uint32_t hash_next;
+	uint32_t refs;  /* nodes, detached ones included, and undo entries */
+	uint32_t owner; /* of struct mu_owner; 0: persistent */
+	uint32_t acl;   /* in tree.acls */
+	uint32_t aversion;
+};
+
+/* A container, or a node with a time to live. */
+struct mu_mortal {
+	uint32_t hash_next;
+	mu_node_id node; /* 0: the cell is free */
+};
+
+enum mu_undo_kind {
+	MU_UNDO_CREATE,
+	MU_UNDO_DELETE,
+	MU_UNDO_SET,
+	MU_UNDO_TRAIT
+};
 
 /* What a change has replaced. */
 struct mu_undo {
@@ -113,12 +136,14 @@ struct mu_undo {
 	union mu_payload payload; /* SET: owned */
 	int32_t data_len;
 	uint32_t version;
+	uint32_t trait; /* TRAIT: counted */
 };
 
 struct mu_tree {
 	uint8_t key[MU_HASH_KEY];
-	struct mu_slab nodes, owners;
-	struct mu_table by_name, by_owner;
+	struct mu_slab nodes, owners, traits, mortals;
+	struct mu_table by_name, by_owner, by_trait, by_mortal;
+	struct mu_acls acls;
 	uint32_t count; /* attached nodes */
 	uint32_t ephemerals;
 	uint64_t bytes;       /* names and data of attached nodes */
@@ -131,6 +156,19 @@ static inline struct mu_node *mu_tree_node(const struct mu_tree *t,
                                            mu_node_id id)
 {
 	return mu_slab_at(&t->nodes, id);
+}
+
+static inline struct mu_trait *mu_tree_trait(const struct mu_tree *t,
+                                             uint32_t trait)
+{
+	return mu_slab_at(&t->traits, trait);
+}
+
+/* The owner of a node, of struct mu_owner; 0: none. */
+static inline uint32_t mu_node_owner(const struct mu_tree *t,
+                                     const struct mu_node *n)
+{
+	return n->trait ? mu_tree_trait(t, n->trait)->owner : 0;
 }
 
 /* An ephemeral belongs to a session. The other owners of rule 69, containers
@@ -148,7 +186,7 @@ static inline uint32_t mu_version_next(uint32_t version)
 int mu_tree_owners_init(struct mu_tree *t);
 void mu_tree_owners_fini(struct mu_tree *t);
 
-/* Count one more node of the owner `value` (not 0), making its record if there
+/* Count one more trait of the owner `value` (not 0), making its record if there
  * is none. MU_ENOMEM. */
 int mu_tree_owner_ref(struct mu_tree *t, int64_t value, uint32_t *owner);
 /* And one less; the last takes the record along. 0 is allowed. */
@@ -161,5 +199,23 @@ int64_t mu_tree_owner_value(const struct mu_tree *t, uint32_t owner);
 void mu_tree_own(struct mu_tree *t, mu_node_id id);
 void mu_tree_own_back(struct mu_tree *t, mu_node_id id);
 void mu_tree_disown(struct mu_tree *t, mu_node_id id);
+
+/* ---- traits and mortals (tree_trait.c) ---- */
+
+int mu_tree_traits_init(struct mu_tree *t);
+void mu_tree_traits_fini(struct mu_tree *t);
+
+/* Count one more use of the trait of these three, making it if there is none.
+ * *trait is 0 where nothing is special. MU_ENOMEM: unchanged. */
+int mu_tree_trait_ref(struct mu_tree *t, int64_t owner,
+                      const struct mu_vec *acl, uint32_t aversion,
+                      uint32_t *trait);
+/* And one less; 0 is allowed. */
+void mu_tree_trait_unref(struct mu_tree *t, uint32_t trait);
+
+/* Enter a node with a mortal owner into the list of them (MU_ENOMEM), and take
+ * it out; other nodes are let alone. */
+int mu_tree_mortal_add(struct mu_tree *t, mu_node_id id);
+void mu_tree_mortal_drop(struct mu_tree *t, mu_node_id id);
 
 #endif /* MU_CORE_TREE_NODE_H */

@@ -3,15 +3,15 @@
 
 #include "bug.h"
 
-/* Rule 69: containers have this owner, and nodes with a time to live have it
- * in the high byte with all bits set. */
-#define OWNER_CONTAINER INT64_MIN
-#define OWNER_TTL 0xffu
+bool mu_owner_is_mortal(int64_t value)
+{
+	return value == MU_OWNER_CONTAINER ||
+	       (uint64_t)value >> 56 == (uint64_t)MU_OWNER_TTL >> 56;
+}
 
 static bool value_is_session(int64_t value)
 {
-	return value != 0 && value != OWNER_CONTAINER &&
-	       (uint64_t)value >> 56 != OWNER_TTL;
+	return value != 0 && !mu_owner_is_mortal(value);
 }
 
 static struct mu_owner *owner_at(const struct mu_tree *t, uint32_t owner)
@@ -95,7 +95,8 @@ int64_t mu_tree_owner_value(const struct mu_tree *t, uint32_t owner)
 
 bool mu_tree_is_ephemeral(const struct mu_tree *t, const struct mu_node *n)
 {
-	return value_is_session(mu_tree_owner_value(t, n->owner));
+	return n->trait &&
+	       value_is_session(mu_tree_owner_value(t, mu_node_owner(t, n)));
 }
 
 void mu_tree_own(struct mu_tree *t, mu_node_id id)
@@ -105,7 +106,7 @@ void mu_tree_own(struct mu_tree *t, mu_node_id id)
 	if (!mu_tree_is_ephemeral(t, n))
 		return;
 	n->own_prev = MU_NODE_NONE;
-	n->own_next = owner_at(t, n->owner)->first;
+	n->own_next = owner_at(t, mu_node_owner(t, n))->first;
 	mu_tree_own_back(t, id);
 }
 
@@ -116,7 +117,7 @@ void mu_tree_own_back(struct mu_tree *t, mu_node_id id)
 
 	if (!mu_tree_is_ephemeral(t, n))
 		return;
-	o = owner_at(t, n->owner);
+	o = owner_at(t, mu_node_owner(t, n));
 	if (n->own_prev)
 		mu_tree_node(t, n->own_prev)->own_next = id;
 	else
@@ -134,7 +135,7 @@ void mu_tree_disown(struct mu_tree *t, mu_node_id id)
 
 	if (!mu_tree_is_ephemeral(t, n))
 		return;
-	o = owner_at(t, n->owner);
+	o = owner_at(t, mu_node_owner(t, n));
 	if (n->own_prev)
 		mu_tree_node(t, n->own_prev)->own_next = n->own_next;
 	else

@@ -7,6 +7,7 @@ struct tally {
 	uint32_t nodes;
 	uint32_t ephemerals;
 	uint64_t bytes;
+	uint32_t mortals;
 };
 
 static void check_ephemeral(const struct mu_tree *t, mu_node_id id)
@@ -18,7 +19,7 @@ static void check_ephemeral(const struct mu_tree *t, mu_node_id id)
 		const struct mu_node *next = mu_tree_node(t, n->own_next);
 
 		MU_BUG_ON(next->own_prev != id);
-		MU_BUG_ON(next->owner != n->owner);
+		MU_BUG_ON(mu_node_owner(t, next) != mu_node_owner(t, n));
 	}
 	MU_BUG_ON(n->own_prev && mu_tree_node(t, n->own_prev)->own_next != id);
 }
@@ -61,6 +62,7 @@ static void check_node(const struct mu_tree *t, mu_node_id id,
 	tally->bytes += n->name_len;
 	if (n->data_len > 0)
 		tally->bytes += (uint32_t)n->data_len;
+	tally->mortals += mu_owner_is_mortal(mu_tree_owner(t, id));
 	if (!mu_tree_is_ephemeral(t, n))
 		return;
 	tally->ephemerals++;
@@ -73,23 +75,13 @@ static void check_node(const struct mu_tree *t, mu_node_id id,
 	}
 }
 
-/* The node after `id` in a walk that visits parents first; none at the end. */
-static mu_node_id walk_next(const struct mu_tree *t, mu_node_id id)
-{
-	if (mu_tree_first(t, id))
-		return mu_tree_first(t, id);
-	while (id != MU_NODE_ROOT && !mu_tree_next(t, id))
-		id = mu_tree_parent(t, id);
-	return id == MU_NODE_ROOT ? MU_NODE_NONE : mu_tree_next(t, id);
-}
-
 void mu_tree_verify(const struct mu_tree *t)
 {
-	struct tally found = { 0, 0, 0 };
+	struct tally found = { 0 };
 	mu_node_id id = MU_NODE_ROOT;
 	uint32_t detached = 0;
 
-	for (; id; id = walk_next(t, id))
+	for (; id; id = mu_tree_walk(t, id, MU_NODE_ROOT))
 		check_node(t, id, &found);
 	for (size_t i = 0; i < t->undos; i++)
 		detached += t->undo[i].kind == MU_UNDO_DELETE;
@@ -100,4 +92,8 @@ void mu_tree_verify(const struct mu_tree *t)
 	MU_BUG_ON(found.ephemerals != t->ephemerals);
 	MU_BUG_ON(found.bytes != t->bytes);
 	MU_BUG_ON(t->owners.used != t->by_owner.count);
+	MU_BUG_ON(t->traits.used != t->by_trait.count);
+	MU_BUG_ON(t->mortals.used != t->by_mortal.count);
+	MU_BUG_ON(found.mortals > t->mortals.used);
+	MU_BUG_ON(!t->open && found.mortals != t->mortals.used);
 }

@@ -491,3 +491,52 @@ uint32_t mu_watches_link_count(const struct mu_watches *w, uint32_t link)
 
 	return id ? watcher_at(w, id)->count : 0;
 }
+
+/* ---- looking ------------------------------------------------------------------------ */
+
+uint32_t mu_watches_links(const struct mu_watches *w)
+{
+	return w->watchers.used;
+}
+
+struct visit {
+	const struct mu_watches *w;
+	mu_watches_fn *each;
+	void *arg;
+};
+
+static void visit_reg(const struct visit *v, uint32_t id)
+{
+	const struct reg *r = reg_at(v->w, id);
+
+	v->each(v->arg, spot_path(spot_at(v->w, r->spot)),
+	        watcher_at(v->w, r->watcher)->link, r->kinds);
+}
+
+static void visit_spot(void *arg, uint32_t spot)
+{
+	const struct visit *v = arg;
+	uint32_t id;
+
+	for (id = spot_at(v->w, spot)->first; id;
+	     id = reg_at(v->w, id)->spot_next)
+		visit_reg(v, id);
+}
+
+void mu_watches_each(const struct mu_watches *w, mu_watches_fn *each, void *arg)
+{
+	struct visit v = { w, each, arg };
+
+	mu_table_each(&w->by_path, visit_spot, &v);
+}
+
+void mu_watches_each_of(const struct mu_watches *w, uint32_t link,
+                        mu_watches_fn *each, void *arg)
+{
+	const uint32_t watcher = watcher_find(w, link);
+	const struct visit v = { w, each, arg };
+	uint32_t id = watcher ? watcher_at(w, watcher)->first : 0;
+
+	for (; id; id = reg_at(w, id)->link_next)
+		visit_reg(&v, id);
+}

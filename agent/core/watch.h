@@ -71,5 +71,15 @@ size_t mu_watches_trigger(struct mu_watches *w, struct mu_str path,
 uint32_t mu_watches_count(const struct mu_watches *w);      /* registrations */
 uint32_t mu_watches_path_count(const struct mu_watches *w); /* distinct */
 uint32_t mu_watches_link_count(const struct mu_watches *w, uint32_t link);
+uint32_t mu_watches_links(const struct mu_watches *w); /* that hold any */
+
+/* Visit all registrations, those of one path together; or those of one link. In
+ * no other promised order. `each` must not add or remove; path is borrowed. */
+typedef void mu_watches_fn(void *arg, struct mu_str path, uint32_t link,
+                           unsigned kinds);
+void mu_watches_each(const struct mu_watches *w, mu_watches_fn *each,
+                     void *arg);
+void mu_watches_each_of(const struct mu_watches *w, uint32_t link,
+                        mu_watches_fn *each, void *arg);
 
 #endif /* MU_CORE_WATCH_H */

@@ -6,7 +6,6 @@
 #include <string.h>
 
 #define WORD_MAX 64u /* bytes of a key worth a suggestion */
-#define NEAR 2u      /* letters */
 
 /* ---- did you mean ----------------------------------------------------------- */
 
@@ -42,20 +41,25 @@ static unsigned distance(const char *a, const char *b)
 	return row[n];
 }
 
+bool mu_conf_is_nearer(const char *word, const char *key, unsigned *limit)
+{
+	unsigned d = distance(word, key);
+
+	/* Two letters of a word of two are another word. */
+	if (d >= *limit || d >= strlen(word))
+		return false;
+	*limit = d;
+	return true;
+}
+
 const char *mu_conf_near(const char *word, const struct mu_conf_row *rows)
 {
 	const char *best = NULL;
-	unsigned best_distance = NEAR + 1;
+	unsigned limit = MU_CONF_NEAR;
 
-	for (; rows->key; rows++) {
-		unsigned d = distance(word, rows->key);
-
-		/* Two letters of a word of two are another word. */
-		if (d < best_distance && d < strlen(word)) {
+	for (; rows->key; rows++)
+		if (mu_conf_is_nearer(word, rows->key, &limit))
 			best = rows->key;
-			best_distance = d;
-		}
-	}
 	return best;
 }
 

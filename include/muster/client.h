@@ -2,7 +2,7 @@
  * muster/client.h - a session with a Muster broker. C11 and C++17.
  *
  * Asynchronous: no thread of this library ever calls you (libzmq has threads of
- * its own, which never run your code). A handle has one file descriptor that
+ * its own, and the name of a host is looked up in one; none runs your code). A handle has one file descriptor that
  * becomes readable when there is something to do, and a time by which to call in
  * any case: they fit poll, epoll, libuv, anything. Synchronous calls stand at
  * the end, for simple programs.
@@ -78,7 +78,11 @@ struct mu_client_options {
 
 	/* One URL or several with commas between: "tcp://10.0.0.1:7400",
 	 * "ipc:///run/muster/broker.sock". "tcp://a:7400,b:7400/team" has the
-	 * chroot /team; after ipc URLs a chroot is written "#/team". Required. */
+	 * chroot /team; after ipc URLs a chroot is written "#/team".
+	 * "zookeeper://a:2181,b,c/team" is a ZooKeeper (3.6 and later: the
+	 * persistent watches) over plain TCP, a port left out is 2181; it does
+	 * not stand in one list with the others. They are tried in random
+	 * order. Required. */
 	const char *brokers;
 
 	uint32_t timeout_ms; /* session timeout to ask for; 0: 3,000. The broker

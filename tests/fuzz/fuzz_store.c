@@ -46,6 +46,15 @@ static uint8_t take(struct world *w)
 	return mu_in_left(&w->in) ? *w->in.at++ : 0;
 }
 
+/* Any function of the bytes will do. */
+static void short_hash(const void *bytes, size_t len, uint8_t hash[20])
+{
+	memset(hash, 0, 20);
+	for (size_t i = 0; i < len; i++)
+		hash[i % 20] =
+			(uint8_t)(hash[i % 20] ^ ((const uint8_t *)bytes)[i]);
+}
+
 static struct mu_store_config small_limits(void)
 {
 	return (struct mu_store_config){
@@ -62,6 +71,10 @@ static struct mu_store_config small_limits(void)
 		.sessions_max = 6,
 		.links_max = LINKS,
 		.watches_max = 9,
+		.container_check_interval_ms = 100,
+		.ttl_nodes = true,
+		.enforce_quota = true,
+		.sha1 = short_hash,
 	};
 }
 
@@ -88,6 +101,9 @@ static void keep_session(struct world *w, const struct mu_connect_response *r)
 
 static void check_order(struct world_link *l, const struct mu_reply_header *h)
 {
+	if (h->zxid ==
+	    0) /* of an auth packet, which has no place in the order */
+		return;
 	if (h->xid == MU_XID_NOTIFICATION && h->zxid != -1) {
 		MU_BUG_ON(h->zxid < l->zxid || h->zxid < l->event_zxid);
 		l->event_zxid = h->zxid;
@@ -224,11 +240,17 @@ static struct mu_str some_data(struct world *w)
 
 static void put_sub(struct world *w, int32_t op)
 {
-	if (op == MU_OP_CREATE || op == MU_OP_CREATE2) {
+	if (op == MU_OP_CREATE || op == MU_OP_CREATE2 ||
+	    op == MU_OP_CREATE_CONTAINER || op == MU_OP_CREATE_TTL) {
 		struct mu_create_request r = { .path = a_path(w),
 			                       .data = some_data(w),
 			                       .acl = mu_acl_open(),
 			                       .mode = take(w) % 5 };
+
+		if (op == MU_OP_CREATE_TTL) {
+			r.mode += MU_MODE_PERSISTENT_TTL;
+			r.ttl_ms = take(w);
+		}
 
 		mu_put_create(&w->record, op, &r);
 	} else if (op == MU_OP_SET_DATA) {
@@ -280,8 +302,41 @@ static void put_lists(struct world *w, bool two)
 	mu_buf_fini(&path);
 }
 
+/* One entry: the world's, or of all identities, or of one. */
+static void ask_set_acl(struct world *w)
+{
+	static const struct mu_acl entries[] = {
+		{ 0, { "world", 5 }, { "anyone", 6 } },
+		{ 0, { "auth", 4 }, { "", 0 } },
+		{ 0, { "digest", 6 }, { "a:b", 3 } },
+		{ 0, { "ip", 2 }, { "::/0", 4 } },
+	};
+	struct mu_set_acl_request r = { .path = a_path(w) };
+	struct mu_acl entry = entries[take(w) % 4];
+	struct mu_buf acl = { 0 };
+
+	entry.perms = take(w) % 32;
+	mu_put_acl(&acl, &entry);
+	r.acl = (struct mu_vec){ 1, acl.data, acl.len };
+	r.version = (int8_t)take(w);
+	mu_put_set_acl(&w->record, &r);
+	mu_buf_fini(&acl);
+}
+
+static void ask_auth(struct world *w)
+{
+	uint8_t bits = take(w);
+	struct mu_auth_packet r = {
+		.scheme = bits % 8 ? MU_STR("digest") : MU_STR("other"),
+		.auth = a_path(w),
+	};
+
+	mu_put_auth(&w->record, &r);
+}
+
 static void put_body(struct world *w, int32_t op)
 {
+	struct mu_watches_request watches = { 0 };
 	struct mu_path_watch_request read = { 0 };
 	struct mu_add_watch_request add = { 0 };
 
@@ -304,19 +359,36 @@ static void put_body(struct world *w, int32_t op)
 		add = (struct mu_add_watch_request){ a_path(w), take(w) % 3 };
 		mu_put_add_watch(&w->record, &add);
 		break;
+	case MU_OP_SET_ACL:
+		ask_set_acl(w);
+		break;
+	case MU_OP_AUTH:
+		ask_auth(w);
+		break;
+	case MU_OP_CHECK_WATCHES:
+	case MU_OP_REMOVE_WATCHES:
+		watches = (struct mu_watches_request){ a_path(w), take(w) % 7 };
+		mu_put_watches(&w->record, &watches);
+		break;
 	default:
 		put_sub(w, op);
 	}
 }
 
+static int32_t next_xid(struct world_link *l, int32_t op)
+{
+	if (op == MU_OP_PING)
+		return MU_XID_PING;
+	return op == MU_OP_AUTH ? MU_XID_AUTH : ++l->xid;
+}
+
 static void request(struct world *w, struct world_link *l, uint8_t number)
 {
 	int32_t op = number % 24 ? number % 24 : (int8_t)take(w);
-	bool ping = op == MU_OP_PING;
 
 	if (number >= 200)
 		op = 100 + number % 8;
-	mu_put_request_header(&w->record, ping ? MU_XID_PING : ++l->xid, op);
+	mu_put_request_header(&w->record, next_xid(l, op), op);
 	put_body(w, op);
 	if (!l->shaken) {
 		l->shaken = true; /* it was taken for a handshake */

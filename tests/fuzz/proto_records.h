@@ -22,6 +22,10 @@ union proto_any {
 	struct mu_set_watches set_watches;
 	struct mu_add_watch_request add_watch;
 	struct mu_vec vec;
+	struct mu_set_acl_request set_acl;
+	struct mu_delete_container_request delete_container;
+	struct mu_auth_packet auth;
+	struct mu_watches_request watches;
 };
 
 #define RECORD_GET(name, call) \
@@ -47,6 +51,10 @@ RECORD(set_data)
 RECORD(check)
 RECORD(sync)
 RECORD(add_watch)
+RECORD(set_acl)
+RECORD(delete_container)
+RECORD(auth)
+RECORD(watches)
 RECORD_GET(request_header, mu_get_request_header(in, &r->request_header))
 RECORD_PUT(request_header, mu_put_request_header(b, r->request_header.xid,
                                                  r->request_header.op))
@@ -95,7 +103,11 @@ RECORD_PUT(acl_vec, mu_put_vec(b, &r->vec))
 	X(set_watches2) \
 	X(add_watch) \
 	X(str_vec) \
-	X(acl_vec)
+	X(acl_vec) \
+	X(set_acl) \
+	X(delete_container) \
+	X(auth) \
+	X(watches)
 
 enum proto_record_id {
 #define RECORD_ID(name) RECORD_##name,

@@ -24,6 +24,12 @@ START_TEST(without_a_file_there_are_the_defaults)
 	ck_assert_uint_eq(o.listen.count, 2);
 	ck_assert_str_eq(o.listen.item[0], "tcp://127.0.0.1:7400");
 	ck_assert_str_eq(o.data_dir, "/var/lib/muster/broker");
+	ck_assert_uint_eq(o.listen_zookeeper.count, 1);
+	ck_assert_str_eq(o.listen_zookeeper.item[0], "127.0.0.1:2181");
+	ck_assert_uint_eq(o.words.count, 1); /* rule 82 */
+	ck_assert_str_eq(o.words.item[0], "srvr");
+	ck_assert_int_eq(o.links_per_address_max, 60); /* rule 80 */
+	ck_assert_uint_eq(mu_broker_options_tcp(&o).packet_max, 1048575);
 	ck_assert_str_eq(o.ready_file, "");
 	l = mu_broker_options_native(&o);
 	ck_assert_uint_eq(l.outbox_max, 8u << 20);
@@ -37,6 +43,10 @@ START_TEST(without_a_file_there_are_the_defaults)
 	ck_assert_uint_eq(c.session_timeout_max_ms, 60000);
 	ck_assert_uint_eq(c.outstanding_max, 1000);
 	ck_assert_uint_eq(c.tick_ms, 50);
+	ck_assert_uint_eq(c.container_check_interval_ms, 60000); /* rule 70 */
+	ck_assert(c.ttl_nodes);
+	ck_assert(!c.enforce_quota); /* rule 79 */
+	ck_assert_str_eq(c.super_digest, "");
 	mu_broker_options_fini(&o);
 }
 END_TEST
@@ -120,6 +130,13 @@ static const struct {
 	{ "session_timeout_min_ms = 5000; session_timeout_max_ms = 4999;",
 	  "session_timeout_min_ms (5000)" },
 	{ "log_level = \"loud\";", "loud" },
+	{ "super_digest = \"super\";", "super_digest" },
+	{ "listen_zookeeper = [ \"0.0.0.0:2181\" ];", "0.0.0.0" },
+	{ "listen_zookeeper = [ \"tcp://127.0.0.1:2181\" ];", "tcp://" },
+	{ "listen_zookeeper = \"127.0.0.1\";", "listen_zookeeper" },
+	{ "words = [ \"srvr\", \"hash\" ];", "hash" },
+	{ "words = [ \"srvrx\" ];", "srvrx" },
+	{ "links_per_address_max = -1;", "links_per_address_max" },
 	{ "tick_ms = ;", "test.conf:1" },
 };
 

@@ -1,5 +1,8 @@
 #include "cluster.h"
 
+#include "relay.h"
+#include "zk_server.h"
+
 #include <check.h>
 #include <dirent.h>
 #include <fcntl.h>
@@ -28,6 +31,106 @@ __attribute__((format(printf, 3, 4))) static void put(char *out, size_t room,
 	ck_assert_int_lt(n, (int)room);
 }
 #define PUT(out, ...) put(out, sizeof(out), __VA_ARGS__)
+
+/* ---- what the tree lies in ------------------------------------------------------- */
+
+static struct zk_server zookeeper;
+static pid_t zookeeper_owner; /* whose end is the server's end */
+
+enum cluster_backend cluster_backend(void)
+{
+	static const char *const names[] = { [CLUSTER_NATIVE] = "native",
+		                             [CLUSTER_TCP] = "tcp",
+		                             [CLUSTER_ZOOKEEPER] =
+		                                     "zookeeper" };
+	const char *name = getenv("MUSTER_TEST_BACKEND");
+
+	for (int i = 0; name && name[0] && i < 3; i++)
+		if (strcmp(name, names[i]) == 0)
+			return (enum cluster_backend)i;
+	ck_assert_msg(!name || !name[0], "MUSTER_TEST_BACKEND=%s is unknown",
+	              name);
+	return CLUSTER_NATIVE;
+}
+
+/* Tests are forked off: their ends are not the server's. */
+static void zookeeper_end(void)
+{
+	if (getpid() == zookeeper_owner)
+		zk_server_free(&zookeeper);
+}
+
+void cluster_zookeeper_start(void)
+{
+	if (zookeeper_owner)
+		return;
+	zookeeper_owner = getpid();
+	atexit(zookeeper_end);
+	zk_server_start(&zookeeper, 100, NULL);
+}
+
+void cluster_backend_up(void)
+{
+	if (cluster_backend() != CLUSTER_ZOOKEEPER)
+		return;
+	if (!zk_is_installed("system tests on a real ZooKeeper"))
+		exit(ZK_SKIP_EXIT);
+	cluster_zookeeper_start();
+}
+
+bool cluster_skips(const char *test, const char *reason)
+{
+	if (cluster_backend() != CLUSTER_ZOOKEEPER)
+		return false;
+	/* Check makes the function of a test from its name and "_fn". */
+	printf("SKIPPED: %.*s: %s\n", (int)strlen(test) - 3, test, reason);
+	fflush(stdout);
+	return true;
+}
+
+const char *cluster_url(const struct cluster *c, const char *chroot)
+{
+	static char url[2 * CLUSTER_PATH_MAX];
+
+	bool behind_hash = chroot[0] && strncmp(c->url, "ipc:", 4) == 0;
+
+	PUT(url, "%s%s%s", c->url, behind_hash ? "#" : "", chroot);
+	return url;
+}
+
+/* The node that stands for the root of this cluster's tree. */
+static const char *chroot_of(const struct cluster *c)
+{
+	return strrchr(c->dir, '/');
+}
+
+static void make_chroot(const struct cluster *c)
+{
+	char url[CLUSTER_PATH_MAX];
+	struct run r;
+
+	PUT(url, "zookeeper://127.0.0.1:%u", (unsigned)zookeeper.port);
+	cluster_muster(&r, "-b", url, "create", chroot_of(c), NULL);
+	ck_assert_msg(r.exit == 0 || strstr(r.err, "exists"), "%s", r.err);
+	run_free(&r);
+}
+
+/* Before the server that all share stands a relay for each cluster. */
+static void zookeeper_reach(struct cluster *c)
+{
+	bool first = c->port == 0;
+
+	ck_assert_msg(zookeeper_owner != 0,
+	              "cluster_backend_up was not called");
+	relay_start(&c->broker, &c->port, zookeeper.port);
+	if (!first)
+		return;
+	make_chroot(c);
+	PUT(c->url, "zookeeper://127.0.0.1:%u%s", (unsigned)c->port,
+	    chroot_of(c));
+	PUT(c->tcp, "%s", c->url);
+	ck_assert_int_eq(setenv("MUSTER_BROKER", c->url, 1), 0);
+}
 
 /* ---- the keeper ------------------------------------------------------------------ */
 
@@ -115,7 +218,12 @@ void cluster_open(struct cluster *c)
 	PUT(c->log, "%s/broker.log", c->dir);
 	PUT(c->conf, "%s/broker.conf", c->dir);
 	PUT(c->ready, "%s/broker.ready", c->dir);
-	ck_assert_int_eq(setenv("MUSTER_BROKER", c->ipc, 1), 0);
+	PUT(c->url, "%s", c->ipc);
+	if (cluster_backend() == CLUSTER_TCP) {
+		ports_free(&c->port, 1);
+		PUT(c->url, "zookeeper://127.0.0.1:%u", (unsigned)c->port);
+	}
+	ck_assert_int_eq(setenv("MUSTER_BROKER", c->url, 1), 0);
 }
 
 void cluster_close(struct cluster *c)
@@ -143,15 +251,20 @@ const char *cluster_program(const char *name)
 
 void cluster_broker_conf(struct cluster *c, bool tcp, const char *more)
 {
-	char text[4096];
+	char text[4096], port[64] = "";
 
+	if (c->port) /* the agents know it already */
+		PUT(port, "\"127.0.0.1:%u\"", (unsigned)c->port);
+	else if (c->with_zk)
+		PUT(port, "\"127.0.0.1:*\"");
 	PUT(text,
 	    "listen = [ \"%s\"%s ];\n"
+	    "listen_zookeeper = [ %s ];\n"
 	    "data_dir = \"%s/broker\";\n"
 	    "ready_file = \"%s\";\n"
 	    "%s",
-	    c->ipc, tcp ? ", \"tcp://127.0.0.1:*\"" : "", c->dir, c->ready,
-	    more ? more : "");
+	    c->ipc, tcp ? ", \"tcp://127.0.0.1:*\"" : "", port, c->dir,
+	    c->ready, more ? more : "");
 	file_write_text(c->conf, text);
 }
 
@@ -166,13 +279,16 @@ static bool is_up_or_dead(void *arg)
 /* The port taken stands in the ready file: an address a line. */
 static void read_addresses(struct cluster *c)
 {
-	char *text = file_read(c->ready, NULL), *tcp;
+	char *text = file_read(c->ready, NULL), *tcp, *zk;
 
-	c->tcp[0] = '\0';
+	c->tcp[0] = c->zk[0] = '\0';
 	ck_assert_ptr_nonnull(text);
 	tcp = strstr(text, "tcp://");
 	if (tcp)
 		PUT(c->tcp, "%.*s", (int)strcspn(tcp, "\n"), tcp);
+	zk = strstr(text, "zookeeper://");
+	if (zk)
+		PUT(c->zk, "%.*s", (int)strcspn(zk, "\n"), zk);
 	free(text);
 }
 
@@ -183,6 +299,10 @@ void cluster_broker_start(struct cluster *c)
 	char data[CLUSTER_PATH_MAX + 16];
 
 	ck_assert_int_eq(c->broker.pid, 0);
+	if (cluster_backend() == CLUSTER_ZOOKEEPER) {
+		zookeeper_reach(c);
+		return;
+	}
 	if (access(c->conf, F_OK))
 		cluster_broker_conf(c, false, NULL);
 	PUT(data, "%s/broker", c->dir);
@@ -237,7 +357,7 @@ void cluster_agent_init(struct cluster *c, struct cluster_agent *a,
 	    "runtime_dir = \"%s\";\n"
 	    "conf_dir = \"%s\";\n"
 	    "%s",
-	    name, c->ipc, a->state, a->run, a->conf_d, more ? more : "");
+	    name, c->url, a->state, a->run, a->conf_d, more ? more : "");
 	file_write_text(a->conf, text);
 }
 

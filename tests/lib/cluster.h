@@ -15,6 +15,18 @@
  *     ...
  *     cluster_close(&c);
  *
+ * What the cluster's tree lies in is chosen when the tests are run, by
+ * MUSTER_TEST_BACKEND:
+ *
+ *     native      muster-broker over ipc (so if it is not set)
+ *     tcp         muster-broker over its plain TCP port
+ *     zookeeper   a real ZooKeeper, one for each test program, each cluster below
+ *                 a node of its own. `broker` is then a relay before it: stopped,
+ *                 the ZooKeeper is out of reach and keeps its tree and sessions
+ *
+ * A test program says so with cluster_backend_up as the unchecked fixture of its
+ * cases; a test of what only muster-broker does begins with ONLY_NATIVE.
+ *
  * A failed test never comes to cluster_close (Check ends its process). What was
  * started dies with the process all the same, and a small process beside it, the
  * keeper, then prints the ends of the logs and removes the directory.
@@ -27,15 +39,21 @@
 #define CLUSTER_PATH_MAX 128
 #define CLUSTER_AGENTS_MAX 16
 
+enum cluster_backend { CLUSTER_NATIVE, CLUSTER_TCP, CLUSTER_ZOOKEEPER };
+
 struct cluster_agent;
 
 struct cluster {
-	char dir[CLUSTER_PATH_MAX];  /* temporary; removed at the end */
-	char ipc[CLUSTER_PATH_MAX];  /* URL: ipc://<dir>/broker.sock */
-	char tcp[CLUSTER_PATH_MAX];  /* URL with the port taken; "" without */
+	char dir[CLUSTER_PATH_MAX]; /* temporary; removed at the end */
+	char url[CLUSTER_PATH_MAX]; /* to be used; is in MUSTER_BROKER too */
+	char ipc[CLUSTER_PATH_MAX]; /* URL: ipc://<dir>/broker.sock */
+	char tcp[CLUSTER_PATH_MAX]; /* URL with the port taken; "" without */
+	char zk[CLUSTER_PATH_MAX]; /* URL for ZooKeeper's clients; "" without */
+	bool with_zk; /* listen for them: set before the broker.conf is made */
 	char log[CLUSTER_PATH_MAX];  /* of the broker: <dir>/broker.log */
 	char conf[CLUSTER_PATH_MAX]; /* of the broker */
 	char ready[CLUSTER_PATH_MAX];
+	uint16_t port; /* over TCP: of the broker, or of the relay */
 	struct program broker;
 	struct cluster_agent *agent[CLUSTER_AGENTS_MAX]; /* stopped at close */
 	size_t agents;
@@ -53,6 +71,30 @@ struct cluster_agent {
 	char run[CLUSTER_PATH_MAX];    /* <dir>/run */
 	char log[CLUSTER_PATH_MAX];    /* <dir>/agent.log */
 };
+
+/* ---- what the tree lies in ---- */
+
+enum cluster_backend cluster_backend(void);
+
+/* Get ready what all tests of this program share. Where the backend is not
+ * installed it says "SKIPPED: ..." and ends the program. */
+void cluster_backend_up(void);
+
+/* A real ZooKeeper, once for this program; ends with it. */
+void cluster_zookeeper_start(void);
+
+/* Leave a test of what only muster-broker does, with the reason printed. */
+#define ONLY_NATIVE(reason) \
+	do { \
+		if (cluster_skips(__func__, reason)) \
+			return; \
+	} while (0)
+bool cluster_skips(const char *test, const char *reason);
+
+/* The URL with a chroot ("/team", or "") behind it. */
+const char *cluster_url(const struct cluster *c, const char *chroot);
+
+/* ---- the whole ---- */
 
 /* Make the directory. Sets MUSTER_BROKER for this process and what it starts. */
 void cluster_open(struct cluster *c);

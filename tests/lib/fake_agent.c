@@ -149,6 +149,7 @@ static void put_answer(struct mu_buf *b, uint64_t id,
 		else
 			m.data = mu_str_of(x->text);
 		m.stat.version = 7;
+		m.stat.czxid = INT64_MAX; /* no NUL behind the data by luck */
 	}
 	if (x && x->names) {
 		m.names.count = 0;

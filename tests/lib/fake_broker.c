@@ -15,6 +15,12 @@ void fake_broker_open(struct fake_broker *f, const char *url)
 	struct mu_err err;
 
 	*f = (struct fake_broker){ .timeout_ms = 3000, .zxid = 100 };
+	if (strcmp(url, "zookeeper://") == 0) {
+		ck_assert(fake_tcp_open(&f->tcp, false, 0));
+		mu_format(f->url, sizeof f->url, "zookeeper://127.0.0.1:%u",
+		          (unsigned)f->tcp.port);
+		return;
+	}
 	ck_assert_int_eq(mu_zsock_router_open(&f->z, 4u << 20, &err), 0);
 	ck_assert_int_eq(mu_zsock_bind(f->z, url, f->url, sizeof f->url, &err),
 	                 0);
@@ -22,7 +28,10 @@ void fake_broker_open(struct fake_broker *f, const char *url)
 
 void fake_broker_close(struct fake_broker *f)
 {
-	mu_zsock_close(f->z);
+	if (f->z)
+		mu_zsock_close(f->z);
+	else
+		fake_tcp_close(&f->tcp);
 	f->z = NULL;
 	mu_buf_fini(&f->out);
 }
@@ -32,6 +41,13 @@ static void send_out(struct fake_broker *f)
 	struct mu_zmsg m;
 
 	ck_assert(!mu_buf_failed(&f->out));
+	if (!f->z) {
+		if (f->out.len == 0)
+			fake_tcp_hang_up(&f->tcp);
+		fake_tcp_send(&f->tcp, f->out.data, f->out.len, f->piece);
+		mu_buf_reset(&f->out);
+		return;
+	}
 	mu_zmsg_init(&m);
 	ck_assert_int_eq(mu_zmsg_copy_in(&m, f->out.data, f->out.len), 0);
 	(void)mu_zsock_send(f->z, &f->peer, &m);
@@ -51,7 +67,9 @@ void fake_broker_event(struct fake_broker *f, int32_t type, const char *path)
 
 	mu_buf_reset(&f->out);
 	at = mu_frame_begin(&f->out);
-	mu_put_reply_header(&f->out, MU_XID_NOTIFICATION, ++f->zxid, 0);
+	f->zxid++;
+	mu_put_reply_header(&f->out, MU_XID_NOTIFICATION, f->z ? f->zxid : -1,
+	                    0);
 	mu_put_watcher_event(&f->out, type, 3, mu_str_of(path));
 	mu_frame_end(&f->out, at);
 	send_out(f);
@@ -275,6 +293,8 @@ static void on_hello(struct fake_broker *f, struct mu_in *in)
 	size_t at = mu_frame_begin(&f->out);
 
 	ck_assert_int_eq(mu_get_connect_request(in, &r), 0);
+	if (!f->z)
+		a.protocol = 0, a.has_tree_id = false;
 	note(f, r.session ? "resume" : "hello", (struct mu_str){ 0 }, "");
 	if (f->refuse)
 		a.timeout_ms = 0, a.session = 0;
@@ -325,13 +345,14 @@ static void on_record(struct fake_broker *f, struct mu_str rec)
 	put_reply(f, &h, &in);
 }
 
-static void on_message(struct fake_broker *f, struct mu_zmsg *m, bool known)
+static void on_message(struct fake_broker *f, const void *bytes, size_t len,
+                       bool known)
 {
-	struct mu_in in = mu_in_of(mu_zmsg_data(m), mu_zmsg_len(m));
+	struct mu_in in = mu_in_of(bytes, len);
 	struct mu_str rec;
 	bool first = !known;
 
-	if (mu_zmsg_len(m) == 0) {
+	if (len == 0) {
 		f->goodbyes++;
 		return;
 	}
@@ -349,7 +370,27 @@ static void on_message(struct fake_broker *f, struct mu_zmsg *m, bool known)
 		send_out(f);
 }
 
-bool fake_broker_turn(struct fake_broker *f)
+static bool turn_tcp(struct fake_broker *f)
+{
+	bool any = fake_tcp_accept(&f->tcp);
+	const uint8_t *frames;
+	size_t len;
+
+	if (f->deaf)
+		return any;
+	while (fake_tcp_recv(&f->tcp, &frames, &len)) {
+		bool known = !f->tcp.fresh;
+
+		f->tcp.fresh = false;
+		f->has_peer = true;
+		on_message(f, frames, len, known);
+		any = true;
+	}
+	f->goodbyes = f->tcp.ends;
+	return any;
+}
+
+static bool turn_zmq(struct fake_broker *f)
 {
 	struct mu_zpeer from;
 	struct mu_zmsg m;
@@ -368,21 +409,37 @@ bool fake_broker_turn(struct fake_broker *f)
 			f->peer = from;
 			f->has_peer = true;
 		}
-		on_message(f, &m, known);
+		on_message(f, mu_zmsg_data(&m), mu_zmsg_len(&m), known);
 		any = true;
 	}
 	mu_zmsg_fini(&m);
 	return any;
 }
 
+bool fake_broker_turn(struct fake_broker *f)
+{
+	return f->z ? turn_zmq(f) : turn_tcp(f);
+}
+
+void fake_broker_wait(struct fake_broker *f, int wait_ms)
+{
+	struct pollfd p = { .events = POLLIN };
+
+	if (!f->z) {
+		fake_tcp_wait(&f->tcp, wait_ms);
+		return;
+	}
+	p.fd = mu_zsock_fd(f->z);
+	(void)poll(&p, 1, wait_ms);
+}
+
 static void *run(void *arg)
 {
 	struct fake_broker *f = arg;
-	struct pollfd p = { .fd = mu_zsock_fd(f->z), .events = POLLIN };
 
 	while (!atomic_load(&f->stop))
 		if (!fake_broker_turn(f))
-			(void)poll(&p, 1, 5);
+			fake_broker_wait(f, 5);
 	return NULL;
 }
 

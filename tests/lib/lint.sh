@@ -22,6 +22,7 @@ only 'zmq\.h' agent/io/zsock.c
 only 'libconfig\.h' agent/io/conffile.c
 only 'dlfcn\.h' agent/io/dso.c
 only 'jansson\.h' agent/io/json.c
+only 'nettle/.*' agent/io/sha1.c
 only 'uv\.h' agent/io/loop.c agent/io/proc.c agent/io/tcpsock.c agent/io/loop_uv.h
 
 # The core includes no system header but these, and only err.c <stdio.h>.

@@ -1,10 +1,12 @@
 #include "program.h"
 
+#include <arpa/inet.h>
 #include <check.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <pty.h>
 #include <signal.h>
@@ -12,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -137,6 +140,29 @@ void dir_remove(const char *path)
 			return;
 		poll(NULL, 0, LOOK_EVERY_MS);
 	}
+}
+
+/* ---- ports ----------------------------------------------------------------------- */
+
+/* All are held until all are known. */
+void ports_free(uint16_t ports[], size_t count)
+{
+	int fd[PORTS_MAX];
+
+	ck_assert_uint_le(count, sizeof fd / sizeof fd[0]);
+	for (size_t i = 0; i < count; i++) {
+		struct sockaddr_in a = { .sin_family = AF_INET };
+		socklen_t len = sizeof a;
+
+		a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+		fd[i] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+		ck_assert_int_eq(bind(fd[i], (struct sockaddr *)&a, sizeof a),
+		                 0);
+		getsockname(fd[i], (struct sockaddr *)&a, &len);
+		ports[i] = ntohs(a.sin_port);
+	}
+	for (size_t i = 0; i < count; i++)
+		close(fd[i]);
 }
 
 /* ---- starting -------------------------------------------------------------------- */

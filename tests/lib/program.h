@@ -39,6 +39,13 @@ unsigned file_count(const char *path, const char *text);
 /* A directory with all that is in it. */
 void dir_remove(const char *path);
 
+/* ---- ports ---- */
+
+#define PORTS_MAX 16
+
+/* TCP ports of 127.0.0.1 that are free now, each another. */
+void ports_free(uint16_t ports[], size_t count);
+
 /* ---- to its end ---- */
 
 struct run {

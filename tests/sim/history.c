@@ -185,8 +185,9 @@ static void note_changes(struct history *h, int64_t zxid)
 		mu_in_of(h->outcome.events.data, h->outcome.events.len);
 	enum mu_node_event type;
 	struct mu_str path;
+	uint32_t acl;
 
-	while (mu_outcome_event(&walk, &type, &path)) {
+	while (mu_outcome_event(&walk, &type, &path, &acl)) {
 		uint32_t number = history_path(h, path);
 		struct known_path *p = &h->paths[number - 1];
 		struct change *c;

@@ -250,6 +250,7 @@ END_TEST
 
 START_TEST(events_that_wait_outlive_a_broker_that_lost_its_tree)
 {
+	ONLY_NATIVE("a ZooKeeper keeps its tree");
 	start(&a, "alpha", NULL,
 	      "instances = ( { name = \"slow\"; plugin = \"exec\"; "
 	      "queue_max = 2; watch = ( { path = \"/config\"; } ); settings : "
@@ -283,6 +284,7 @@ START_TEST(what_a_removed_instance_reported_goes_into_no_other_tree)
 	char kept[512], gone[512], text[1100];
 	struct run r;
 
+	ONLY_NATIVE("a ZooKeeper keeps its tree");
 	cluster_agent_init(&c, &a, "alpha", NULL);
 	config_file(kept, sizeof kept, "kept", "");
 	config_file(gone, sizeof gone, "gone", ", ");
@@ -346,7 +348,7 @@ START_TEST(leave_of_a_host_that_has_no_place_on_the_roll_is_well)
 	snprintf(text, sizeof text,
 	         "name = \"alpha\"; brokers = [ \"%.100s\" ]; state_dir = "
 	         "\"%.100s\"; runtime_dir = \"%.100s\"; conf_dir = \"%.100s\";",
-	         c.ipc, b.state, b.run, b.conf_d);
+	         c.url, b.state, b.run, b.conf_d);
 	file_write_text(b.conf, text);
 	cluster_agent_start(&b);
 	wait_log(&b, "another host answers to this name");
@@ -372,7 +374,7 @@ START_TEST(a_copied_state_directory_makes_no_war_for_the_name)
 	snprintf(text, sizeof text,
 	         "name = \"alpha\"; brokers = [ \"%.100s\" ]; state_dir = "
 	         "\"%.100s\"; runtime_dir = \"%.100s\"; conf_dir = \"%.100s\";",
-	         c.ipc, b.state, b.run, b.conf_d);
+	         c.url, b.state, b.run, b.conf_d);
 	file_write_text(b.conf, text);
 	snprintf(from, sizeof from, "%s/identity", a.state);
 	snprintf(to, sizeof to, "%s/identity", b.state);
@@ -400,6 +402,7 @@ int main(void)
 	SRunner *sr;
 	int failed;
 
+	tcase_add_unchecked_fixture(tc, cluster_backend_up, NULL);
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_set_timeout(tc, 90);
 	tcase_add_test(

@@ -74,7 +74,8 @@ static void write_conf(struct broker *b, const char *more)
 
 	ck_assert_ptr_nonnull(f);
 	fprintf(f,
-	        "listen = [ \"tcp://127.0.0.1:*\", \"ipc://%s\" ];\n"
+	        "listen = [ \"tcp://127.0.0.1:*\", \"ipc://%s\" ]; "
+	        "listen_zookeeper = [ ];\n"
 	        "data_dir = \"%s/data\";\nready_file = \"%s\";\n%s\n",
 	        b->ipc, b->dir, b->ready, more);
 	ck_assert_int_eq(fclose(f), 0);
@@ -716,7 +717,9 @@ START_TEST(a_second_broker_is_refused_with_a_sentence)
 	/* its own directory, but the same port */
 	snprintf(conf, sizeof conf, "%s/conf2", b.dir);
 	snprintf(text, sizeof text,
-	         "listen = \"%s\"; data_dir = \"%s/data2\";\n", b.url, b.dir);
+	         "listen = \"%s\"; listen_zookeeper = [ ]; data_dir = "
+	         "\"%s/data2\";\n",
+	         b.url, b.dir);
 	f = fopen(conf, "w");
 	fputs(text, f);
 	fclose(f);

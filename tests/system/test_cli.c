@@ -546,8 +546,10 @@ START_TEST(create_parents_makes_them_and_bears_what_exists)
 {
 	ck_assert_int_eq(MUSTER("create", "/par/a/b", "v"), 2);
 	ck_assert_int_eq(MUSTER("create", "-p", "/par/a/b", "v"), 0);
-	ck_assert_int_eq(MUSTER("create", "-p", "/par/a/b", "w"), 0);
+	ck_assert_int_eq(MUSTER("create", "-p", "/par/a/b"), 0);
 	ck_out("/par/a/b\n");
+	/* A value that would be dropped is an error. */
+	ck_assert_int_eq(MUSTER("create", "-p", "/par/a/b", "w"), 5);
 	ck_assert(cluster_node_is("/par/a/b", "v"));
 }
 END_TEST
@@ -625,7 +627,8 @@ START_TEST(rm_of_what_must_stay_is_a_usage_error)
 {
 	ck_assert_int_eq(MUSTER("rm", "-r", "--yes", "/"), 64);
 	ck_assert_int_eq(MUSTER("rm", "-r", "--yes", "/zookeeper"), 64);
-	ck_assert_int_eq(MUSTER("stat", "/zookeeper"), 0);
+	if (cluster_backend() != CLUSTER_ZOOKEEPER) /* it is above our root */
+		ck_assert_int_eq(MUSTER("stat", "/zookeeper"), 0);
 }
 END_TEST
 
@@ -689,7 +692,7 @@ END_TEST
 static void make_many(const char *top, int count)
 {
 	struct mu_client_options o = { .size = sizeof o,
-		                       .brokers = cluster.ipc };
+		                       .brokers = cluster.url };
 	struct mu_client *c;
 	char path[64];
 
@@ -762,6 +765,7 @@ END_TEST
 
 START_TEST(ls_without_a_path_lists_the_root)
 {
+	ONLY_NATIVE("the root is a node of its own there");
 	ck_assert_int_eq(MUSTER("ls"), 0);
 	ck_out_has("zookeeper\n");
 }
@@ -895,8 +899,13 @@ START_TEST(status_shows_the_broker_and_what_each_host_applied)
 {
 	make_members();
 	ck_assert_int_eq(MUSTER("status"), 0);
-	ck_out_has("broker    ipc://");
-	ck_out_has("speaks    Muster");
+	if (cluster_backend() == CLUSTER_NATIVE)
+		ck_out_has("broker    ipc://");
+	else
+		ck_out_has("broker    zookeeper://");
+	ck_out_has(cluster_backend() == CLUSTER_ZOOKEEPER
+	                   ? "speaks    ZooKeeper"
+	                   : "speaks    Muster");
 	ck_out_has("members   2");
 	ck_out_has("INSTANCE  STATE ");
 	ck_out_has("page      rejected         alpha  /config/page  3 ");
@@ -913,8 +922,29 @@ START_TEST(status_json_has_all_of_it)
 	ck_assert_int_eq(MUSTER("status", "--json"), 0);
 	ck_json_int("members", 2);
 	ck_out_has("\"applied\":[{\"instance\":\"page\",\"host\":\"alpha\","
-	           "\"stale\":false,\"report\":{");
+	           "\"stale\":false,\"node_version\":-2,\"report\":{");
 	ck_out_has("\"host\":\"gone\",\"stale\":true");
+}
+END_TEST
+
+START_TEST(status_shows_where_the_node_is_now)
+{
+	make_members();
+	ck_assert_int_eq(MUSTER("status"), 0);
+	ck_out_has("gone");
+	ck_assert_int_eq(MUSTER("set", "-c", "/config/page", "x"), 0);
+	ck_assert_int_eq(MUSTER("set", "/config/page", "y"), 0);
+	ck_assert_int_eq(MUSTER("status", "page", "--json"), 0);
+	ck_out_has("\"stale\":false,\"node_version\":1,\"report\":{");
+	ck_assert_int_eq(MUSTER("rm", "-ry", "/config"), 0);
+}
+END_TEST
+
+START_TEST(a_malformed_path_is_judged_before_the_broker_is_asked)
+{
+	ck_assert_int_eq(MUSTER("set", "-c", "/a/../b", "x"), 64);
+	ck_err_has("..");
+	ck_assert_int_eq(MUSTER("get", "/a//b"), 64);
 }
 END_TEST
 
@@ -970,11 +1000,12 @@ START_TEST(no_color_and_a_dumb_terminal_turn_colour_off)
 	const char *argv[] = { cluster_program("muster"), "tree", "/", NULL };
 	struct run how = { .argv = argv, .pty = true };
 
+	ck_assert_int_eq(MUSTER("set", "-c", "/plain", "v"), 0);
 	setenv("TERM", "xterm", 1);
 	setenv("NO_COLOR", "1", 1);
 	run(&how);
 	ck_assert_int_eq(how.exit, 0);
-	ck_has(how.out, "zookeeper");
+	ck_has(how.out, "plain");
 	ck_has_not(how.out, "\033");
 	run_free(&how);
 	unsetenv("NO_COLOR");
@@ -1085,7 +1116,7 @@ START_TEST(the_option_goes_before_the_environment)
 	ck_assert_int_eq(MUSTER("create", "/env", "v"), 0);
 	ck_assert_int_eq(setenv("MUSTER_BROKER", "ipc:///no/such.sock", 1), 0);
 	ck_assert_int_eq(MUSTER("get", "/env", "-t", "300"), 4);
-	ck_assert_int_eq(MUSTER("get", "/env", "-b", cluster.ipc), 0);
+	ck_assert_int_eq(MUSTER("get", "/env", "-b", cluster.url), 0);
 	ck_out("v");
 	ck_assert_int_eq(MUSTER("get", "/env", "-b", cluster.tcp), 0);
 	ck_out("v");
@@ -1097,7 +1128,12 @@ START_TEST(the_next_broker_of_the_list_is_tried)
 	char urls[2 * CLUSTER_PATH_MAX + 32];
 
 	ck_assert_int_eq(MUSTER("create", "/list", "v"), 0);
-	snprintf(urls, sizeof urls, "ipc:///no/such.sock,%s", cluster.ipc);
+	if (cluster_backend() == CLUSTER_NATIVE)
+		snprintf(urls, sizeof urls, "ipc:///no/such.sock,%s",
+		         cluster.url);
+	else
+		snprintf(urls, sizeof urls, "zookeeper://127.0.0.1:1,%s",
+		         cluster.url);
 	ck_assert_int_eq(MUSTER("get", "/list", "-b", urls), 0);
 	ck_out("v");
 }
@@ -1125,6 +1161,7 @@ static TCase *group(Suite *s, const char *name)
 {
 	TCase *t = tcase_create(name);
 
+	tcase_add_unchecked_fixture(t, cluster_backend_up, NULL);
 	tcase_add_unchecked_fixture(t, broker_up, broker_down);
 	tcase_set_timeout(t, 90);
 	suite_add_tcase(s, t);
@@ -1214,6 +1251,9 @@ static void add_lists(TCase *t)
 	tcase_add_test(t, members_json_has_the_record);
 	tcase_add_test(t, status_shows_the_broker_and_what_each_host_applied);
 	tcase_add_test(t, status_json_has_all_of_it);
+	tcase_add_test(t, status_shows_where_the_node_is_now);
+	tcase_add_test(t,
+	               a_malformed_path_is_judged_before_the_broker_is_asked);
 	tcase_add_test(t, status_of_one_instance_shows_no_other);
 	tcase_add_test(t, without_members_the_tables_are_empty);
 }

@@ -76,7 +76,7 @@ static int build_and_run(const char *build, const char *name)
 {
 	const char *cc[] = { "sh", "-c", build, name, NULL };
 	char program[2 * CLUSTER_PATH_MAX];
-	const char *argv[] = { program, cluster.ipc, NULL };
+	const char *argv[] = { program, cluster.url, NULL };
 
 	run_free(&r);
 	r = (struct run){ .argv = cc, .limit_ms = 60000 };

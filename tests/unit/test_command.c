@@ -120,6 +120,7 @@ START_TEST(a_command_has_the_layout_that_the_header_states)
 		'.', '2', '.', '3', ':', '4',             /**/
 		0,   0,   0,   5,                         /* xid */
 		0,   0,   0,   0,                         /* identities */
+		0,   0,   0,   0,                         /* rules */
 	};
 
 	begin(MU_OP_DELETE, 9);
@@ -144,7 +145,7 @@ START_TEST(a_body_cut_short_anywhere_is_not_applied)
 
 	put_create("/a", 0, 1);
 	head = b.len;
-	for (size_t n = 47; n < head; n++) {
+	for (size_t n = 51; n < head; n++) {
 		b.len = n;
 		ck_assert_int_eq(apply(), MU_EDATA);
 		ck_assert_uint_eq(mu_tree_count(tree), 5);
@@ -226,6 +227,7 @@ START_TEST(rule47_closing_takes_the_ephemerals_and_tells_of_each)
 	struct mu_in walk;
 	enum mu_node_event type;
 	struct mu_str path;
+	uint32_t acl;
 	int deleted = 0, changed = 0;
 
 	make_session(7, 16);
@@ -238,7 +240,7 @@ START_TEST(rule47_closing_takes_the_ephemerals_and_tells_of_each)
 	ck_assert_int_eq(out.err, 0);
 	ck_assert_uint_eq(out.event_count, 4);
 	walk = mu_in_of(out.events.data, out.events.len);
-	while (mu_outcome_event(&walk, &type, &path)) {
+	while (mu_outcome_event(&walk, &type, &path, &acl)) {
 		deleted += type == MU_NODE_DELETED;
 		changed += type == MU_NODE_CHILDREN_CHANGED;
 	}

@@ -50,7 +50,7 @@ START_TEST(rule16_replies_keep_the_order_of_requests_errors_included)
 	bed_send(1, 1, MU_OP_CREATE, q_create("/a", "x", 0));
 	bed_send(1, 2, MU_OP_EXISTS, q_path("/a", false));
 	bed_send(1, 3, MU_OP_DELETE, q_none());
-	bed_send(1, 4, MU_OP_GET_ACL, q_none());
+	bed_send(1, 4, MU_OP_RECONFIG, q_none());
 	bed_send(1, 5, MU_OP_EXISTS, q_path("/b", false));
 	bed_send(1, 6, MU_OP_CREATE, q_create("/a", "x", 0));
 	mu_store_oversize(bed.s, 1, head, sizeof head, bed.now);
