@@ -53,18 +53,18 @@ static void assert_not_parsed(const char *text, size_t len, const char *word)
 
 START_TEST(a_copied_value_is_both_the_object_s_and_the_caller_s)
 {
-	struct mu_json *o = mu_json_object(), *v = mu_json_object();
+	struct mu_json *host = mu_json_object(), *v = mu_json_object();
 	char *text;
 
 	ck_assert_int_eq(mu_json_set_int(v, "a", 1), 0);
-	ck_assert_int_eq(mu_json_set_copy(o, "v", v), 0);
+	ck_assert_int_eq(mu_json_set_copy(host, "v", v), 0);
 	ck_assert_int_eq(mu_json_set_int(v, "a", 2), 0);
-	text = mu_json_text(o);
+	text = mu_json_text(host);
 	ck_assert_str_eq(text, "{\"v\":{\"a\":1}}");
 	free(text);
 	ck_assert_int_eq(mu_json_get_int(v, "a", 0), 2);
 	mu_json_free(v);
-	mu_json_free(o);
+	mu_json_free(host);
 }
 END_TEST
 
