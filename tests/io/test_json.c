@@ -271,8 +271,7 @@ int main(void)
 	int failed;
 
 	tcase_add_checked_fixture(t, setup, teardown);
-	tcase_add_test(tc,
-	               a_copied_value_is_both_the_object_s_and_the_caller_s);
+	tcase_add_test(t, a_copied_value_is_both_the_object_s_and_the_caller_s);
 	tcase_add_test(t, keys_stay_in_the_order_in_which_they_were_set);
 	tcase_add_test(t, arrays_and_objects_nest);
 	tcase_add_test(t, a_chain_on_no_object_needs_one_check);
