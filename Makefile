@@ -159,15 +159,21 @@ plugins: all $(LIES) $(PLUGIN)
 	@$(RUN) plugins $(PLUGIN)
 system: all $(LIES) $(SYSTEM)
 	@$(RUN) system $(SYSTEM)
+# The same programs against our own ZooKeeper port, and against a real ZooKeeper.
+BACKEND := $(filter %/test_agent %/test_agent_again %/test_cli %/test_cli_watch,$(SYSTEM))
+system-tcp system-zookeeper: all $(LIES) $(BACKEND)
+	@MUSTER_TEST_BACKEND=$(@:system-%=%) $(RUN) $@ $(BACKEND)
 interop: all $(LIES) $(INTEROP)
 	@$(RUN) interop $(INTEROP)
 
 SAN := -O1 -g -fno-omit-frame-pointer -fno-sanitize-recover=all
 # Results of all stages are added up by the last line, which CI reads.
-test: deps
+test:
+	@packaging/deps.sh test
 	@rm -rf $(BUILD)/results build-asan/results build-cov/results
-	@$(MAKE) --no-print-directory -j2 all $(UNIT) $(IOTEST) $(SIM) $(PLUGIN) $(SYSTEM) $(LIES)
-	@$(MAKE) --no-print-directory -k lint purity test-clang unit io sim plugins system test-asan coverage; \
+	@$(MAKE) --no-print-directory -j2 all $(UNIT) $(IOTEST) $(SIM) $(PLUGIN) $(SYSTEM) $(INTEROP) $(LIES)
+	@$(MAKE) --no-print-directory -k lint purity test-clang unit io sim plugins system \
+	    system-tcp system-zookeeper interop test-asan coverage; \
 	  tests/lib/total.sh $$? $(BUILD)/results build-asan/results build-cov/results
 test-clang:
 	@if command -v clang >/dev/null; then $(MAKE) --no-print-directory -j2 BUILD=build-clang CC=clang all; \
@@ -223,6 +229,6 @@ help:
 	@echo 'make test-asan test-tsan coverage fuzz bench lint purity format clean'
 clean:
 	rm -rf build build-*
-.PHONY: all install unit io sim plugins system interop test test-clang test-asan asan-build test-tsan tsan-build coverage cov-build bench fuzz \
+.PHONY: all install unit io sim plugins system system-tcp system-zookeeper interop test test-clang test-asan asan-build test-tsan tsan-build coverage cov-build bench fuzz \
         purity lint format deps run help clean
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -1,5 +1,6 @@
 #!/bin/bash
-# deps.sh - install what Muster is built and tested with (Debian 12 packages).
+# deps.sh [test] - install what Muster is built and run with (Debian 12 packages);
+# with `test` also the foreign clients and the server that the tests hold it to.
 # Says what it does; needs root only where something is missing. Leaves no system
 # service running or enabled that was not there before: nginx is used as a
 # program only.
@@ -17,6 +18,13 @@ packages=(
 	nginx-light    # a real service for make run and the tests
 	procps curl
 )
+
+if [ "${1:-}" = test ]; then
+	packages+=(
+		zookeeper default-jre-headless      # a real ZooKeeper, and zkCli.sh
+		python3-kazoo libzookeeper-mt-dev   # clients nobody here wrote
+	)
+fi
 
 missing=()
 for p in "${packages[@]}"; do

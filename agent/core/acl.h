@@ -42,7 +42,7 @@ void mu_put_acl(struct mu_buf *b, const struct mu_acl *a);
 /* Who asks. */
 struct mu_who {
 	struct mu_vec identities; /* of strings */
-	struct mu_str origin;     /* "10.0.0.7", "10.0.0.7:4711", "[::1]:4" */
+	struct mu_str origin;     /* "10.0.0.7", "tcp:10.0.0.7", "[::1]:4" */
 };
 
 /* Does `acl` give one of `perms` to `who`? An ACL of no entries gives all. */

@@ -1,5 +1,6 @@
 #include "hostcalls.h"
 
+#include "asked.h"
 #include "clock.h"
 #include "err.h"
 #include "mem.h"
@@ -68,33 +69,49 @@ static void host_log(const struct mu_host *host, enum mu_level level,
 
 /* ---- settings ---- */
 
+/* The settings, with a note that this one was asked for. */
+static const struct mu_settings *ask_setting(const struct mu_host *host,
+                                             const char *key,
+                                             enum mu_setting_type type)
+{
+	struct mu_hostcalls *h = of(host);
+
+	if (gettid() == h->thread && h->inside)
+		mu_asked_note(h->settings, key, type);
+	return h->settings;
+}
+
 static const char *host_setting_str(const struct mu_host *h, const char *key,
                                     const char *fallback)
 {
-	return mu_settings_str(of(h)->settings, key, fallback);
+	return mu_settings_str(ask_setting(h, key, MU_SETTING_STR), key,
+	                       fallback);
 }
 
 static int64_t host_setting_int(const struct mu_host *h, const char *key,
                                 int64_t fallback)
 {
-	return mu_settings_int(of(h)->settings, key, fallback);
+	return mu_settings_int(ask_setting(h, key, MU_SETTING_INT), key,
+	                       fallback);
 }
 
 static bool host_setting_bool(const struct mu_host *h, const char *key,
                               bool fallback)
 {
-	return mu_settings_bool(of(h)->settings, key, fallback);
+	return mu_settings_bool(ask_setting(h, key, MU_SETTING_BOOL), key,
+	                        fallback);
 }
 
 static double host_setting_float(const struct mu_host *h, const char *key,
                                  double fallback)
 {
-	return mu_settings_float(of(h)->settings, key, fallback);
+	return mu_settings_float(ask_setting(h, key, MU_SETTING_FLOAT), key,
+	                         fallback);
 }
 
 static int host_setting_count(const struct mu_host *h, const char *key)
 {
-	return mu_settings_count(of(h)->settings, key);
+	return mu_settings_count(ask_setting(h, key, MU_SETTING_COUNT), key);
 }
 
 /* ---- calls ---- */
@@ -194,6 +211,7 @@ static int host_get(const struct mu_host *host, const char *path,
 
 	if (rc)
 		return rc;
+	(void)mu_text_end(m.data);
 	*data = m.data.at;
 	*len = m.data.at ? (int32_t)m.data.len : -1;
 	if (stat)
@@ -301,7 +319,7 @@ static int host_report(const struct mu_host *host, const struct mu_report *r,
 /* ---- life ---- */
 
 void mu_hostcalls_init(struct mu_hostcalls *h, struct mu_channel *channel,
-                       const struct mu_settings *settings, const char *instance,
+                       struct mu_settings *settings, const char *instance,
                        const char *member)
 {
 	*h = (struct mu_hostcalls){

@@ -4,7 +4,7 @@
  * The calls that need the agent go over the channel and wait for its answer.
  * They work only inside a callback and on the runner's thread: elsewhere they
  * are refused with MU_EINVAL, for the channel carries one conversation. Settings
- * are read-only memory and may be asked for from anywhere.
+ * may be asked for from anywhere; inside a callback it is noted that they were.
  */
 #ifndef MU_RUNNER_HOSTCALLS_H
 #define MU_RUNNER_HOSTCALLS_H
@@ -18,7 +18,7 @@
 struct mu_hostcalls {
 	struct mu_host host; /* what the plugin gets; its agent is this */
 	struct mu_channel *channel;
-	const struct mu_settings *settings;
+	struct mu_settings *settings;
 	pid_t thread;       /* the only one that may call */
 	bool inside;        /* of a callback */
 	bool stopped;       /* STOP has come; honoured when the callback ends */
@@ -31,7 +31,7 @@ struct mu_hostcalls {
 /* Both texts, the channel and the settings are borrowed for as long as *h is
  * used. */
 void mu_hostcalls_init(struct mu_hostcalls *h, struct mu_channel *channel,
-                       const struct mu_settings *settings, const char *instance,
+                       struct mu_settings *settings, const char *instance,
                        const char *member);
 
 /* Around each callback. Leaving gives back what get and children lent. */

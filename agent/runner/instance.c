@@ -1,6 +1,7 @@
 #include "instance.h"
 
 #include "abi.h"
+#include "asked.h"
 #include "dso.h"
 #include "err.h"
 #include "limits.h"
@@ -49,7 +50,11 @@ static int settle(int rc, const char *callback, struct mu_err *err)
 		return mu_err(err, MU_ESYSTEM,
 		              "%s returned %d, which is no MU_E code%s%.400s",
 		              callback, rc, said.msg[0] ? ": " : "", said.msg);
-	return mu_err(err, rc, "%s", said.msg[0] ? said.msg : mu_err_text(rc));
+	if (!said.msg[0])
+		return mu_err(err, rc,
+		              "%s returned %d (%s) and left no reason in err",
+		              callback, rc, mu_err_name(rc));
+	return mu_err(err, rc, "%s", said.msg);
 }
 
 static void enter(struct mu_instance *i, struct mu_err *err)
@@ -59,12 +64,35 @@ static void enter(struct mu_instance *i, struct mu_err *err)
 	mu_hostcalls_enter(&i->calls);
 }
 
+/* Before a callback is left: what its settings were asked for in vain. */
+static void warn_mistyped(struct mu_instance *i)
+{
+	const struct mu_host *h = &i->calls.host;
+	char line[MU_ERR_MSG_MAX];
+
+	while (mu_asked_mistyped(i->calls.settings, line, sizeof line))
+		h->log(h, MU_WARN, "%s", line);
+}
+
+static void warn_unread(struct mu_instance *i)
+{
+	const struct mu_host *h = &i->calls.host;
+	char line[MU_ERR_MSG_MAX];
+
+	while (mu_asked_unread(i->calls.settings, i->plugin.name, line,
+	                       sizeof line))
+		h->log(h, MU_WARN, "%s", line);
+}
+
 int mu_instance_start(struct mu_instance *i, struct mu_err *err)
 {
 	int rc;
 
 	enter(i, err);
 	rc = i->plugin.init(&i->calls.host, &i->self, err);
+	warn_mistyped(i);
+	if (rc == 0)
+		warn_unread(i);
 	mu_hostcalls_leave(&i->calls);
 	return settle(rc, "init", err);
 }
@@ -122,8 +150,11 @@ int mu_instance_event(struct mu_instance *i, const struct mu_chan_event *e,
 	};
 	int rc;
 
+	(void)mu_text_end(e->data);
+	(void)mu_text_end(e->old_data);
 	enter(i, err);
 	rc = i->plugin.event(i->self, &event, err);
+	warn_mistyped(i);
 	mu_hostcalls_leave(&i->calls);
 	return settle(rc, "event", err);
 }

@@ -27,8 +27,10 @@ int mu_instance_load(struct mu_instance *i, const char *file,
 
 /*
  * The three calls. A code that is no MU_E* one becomes MU_ESYSTEM; the sentence
- * always ends, fits a line, and is never empty on error. mu_instance_event
- * writes to the record `e` was decoded from: texts get their NUL.
+ * always ends, fits a line, and is never empty on error. Settings that were asked
+ * for as another type, or not at all by an init that succeeded, go to the log.
+ * mu_instance_event writes to the record `e` was decoded from: texts and data get
+ * their NUL.
  */
 int mu_instance_start(struct mu_instance *i, struct mu_err *err);
 int mu_instance_event(struct mu_instance *i, const struct mu_chan_event *e,

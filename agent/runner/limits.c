@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -22,6 +23,8 @@ static void set_standard_files(void)
 	(void)dup2(null, STDIN_FILENO);
 	if (null > STDERR_FILENO)
 		close(null);
+	/* What a plugin printed before it crashed must not die with it. */
+	(void)setvbuf(stdout, NULL, _IOLBF, 0);
 }
 
 int mu_limits_enclose(pid_t parent, struct mu_err *err)
@@ -69,6 +72,11 @@ int mu_limits_set(uint32_t memory_max_mb, uint32_t files_max,
 		return mu_err(err, MU_EIO, "cannot limit %s: %s", what,
 		              strerror(errno));
 	return 0;
+}
+
+void mu_limits_lift_memory(void)
+{
+	(void)set_soft(RLIMIT_AS, RLIM_INFINITY);
 }
 
 void mu_limits_allow_cpu(uint32_t cpu_max_s)

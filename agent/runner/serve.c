@@ -6,6 +6,7 @@
 #include "text.h"
 
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 /* All that lives as long as the runner, and never goes: what the plugin left in
@@ -60,6 +61,21 @@ static int read_start(struct runner *r, struct mu_chan_start *m,
 	return 0;
 }
 
+/* The loader tells a lack of memory in its own words; name the setting too. */
+static int explain_load(int rc, uint32_t memory_max_mb, struct mu_err *err)
+{
+	struct mu_err said = *err;
+
+	if (rc != MU_EIO || !memory_max_mb ||
+	    (!strstr(said.msg, "failed to map segment") &&
+	     !strstr(said.msg, "annot allocate memory")))
+		return rc;
+	return mu_err(err, rc,
+	              "%.380s; memory_max_mb = %u of the instance is too small "
+	              "to load it, raise it",
+	              said.msg, (unsigned)memory_max_mb);
+}
+
 /* From START to a plugin that has been initialised. Nothing of the plugin is
  * even loaded before the limits stand, for constructors are plugin code. */
 static int boot(struct runner *r, pid_t parent, struct mu_err *err)
@@ -82,7 +98,7 @@ static int boot(struct runner *r, pid_t parent, struct mu_err *err)
 	if (rc)
 		return rc;
 	mu_limits_allow_cpu(i->cpu_max_s);
-	rc = mu_instance_load(i, file, err);
+	rc = explain_load(mu_instance_load(i, file, err), m.memory_max_mb, err);
 	return rc ? rc : mu_instance_start(i, err);
 }
 
@@ -149,6 +165,8 @@ int mu_serve(struct mu_channel *c, pid_t parent)
 		return rc == MU_EGONE ? MU_RUNNER_DONE
 		                      : trouble("no memory for START");
 	rc = boot(&r, parent, &err);
+	if (rc)
+		mu_limits_lift_memory();
 	say_ready(&r, rc, &err);
 	code = rc ? MU_RUNNER_REFUSED : loop(&r);
 	/* Without its agent there is nobody left to wait for fini. */

@@ -15,8 +15,14 @@ int mu_settings_load(struct mu_settings *s, const struct mu_vec *v)
 	if (count == 0)
 		return 0;
 	s->rows = mu_alloc(count * sizeof *s->rows);
-	if (!s->rows)
+	s->marks = mu_alloc(count);
+	if (!s->rows || !s->marks) {
+		mu_free(s->rows);
+		mu_free(s->marks);
+		*s = (struct mu_settings){ 0 };
 		return MU_ENOMEM;
+	}
+	memset(s->marks, 0, count);
 	s->count = count;
 	for (size_t i = 0; i < count; i++)
 		(void)mu_get_setting(&in, &s->rows[i]); /* was validated */

@@ -1,6 +1,7 @@
 /*
  * settings.h - the typed settings of an instance, by key, as START brought
- * them. Read only once made: any thread may ask.
+ * them. Values are read only once made: any thread may ask. What was asked for
+ * is noted by the runner's thread alone (asked.h).
  */
 #ifndef MU_RUNNER_SETTINGS_H
 #define MU_RUNNER_SETTINGS_H
@@ -12,6 +13,8 @@ struct mu_settings {
 		*rows; /* kept to the end; texts lie in START's bytes and end
 	                            in a NUL */
 	size_t count;
+	uint8_t *marks;      /* of each row: asked.c's */
+	struct mu_buf asked; /* keys that were asked for, a NUL behind each */
 };
 
 /* Read START's vector. The bytes it lies in must live as long as *s, and are

@@ -8,7 +8,8 @@
  * Process   Each configured instance lives in a process of its own, the runner,
  *           with the limits of its configuration. What it does to itself hurts
  *           nobody else. When it dies it is started again, after 0.1 s doubling
- *           to 60 s (anew once it ran well for 60 s).
+ *           to 60 s (anew once it ran well for 60 s). If init says
+ *           MU_ECONFIG, or the object is refused, after 60 s at once.
  * Again     What `self` held went with the process. So the new one, if one
  *           before it handled any event, is given the present state first: as
  *           far as it asked for them, CONNECTED if there is a broker now,
@@ -19,6 +20,11 @@
  *           first, a DELETED or FAILED may speak of what was not there. Build
  *           anew from PRESENT, then put in and take out as each event says, and
  *           whatever the order you end up right.
+ *           When the broker came back with another tree, nothing of the old
+ *           one holds any more. Then each instance is ended (fini) and its
+ *           process is started anew, so that it begins with an empty memory
+ *           and is given what is there now; events of the old tree that still
+ *           waited are dropped, and no LEFT or FAILED is told for its members.
  * Threads   All calls into an instance come one at a time, on one thread. The
  *           functions in struct mu_host may be called only from inside such a
  *           call and on that thread.
@@ -35,7 +41,8 @@
  *           a crash one may come twice, with MU_EVENT_AGAIN set, behind the
  *           present state (see Again), whose own zxids are those of the values
  *           and members it tells of.
- * Files     0 is /dev/null; 1 and 2 are the agent's standard error.
+ * Files     0 is /dev/null; 1 and 2 are the agent's standard error. stdout is
+ *           flushed at the end of each line.
  */
 #ifndef MUSTER_PLUGIN_H
 #define MUSTER_PLUGIN_H
@@ -71,10 +78,11 @@ extern "C" {
 
 /*
  * PRESENT and MEMBER_PRESENT tell how things stand, one event for each node or
- * member that is there: when the instance starts, when its process was started
- * again, and when the broker came back without its tree. CREATED to CHILDREN are ZooKeeper's
- * four. LEFT went on purpose, FAILED did not. CONNECTED and DISCONNECTED speak
- * of the agent and its broker.
+ * member that is there: when the instance starts, and when its process was
+ * started again, be it after a crash or because the broker came back with
+ * another tree (see Again). CREATED to CHILDREN are ZooKeeper's four. LEFT went
+ * on purpose, FAILED did not. CONNECTED and DISCONNECTED speak of the agent and
+ * its broker.
  */
 enum mu_event_type {
 #define MU_EVENT_ENUM(name, number, word) name = number,
@@ -114,9 +122,11 @@ struct mu_event {
 	int32_t n;      /* place in its transaction */
 	uint32_t attempt; /* 1 at first */
 	const char *path; /* never NULL; "" for CONNECTED and DISCONNECTED */
-	const void *data; /* the node's value now; see data_len */
-	int32_t data_len; /* bytes; -1: no value (null data, or no node) */
-	const void *old_data;           /* the value known before */
+	/* The node's value now; NULL: no value (null data, or no node). A NUL
+	 * stands behind the last byte, not counted. So with old_data. */
+	const void *data;
+	int32_t data_len;               /* bytes; -1: no value */
+	const void *old_data;           /* the value known before; NULL: none */
 	int32_t old_len;                /* bytes; -1: none */
 	const struct mu_stat *stat;     /* NULL where the node is gone */
 	const struct mu_member *member; /* NULL but for MEMBER_* */
@@ -130,12 +140,12 @@ enum mu_report_state {
 };
 
 struct mu_report {
-	const char *path; /* the node it speaks of */
-	int64_t zxid;     /* of the value it speaks of */
-	int32_t version;
+	const char *path;   /* the node it speaks of */
+	int64_t zxid;       /* of the value it speaks of */
+	int32_t version;    /* -1: of a node that is gone */
 	const char *digest; /* of the bytes, as the plugin likes; or "" */
 	enum mu_report_state state;
-	const char *reason; /* a sentence; "" when applied */
+	const char *reason; /* a sentence; when applied, as a rule "" */
 };
 
 /* The agent's side. Lives as long as the instance; `agent` is for the agent.
@@ -154,7 +164,9 @@ struct mu_host {
 
 	/* Settings of this instance, by key: "file", "reload.timeout",
 	 * "events[0]". The fallback comes back if the key is absent or has
-	 * another type. Texts are borrowed until fini. */
+	 * another type; a key that was never asked for as the type it has, or
+	 * not at all when init has ended well, is logged as a warning. Texts
+	 * are borrowed until fini. */
 	const char *(*setting_str)(const struct mu_host *h, const char *key,
 	                           const char *fallback);
 	int64_t (*setting_int)(const struct mu_host *h, const char *key,
@@ -167,7 +179,8 @@ struct mu_host {
 	int (*setting_count)(const struct mu_host *h, const char *key);
 
 	/* Read a node. *data and *stat are borrowed until the next call of get
-	 * or children, or the end of the callback; *len -1: null data. stat may
+	 * or children, or the end of the callback; *len -1: null data, and
+	 * *data NULL. A NUL stands behind the last byte, not counted. stat may
 	 * be NULL. MU_ENONODE, ... */
 	int (*get)(const struct mu_host *h, const char *path, const void **data,
 	           int32_t *len, struct mu_stat *stat, uint32_t timeout_ms,

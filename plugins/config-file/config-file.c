@@ -17,6 +17,11 @@
  * comes back and the service reloads that. How it went is reported, and whatever
  * did not work is tried again when the agent gives the event again.
  *
+ * A file that is not as it was last put in force here, for somebody has edited
+ * it, is copied to <file>.muster-hand (the newest such copy stays) before it is
+ * replaced, and the log tells. Whose the file is that a new process finds, it
+ * cannot know: that is copied too.
+ *
  * Beside the file lie, while a value is being put in force,
  *     <file>.muster-new       the new value, not yet in place
  *     <file>.muster-old       the last value known to be in force; none: there
@@ -31,6 +36,7 @@
 #include "command.h"
 #include "fail.h"
 #include "filecopy.h"
+#include "typed.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -44,12 +50,20 @@
 
 struct config_file {
 	const struct mu_host *host;
-	const char *path, *file;     /* the host's */
-	const char *check, *reload;  /* the host's; NULL: none */
-	char *fresh, *old, *pending; /* owned: names beside the file */
+	const char *path, *file;            /* the host's */
+	const char *check, *reload;         /* the host's; NULL: none */
+	char *fresh, *old, *pending, *hand; /* owned: names beside the file */
 	uint32_t timeout_ms;
 	mode_t mode;
 	bool remove_on_delete;
+	/* The file as it was last put in force, found to be right, or copied
+	 * because somebody had edited it. */
+	struct {
+		bool known; /* false: this process has done nothing yet */
+		bool exists;
+		size_t len;
+		uint32_t crc;
+	} seen;
 };
 
 /* What the file should be. */
@@ -57,7 +71,7 @@ struct value {
 	const void *bytes; /* NULL: no file */
 	size_t len;
 	int64_t zxid;
-	int32_t version;
+	int32_t version; /* -1: no node */
 	char digest[24];
 };
 
@@ -107,7 +121,7 @@ static int run(const struct config_file *c, const char *what,
 		                  .timeout_ms = c->timeout_ms };
 	const char *env[2] = { NULL, NULL };
 	char *text = with_file(command, file), *var = NULL;
-	char line[200];
+	char line[300];
 	int rc;
 
 	if (!text || asprintf(&var, "MUSTER_FILE=%s", file) < 0) {
@@ -121,7 +135,7 @@ static int run(const struct config_file *c, const char *what,
 	free(var);
 	if (rc)
 		return rc;
-	mu_command_describe(&end, line, sizeof line);
+	mu_command_describe(&end, command, line, sizeof line);
 	if (!mu_command_is_good(&end))
 		return fail(err, MU_EDATA, "%s: %s", what, line);
 	return 0;
@@ -153,6 +167,48 @@ static int stage(const struct config_file *c, const struct value *v,
 	if (rc == MU_EDATA)
 		*state = MU_REPORT_REJECTED;
 	return rc;
+}
+
+static void note_seen(struct config_file *c, const void *bytes, size_t len)
+{
+	c->seen.known = true;
+	c->seen.exists = bytes != NULL;
+	c->seen.len = len;
+	c->seen.crc = mu_filecopy_crc32c(bytes, len);
+}
+
+static bool is_seen(const struct config_file *c, const struct mu_filecopy *now)
+{
+	return c->seen.known && c->seen.exists && c->seen.len == now->len &&
+	       c->seen.crc == mu_filecopy_crc32c(now->bytes, now->len);
+}
+
+/* Keep a copy of a file that was not put there by us, and say so. */
+static int keep_edited(struct config_file *c, const struct mu_filecopy *now,
+                       struct mu_err *err)
+{
+	int rc;
+
+	if (!now->exists || is_seen(c, now))
+		return 0;
+	rc = mu_filecopy_write(c->hand, now->bytes, now->len,
+	                       now->st.st_mode & 07777, &now->st, err);
+	if (rc == 0)
+		rc = mu_filecopy_sync_dir(c->hand, err);
+	if (rc)
+		return rc;
+	if (c->seen.known)
+		c->host->log(c->host, MU_WARN,
+		             "%s is not as it was last put in force (edited by "
+		             "hand?); it is replaced, what it said is in %s",
+		             c->file, c->hand);
+	else
+		c->host->log(c->host, MU_INFO,
+		             "%s was there before; it is replaced, what it "
+		             "said is in %s",
+		             c->file, c->hand);
+	note_seen(c, now->bytes, now->len);
+	return 0;
 }
 
 /* Keep what is in force now, and note that this is about to change. While a
@@ -237,7 +293,7 @@ static bool is_same(const struct mu_filecopy *f, const struct value *v)
 }
 
 /* Bring the file from `now` to the value. */
-static int change(const struct config_file *c, const struct value *v,
+static int change(struct config_file *c, const struct value *v,
                   const struct mu_filecopy *now, bool pending,
                   enum mu_report_state *state, struct mu_err *err)
 {
@@ -250,6 +306,8 @@ static int change(const struct config_file *c, const struct value *v,
 		if (rc)
 			return pending ? roll_back(c, rc, err) : rc;
 		if (!pending)
+			rc = keep_edited(c, now, err);
+		if (rc == 0 && !pending)
 			rc = keep_old(c, now, err);
 		if (rc == 0)
 			rc = put_in_place(c, v, err);
@@ -278,8 +336,19 @@ static void report(const struct config_file *c, const struct value *v,
 		             err.msg);
 }
 
+static void log_in_force(const struct config_file *c, const struct value *v)
+{
+	if (v->bytes)
+		c->host->log(c->host, MU_INFO,
+		             "%s is version %" PRId32 " of %s", c->file,
+		             v->version, c->path);
+	else
+		c->host->log(c->host, MU_INFO, "%s is removed, for %s is gone",
+		             c->file, c->path);
+}
+
 /* Put the value in force if it is not, and report. */
-static int apply(const struct config_file *c, const struct value *v,
+static int apply(struct config_file *c, const struct value *v,
                  struct mu_err *err)
 {
 	enum mu_report_state state = MU_REPORT_FAILED;
@@ -297,11 +366,11 @@ static int apply(const struct config_file *c, const struct value *v,
 		report(c, v, state, err->msg);
 		return rc;
 	}
+	note_seen(c, v->bytes, v->len);
 	if (!done)
-		c->host->log(c->host, MU_INFO,
-		             "%s is version %" PRId32 " of %s", c->file,
-		             v->version, c->path);
-	report(c, v, MU_REPORT_APPLIED, "");
+		log_in_force(c, v);
+	report(c, v, MU_REPORT_APPLIED,
+	       v->bytes ? "" : "the node is gone; the file is removed");
 	return 0;
 }
 
@@ -309,29 +378,22 @@ static int apply(const struct config_file *c, const struct value *v,
 
 static int read_commands(struct config_file *c, struct mu_err *err)
 {
-	const struct mu_host *h = c->host;
-	int64_t timeout_ms = h->setting_int(h, "timeout_ms", TIMEOUT_MS);
+	int rc = typed_text(c->host, "check", &c->check, err);
 
-	c->check = h->setting_str(h, "check", NULL);
-	c->reload = h->setting_str(h, "reload", NULL);
-	if (timeout_ms < 1 || timeout_ms > UINT32_MAX)
-		return fail(err, MU_ECONFIG,
-		            "timeout_ms = %" PRId64 " is not between 1 and %u",
-		            timeout_ms, UINT32_MAX);
-	c->timeout_ms = (uint32_t)timeout_ms;
-	return 0;
+	if (rc == 0)
+		rc = typed_text(c->host, "reload", &c->reload, err);
+	c->timeout_ms = TIMEOUT_MS;
+	return rc ? rc : typed_ms(c->host, "timeout_ms", &c->timeout_ms, err);
 }
 
-static int read_settings(struct config_file *c, struct mu_err *err)
+static int read_names(struct config_file *c, struct mu_err *err)
 {
-	const struct mu_host *h = c->host;
-	const char *mode = h->setting_str(h, "mode", "0644");
-	const char *on_delete = h->setting_str(h, "on_delete", "keep");
-	unsigned long bits;
-	char *end;
+	int rc = typed_text(c->host, "path", &c->path, err);
 
-	c->path = h->setting_str(h, "path", NULL);
-	c->file = h->setting_str(h, "file", NULL);
+	if (rc == 0)
+		rc = typed_text(c->host, "file", &c->file, err);
+	if (rc)
+		return rc;
 	if (!c->path || c->path[0] != '/')
 		return fail(err, MU_ECONFIG,
 		            "config-file needs `path`: the node to follow");
@@ -339,6 +401,20 @@ static int read_settings(struct config_file *c, struct mu_err *err)
 		return fail(err, MU_ECONFIG,
 		            "config-file needs `file`: the absolute name of "
 		            "the file to keep");
+	return 0;
+}
+
+static int read_manner(struct config_file *c, struct mu_err *err)
+{
+	const char *mode = "0644", *on_delete = "keep";
+	unsigned long bits;
+	char *end;
+	int rc = typed_text(c->host, "mode", &mode, err);
+
+	if (rc == 0)
+		rc = typed_text(c->host, "on_delete", &on_delete, err);
+	if (rc)
+		return rc;
 	bits = strtoul(mode, &end, 8);
 	if (mode[0] < '0' || mode[0] > '7' || *end || bits > 07777)
 		return fail(
@@ -351,7 +427,16 @@ static int read_settings(struct config_file *c, struct mu_err *err)
 		return fail(err, MU_ECONFIG,
 		            "on_delete = \"%.20s\" is neither keep nor remove",
 		            on_delete);
-	return read_commands(c, err);
+	return 0;
+}
+
+static int read_settings(struct config_file *c, struct mu_err *err)
+{
+	int rc = read_names(c, err);
+
+	if (rc == 0)
+		rc = read_manner(c, err);
+	return rc ? rc : read_commands(c, err);
 }
 
 static char *beside(const char *file, const char *suffix)
@@ -368,6 +453,7 @@ static void config_file_fini(void *self)
 	free(c->fresh);
 	free(c->old);
 	free(c->pending);
+	free(c->hand);
 	free(c);
 }
 
@@ -386,7 +472,8 @@ static int config_file_init(const struct mu_host *h, void **self,
 	c->fresh = beside(c->file, ".muster-new");
 	c->old = beside(c->file, ".muster-old");
 	c->pending = beside(c->file, ".muster-pending");
-	if (!c->fresh || !c->old || !c->pending) {
+	c->hand = beside(c->file, ".muster-hand");
+	if (!c->fresh || !c->old || !c->pending || !c->hand) {
 		rc = fail(err, MU_ENOMEM, "out of memory");
 		goto undo;
 	}
@@ -399,7 +486,7 @@ undo:
 
 /* ---- events ---- */
 
-static int on_value(const struct config_file *c, const struct mu_event *e,
+static int on_value(struct config_file *c, const struct mu_event *e,
                     struct mu_err *err)
 {
 	struct value v = { .bytes = e->data, .zxid = e->zxid, .digest = "" };
@@ -419,22 +506,24 @@ static int on_value(const struct config_file *c, const struct mu_event *e,
 	return apply(c, &v, err);
 }
 
-static int on_deletion(const struct config_file *c, const struct mu_event *e,
+static int on_deletion(struct config_file *c, const struct mu_event *e,
                        struct mu_err *err)
 {
-	struct value gone = { .zxid = e->zxid, .digest = "" };
+	struct value gone = { .zxid = e->zxid, .version = -1, .digest = "" };
 
 	if (c->remove_on_delete)
 		return apply(c, &gone, err);
 	c->host->log(c->host, MU_INFO, "%s is gone; %s is left as it is",
 	             c->path, c->file);
+	report(c, &gone, MU_REPORT_APPLIED,
+	       "the node is gone; the file is kept");
 	return 0;
 }
 
 static int config_file_event(void *self, const struct mu_event *e,
                              struct mu_err *err)
 {
-	const struct config_file *c = self;
+	struct config_file *c = self;
 
 	if (strcmp(e->path, c->path) != 0)
 		return 0;

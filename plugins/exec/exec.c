@@ -9,6 +9,7 @@
  *     timeout_ms = 10000;            # then its whole process group is killed
  *     retry = false;                 # true: a command that fails is run again
  *
+ * A text in place of the list of events or members is a list of one.
  * The event is in the environment (see make_env below), the node's data on
  * standard input. A command that fails is logged, and the event counts as
  * handled, unless `retry`.
@@ -18,6 +19,7 @@
 #include "command.h"
 #include "event_rows.h"
 #include "fail.h"
+#include "typed.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
@@ -46,37 +48,16 @@ struct exec {
 
 /* ---- settings ---- */
 
-/* A list of texts, ending in NULL; *out stays NULL if there is no such list.
- * The texts are the host's. */
-static int read_list(const struct mu_host *h, const char *key,
-                     const char ***out, struct mu_err *err)
-{
-	int n = h->setting_count(h, key);
-	const char **list;
-	char name[64];
-
-	if (n < 0)
-		return 0;
-	list = calloc((size_t)n + 1, sizeof *list);
-	if (!list)
-		return fail(err, MU_ENOMEM, "out of memory");
-	*out = list;
-	for (int i = 0; i < n; i++) {
-		snprintf(name, sizeof name, "%s[%d]", key, i);
-		list[i] = h->setting_str(h, name, NULL);
-		if (!list[i])
-			return fail(err, MU_ECONFIG, "%s is not a text", name);
-	}
-	return 0;
-}
-
 static int read_command(struct exec *x, struct mu_err *err)
 {
-	int rc = read_list(x->host, "command", &x->argv, err);
+	int rc;
 
+	if (x->host->setting_count(x->host, "command") >= 0)
+		rc = typed_list(x->host, "command", &x->argv, err);
+	else
+		rc = typed_text(x->host, "command", &x->shell, err);
 	if (rc)
 		return rc;
-	x->shell = x->host->setting_str(x->host, "command", NULL);
 	if (x->argv ? !x->argv[0] : !x->shell)
 		return fail(err, MU_ECONFIG,
 		            "exec needs `command`: a text for the shell, or a "
@@ -87,7 +68,7 @@ static int read_command(struct exec *x, struct mu_err *err)
 static int read_events(struct exec *x, struct mu_err *err)
 {
 	const char **words = NULL;
-	int rc = read_list(x->host, "events", &words, err);
+	int rc = typed_list(x->host, "events", &words, err);
 
 	for (size_t i = 0; i < EVENT_ROWS; i++)
 		x->wants[i] = !words;
@@ -100,12 +81,12 @@ static int read_events(struct exec *x, struct mu_err *err)
 			x->wants[row] = true;
 		else
 			rc = fail(err, MU_ECONFIG,
-			          "events[%zu] = \"%.60s\" is no event; there "
-			          "are present, created, deleted, changed, "
+			          "events: \"%.60s\" is no event; there are "
+			          "present, created, deleted, changed, "
 			          "children, member-present, joined, left, "
 			          "failed, member-changed, connected and "
 			          "disconnected",
-			          i, words[i]);
+			          words[i]);
 	}
 	free(words);
 	return rc;
@@ -114,15 +95,13 @@ static int read_events(struct exec *x, struct mu_err *err)
 static int read_rest(struct exec *x, struct mu_err *err)
 {
 	const struct mu_host *h = x->host;
-	int64_t timeout_ms = h->setting_int(h, "timeout_ms", TIMEOUT_MS);
+	int rc;
 
-	if (timeout_ms < 1 || timeout_ms > UINT32_MAX)
-		return fail(err, MU_ECONFIG,
-		            "timeout_ms = %" PRId64 " is not between 1 and %u",
-		            timeout_ms, UINT32_MAX);
-	x->timeout_ms = (uint32_t)timeout_ms;
-	x->retry = h->setting_bool(h, "retry", false);
-	return read_list(h, "members", &x->members, err);
+	x->timeout_ms = TIMEOUT_MS;
+	rc = typed_ms(h, "timeout_ms", &x->timeout_ms, err);
+	if (rc == 0)
+		rc = typed_flag(h, "retry", &x->retry, err);
+	return rc ? rc : typed_list(h, "members", &x->members, err);
 }
 
 static void exec_fini(void *self)
@@ -250,7 +229,8 @@ static int run(const struct exec *x, const struct mu_event *e,
 	              : mu_command_run(&c, &end, err);
 	if (rc)
 		return rc;
-	mu_command_describe(&end, how, sizeof how);
+	mu_command_describe(&end, x->shell ? x->shell : x->argv[0], how,
+	                    sizeof how);
 	if (!mu_command_is_good(&end))
 		return fail(err, MU_ESYSTEM, "command for %s %s: %s", word,
 		            whose, how);

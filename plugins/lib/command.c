@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <poll.h>
 #include <signal.h>
@@ -301,6 +302,7 @@ int mu_command_run(const struct mu_command *c, struct mu_command_end *end,
 	int rc;
 
 	memset(end, 0, sizeof *end);
+	end->timeout_ms = c->timeout_ms;
 	rc = open_files(&f, c, err);
 	if (rc)
 		goto done;
@@ -340,19 +342,26 @@ static const char *first_line(const char *text, size_t *len)
 	return text;
 }
 
-void mu_command_describe(const struct mu_command_end *end, char *out,
-                         size_t room)
+void mu_command_describe(const struct mu_command_end *end, const char *text,
+                         char *out, size_t room)
 {
-	char how[64];
+	char how[96];
 	size_t len;
 	const char *line = first_line(end->output, &len);
 
 	if (end->timed_out)
-		snprintf(how, sizeof how, "not done in time, killed");
+		snprintf(how, sizeof how,
+		         "not done in %" PRIu32 " ms (timeout_ms), killed",
+		         end->timeout_ms);
 	else if (end->signum)
 		snprintf(how, sizeof how, "killed by signal %d (%s)",
 		         end->signum, strsignal(end->signum));
 	else
 		snprintf(how, sizeof how, "exit status %d", end->status);
-	snprintf(out, room, "%s%s%.*s", how, len ? ": " : "", (int)len, line);
+	if (len)
+		snprintf(out, room, "%s: %.*s", how, (int)len, line);
+	else if (mu_command_is_good(end))
+		snprintf(out, room, "%s", how);
+	else
+		snprintf(out, room, "%s, without output: %s", how, text);
 }

@@ -23,9 +23,10 @@ struct mu_command {
 };
 
 struct mu_command_end {
-	bool timed_out; /* killed at the limit */
-	int signum;     /* killed by this signal, else 0 */
-	int status;     /* its exit status, when signum is 0 */
+	bool timed_out;      /* killed at the limit, */
+	uint32_t timeout_ms; /* which was this */
+	int signum;          /* killed by this signal, else 0 */
+	int status;          /* its exit status, when signum is 0 */
 	/* The first bytes of standard output and standard error, a NUL after
 	 * them. */
 	char output[MU_COMMAND_OUTPUT_MAX + 1];
@@ -45,8 +46,9 @@ int mu_command_run_shell(const char *text, const struct mu_command *c,
 /* True if it ended by itself with status 0. */
 bool mu_command_is_good(const struct mu_command_end *end);
 
-/* How it went in a line: "exit status 1: nginx: [emerg] unknown directive". */
-void mu_command_describe(const struct mu_command_end *end, char *out,
-                         size_t room);
+/* How it went in a line: "exit status 1: nginx: [emerg] unknown directive". If it
+ * did not go well, and nothing was printed, the command `text` is named. */
+void mu_command_describe(const struct mu_command_end *end, const char *text,
+                         char *out, size_t room);
 
 #endif /* MU_PLUGINS_COMMAND_H */

@@ -7,6 +7,8 @@
 #include <muster/plugin.h>
 
 #include "event_rows.h"
+#include "fail.h"
+#include "typed.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -24,21 +26,23 @@ static const char *const levels[] = { "error", "warn", "info", "debug" };
 
 static int log_init(const struct mu_host *h, void **self, struct mu_err *err)
 {
-	const char *word = h->setting_str(h, "level", "info");
+	const char *word = "info";
 	size_t level = 0;
 	struct log *l;
+	int rc = typed_text(h, "level", &word, err);
 
+	if (rc)
+		return rc;
 	while (level < COUNT(levels) && strcmp(word, levels[level]) != 0)
 		level++;
-	if (level == COUNT(levels)) {
-		snprintf(err->msg, sizeof err->msg,
-		         "level \"%.60s\" is none of error, warn, info, debug",
-		         word);
-		return MU_ECONFIG;
-	}
+	if (level == COUNT(levels))
+		return fail(
+			err, MU_ECONFIG,
+			"level \"%.60s\" is none of error, warn, info, debug",
+			word);
 	l = malloc(sizeof *l);
 	if (!l)
-		return MU_ENOMEM;
+		return fail(err, MU_ENOMEM, "out of memory");
 	*l = (struct log){ h, (enum mu_level)level };
 	*self = l;
 	return 0;

@@ -90,7 +90,8 @@ START_TEST(a_session_comes_back_as_it_was_kept)
 	struct mu_saved_session s = { .session = INT64_MIN + 5,
 		                      .last_zxid = 0x100000002,
 		                      .tree_id = -7,
-		                      .brokers = 0xfffffffe };
+		                      .brokers = 0xfffffffe,
+		                      .name = " web 1" };
 	struct mu_saved_session got;
 	struct stat st;
 
@@ -105,6 +106,7 @@ START_TEST(a_session_comes_back_as_it_was_kept)
 	ck_assert_int_eq(got.last_zxid, s.last_zxid);
 	ck_assert_int_eq(got.tree_id, s.tree_id);
 	ck_assert_uint_eq(got.brokers, s.brokers);
+	ck_assert_str_eq(got.name, s.name);
 	ck_assert_mem_eq(got.password, s.password, 16);
 	mu_session_forget(dir);
 	ck_assert_int_eq(mu_session_load(dir, &got, &err), MU_ENONODE);
@@ -114,7 +116,7 @@ END_TEST
 /* Cut at every byte, no session file is taken for a whole one. */
 START_TEST(a_torn_session_is_refused)
 {
-	struct mu_saved_session s = { .session = 1 }, got;
+	struct mu_saved_session s = { .session = 1, .name = "a" }, got;
 	char text[512];
 	size_t len;
 	FILE *f;
@@ -130,6 +132,28 @@ START_TEST(a_torn_session_is_refused)
 		put("session", cut);
 		ck_assert_int_eq(mu_session_load(dir, &got, &err), MU_EDATA);
 	}
+}
+END_TEST
+
+START_TEST(a_session_of_another_version_is_refused)
+{
+	struct mu_saved_session got;
+
+	put("session", "muster-session 1\nsession 1\npassword "
+	               "00000000000000000000000000000000\nzxid 1\ntree 1\n"
+	               "brokers 1\nend\n");
+	ck_assert_int_eq(mu_session_load(dir, &got, &err), MU_EDATA);
+}
+END_TEST
+
+START_TEST(a_name_at_the_limit_is_kept_with_its_session)
+{
+	struct mu_saved_session s = { .session = 1 }, got;
+
+	memset(s.name, 'n', MU_NAME_MAX);
+	ck_assert_int_eq(mu_session_save(dir, &s, &err), 0);
+	ck_assert_int_eq(mu_session_load(dir, &got, &err), 0);
+	ck_assert_str_eq(got.name, s.name);
 }
 END_TEST
 
@@ -338,6 +362,8 @@ int main(void)
 	                    sizeof strange / sizeof *strange);
 	tcase_add_test(tc, a_session_comes_back_as_it_was_kept);
 	tcase_add_test(tc, a_torn_session_is_refused);
+	tcase_add_test(tc, a_session_of_another_version_is_refused);
+	tcase_add_test(tc, a_name_at_the_limit_is_kept_with_its_session);
 	tcase_add_test(tc, other_brokers_have_another_hash);
 	tcase_add_test(tc, how_leaving_went_is_told_once);
 	tcase_add_test(tc, one_agent_holds_the_lock);

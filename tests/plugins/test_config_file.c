@@ -283,6 +283,9 @@ START_TEST(deletion_keeps_the_file)
 	ck_assert_int_eq(fake_event(&a, e), 0);
 	ck_assert_str_eq(content("app.conf"), "old");
 	ck_assert(fake_logged(&a, "left as it is"));
+	ck_assert_int_eq(a.report.state, MU_REPORT_APPLIED);
+	ck_assert_str_eq(a.report.reason, "the node is gone; the file is kept");
+	ck_assert_int_eq(a.report.version, -1);
 	fake_stop(&a);
 }
 END_TEST
@@ -302,6 +305,9 @@ START_TEST(deletion_removes_the_file_if_told_to)
 	ck_assert_str_eq(content("reloads"), "reload\n");
 	ck_assert_int_eq(a.report.state, MU_REPORT_APPLIED);
 	ck_assert_int_eq(a.report.zxid, 9);
+	ck_assert_int_eq(a.report.version, -1);
+	ck_assert_str_eq(a.report.reason,
+	                 "the node is gone; the file is removed");
 	ck_assert_str_eq(a.report.digest, "");
 	assert_clean();
 	fake_stop(&a);
@@ -388,8 +394,132 @@ START_TEST(a_check_past_its_limit_is_a_refusal)
 	set_str("check", "sleep 1000");
 	start();
 	ck_assert_int_eq(give("new"), MU_EDATA);
-	assert_reported(MU_REPORT_REJECTED, "check: not done in time, killed");
+	assert_reported(MU_REPORT_REJECTED,
+	                "check: not done in 200 ms (timeout_ms), killed, "
+	                "without output: sleep 1000");
 	ck_assert(!there("app.conf"));
+	assert_clean();
+	fake_stop(&a);
+}
+END_TEST
+
+START_TEST(a_check_without_output_is_named)
+{
+	set_str("check", "grep -q good %f");
+	start();
+	ck_assert_int_eq(give("bad"), MU_EDATA);
+	assert_reported(MU_REPORT_REJECTED, "check: exit status 1, without "
+	                                    "output: grep -q good %f");
+	fake_stop(&a);
+}
+END_TEST
+
+/* ---- edited by hand ---- */
+
+#define HAND "app.conf.muster-hand"
+
+START_TEST(what_was_edited_by_hand_is_kept_and_told)
+{
+	start();
+	ck_assert_int_eq(give("one"), 0);
+	ck_assert(!there(HAND));
+	put("app.conf", "mine");
+	ck_assert_int_eq(give("two"), 0);
+	ck_assert_str_eq(content("app.conf"), "two");
+	ck_assert_str_eq(content(HAND), "mine");
+	ck_assert(fake_logged(&a, "<1> "));
+	ck_assert(fake_logged(&a, "(edited by hand?)"));
+	assert_clean();
+	/* The newest stays. */
+	put("app.conf", "mine too");
+	ck_assert_int_eq(give("three"), 0);
+	ck_assert_str_eq(content(HAND), "mine too");
+	fake_stop(&a);
+}
+END_TEST
+
+START_TEST(an_edit_is_undone_by_the_same_value_too)
+{
+	start();
+	ck_assert_int_eq(give("one"), 0);
+	put("app.conf", "two"); /* of the same length */
+	ck_assert_int_eq(give_again("one"), 0);
+	ck_assert_str_eq(content("app.conf"), "one");
+	ck_assert_str_eq(content(HAND), "two");
+	fake_stop(&a);
+}
+END_TEST
+
+START_TEST(a_file_that_was_not_edited_is_not_kept)
+{
+	put("app.conf", "one");
+	start();
+	ck_assert_int_eq(give("one"), 0); /* found right */
+	ck_assert_int_eq(give("two"), 0);
+	ck_assert_int_eq(give("three"), 0);
+	ck_assert(!there(HAND));
+	ck_assert(!fake_logged(&a, "<1>"));
+	fake_stop(&a);
+}
+END_TEST
+
+START_TEST(a_file_from_before_is_kept_without_a_warning)
+{
+	put("app.conf", "the maker's");
+	start();
+	ck_assert_int_eq(give("one"), 0);
+	ck_assert_str_eq(content(HAND), "the maker's");
+	ck_assert(fake_logged(&a, "was there before"));
+	ck_assert(!fake_logged(&a, "<1>"));
+	fake_stop(&a);
+}
+END_TEST
+
+START_TEST(an_edited_file_that_is_removed_is_kept)
+{
+	struct mu_chan_event e = { .type = MU_EVENT_DELETED,
+		                   .path = MU_STR("/config/app") };
+
+	set_str("on_delete", "remove");
+	start();
+	ck_assert_int_eq(give("one"), 0);
+	put("app.conf", "mine");
+	ck_assert_int_eq(fake_event(&a, e), 0);
+	ck_assert(!there("app.conf"));
+	ck_assert_str_eq(content(HAND), "mine");
+	fake_stop(&a);
+}
+END_TEST
+
+START_TEST(an_edit_that_comes_back_is_told_once)
+{
+	unsigned told = 0;
+
+	set_str("reload", "! grep two $D/app.conf");
+	start();
+	ck_assert_int_eq(give("one"), 0);
+	put("app.conf", "mine");
+	ck_assert_int_eq(give("two"), MU_EDATA);
+	ck_assert_int_eq(give_again("two"), MU_EDATA);
+	ck_assert_str_eq(content("app.conf"), "mine");
+	for (const char *at = (const char *)a.logs.data;
+	     (at = strstr(at, "edited by hand")); at++)
+		told++;
+	ck_assert_uint_eq(told, 1);
+	assert_clean();
+	fake_stop(&a);
+}
+END_TEST
+
+START_TEST(an_edited_file_stays_if_it_cannot_be_kept)
+{
+	start();
+	ck_assert_int_eq(give("one"), 0);
+	put("app.conf", "mine");
+	ck_assert_int_eq(mkdir(in_dir(HAND), 0755), 0);
+	ck_assert_int_eq(give("two"), MU_EIO);
+	ck_assert_str_eq(content("app.conf"), "mine");
+	ck_assert_int_eq(a.report.state, MU_REPORT_FAILED);
 	assert_clean();
 	fake_stop(&a);
 }
@@ -641,6 +771,35 @@ static const struct {
 	{ "on_delete", "burn", "neither keep nor remove" },
 };
 
+START_TEST(a_setting_of_another_type_is_refused)
+{
+	struct fake_options o = { .plugin_file = fake_plugin("config-file"),
+		                  .settings = rows };
+
+	rows[row_count++] =
+		(struct mu_setting)FAKE_NUM("check", MU_SETTING_COUNT, 0);
+	o.setting_count = row_count;
+	fake_start(&a, &o);
+	ck_assert_int_eq(fake_ready(&a), MU_ECONFIG);
+	ck_assert_str_eq(a.ready.reason,
+	                 "check is a list, but must be a text in quotes");
+	fake_drain(&a);
+	fake_exit(&a);
+	fake_fini(&a);
+}
+END_TEST
+
+START_TEST(a_misspelt_setting_is_told)
+{
+	set_str("chekc", "true");
+	start();
+	ck_assert(fake_logged(&a, "<1> setting \"chekc\" was not read by "
+	                          "config-file in init, and probably has no "
+	                          "effect: did you mean \"check\"?\n"));
+	fake_stop(&a);
+}
+END_TEST
+
 START_TEST(a_wrong_setting_is_refused)
 {
 	struct fake_options o = { .plugin_file = fake_plugin("config-file"),
@@ -682,8 +841,22 @@ static void add_well(TCase *tc)
 		(int)(sizeof bad_settings / sizeof bad_settings[0]));
 }
 
+static void add_edited(TCase *tc)
+{
+	tcase_add_test(tc, what_was_edited_by_hand_is_kept_and_told);
+	tcase_add_test(tc, an_edit_is_undone_by_the_same_value_too);
+	tcase_add_test(tc, a_file_that_was_not_edited_is_not_kept);
+	tcase_add_test(tc, a_file_from_before_is_kept_without_a_warning);
+	tcase_add_test(tc, an_edited_file_that_is_removed_is_kept);
+	tcase_add_test(tc, an_edit_that_comes_back_is_told_once);
+	tcase_add_test(tc, an_edited_file_stays_if_it_cannot_be_kept);
+	tcase_add_test(tc, a_setting_of_another_type_is_refused);
+	tcase_add_test(tc, a_misspelt_setting_is_told);
+}
+
 static void add_ill(TCase *tc)
 {
+	tcase_add_test(tc, a_check_without_output_is_named);
 	tcase_add_test(tc, a_removal_that_fails_brings_the_file_back);
 	tcase_add_test(tc, the_check_sees_the_new_file);
 	tcase_add_test(tc, a_name_with_quotes_reaches_the_check_whole);
@@ -721,6 +894,7 @@ int main(void)
 	tcase_add_checked_fixture(well, setup, teardown);
 	tcase_add_checked_fixture(ill, setup, teardown);
 	add_well(well);
+	add_edited(well);
 	add_ill(ill);
 	suite_add_tcase(s, well);
 	suite_add_tcase(s, ill);

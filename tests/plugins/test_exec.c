@@ -253,6 +253,55 @@ START_TEST(chosen_members_alone_run_it)
 }
 END_TEST
 
+START_TEST(one_event_may_stand_without_a_list)
+{
+	set_str("command", "echo $MUSTER_EVENT >> $D/out");
+	set_str("events", "failed");
+	start_ready();
+	fake_event(&a, node_event(MU_EVENT_CHANGED));
+	fake_event(&a, member_event(MU_EVENT_MEMBER_LEFT, "w"));
+	fake_event(&a, member_event(MU_EVENT_MEMBER_FAILED, "w"));
+	ck_assert_str_eq(read_in_dir("out"), "failed\n");
+	ck_assert(!fake_logged(&a, "<1>"));
+	fake_stop(&a);
+}
+END_TEST
+
+START_TEST(one_member_may_stand_without_a_list)
+{
+	set_str("command", "echo $MUSTER_MEMBER >> $D/out");
+	set_str("members", "web1");
+	start_ready();
+	fake_event(&a, member_event(MU_EVENT_MEMBER_FAILED, "web1"));
+	fake_event(&a, member_event(MU_EVENT_MEMBER_FAILED, "web2"));
+	ck_assert_str_eq(read_in_dir("out"), "web1\n");
+	fake_stop(&a);
+}
+END_TEST
+
+START_TEST(a_misspelt_setting_is_told)
+{
+	set_str("command", "true");
+	set_str("evnts", "failed");
+	start_ready();
+	ck_assert(
+		fake_logged(&a, "<1> setting \"evnts\" was not read by exec"));
+	ck_assert(fake_logged(&a, "did you mean \"events\"?\n"));
+	fake_stop(&a);
+}
+END_TEST
+
+START_TEST(a_failure_without_output_names_the_command)
+{
+	set_str("command", "exit 3");
+	start_ready();
+	ck_assert_int_eq(fake_event(&a, node_event(MU_EVENT_CHANGED)), 0);
+	ck_assert(fake_logged(&a, "<1> command for changed /config/x: exit "
+	                          "status 3, without output: exit 3\n"));
+	fake_stop(&a);
+}
+END_TEST
+
 START_TEST(a_failure_is_logged_and_counts_as_handled)
 {
 	set_str("command", "echo; echo first line; echo second >&2; exit 3");
@@ -324,7 +373,8 @@ START_TEST(at_the_limit_the_whole_group_is_killed)
 	start_ready();
 	ck_assert_int_eq(fake_event(&a, node_event(MU_EVENT_CHANGED)),
 	                 MU_ESYSTEM);
-	ck_assert_ptr_nonnull(strstr(a.ack.reason, "not done in time, killed"));
+	ck_assert_ptr_nonnull(strstr(
+		a.ack.reason, "not done in 700 ms (timeout_ms), killed"));
 	shell = pid_in_dir("shell");
 	grandchild = pid_in_dir("child");
 	ck_assert_int_ne(shell, grandchild);
@@ -429,6 +479,35 @@ START_TEST(an_unknown_event_is_refused)
 }
 END_TEST
 
+static const struct {
+	const char *key;
+	enum mu_setting_type type;
+	const char *word;
+} mistyped[] = {
+	{ "events", MU_SETTING_INT, "events is a whole number, but must be" },
+	{ "members", MU_SETTING_BOOL, "members is a boolean, but must be" },
+	{ "events", MU_SETTING_FLOAT, "events is a number with a fraction" },
+	{ "timeout_ms", MU_SETTING_STR, "timeout_ms is a text, but must be" },
+	{ "retry", MU_SETTING_COUNT, "retry is a list, but must be true or" },
+	{ "retry", MU_SETTING_INT, "retry is a whole number, but must be" },
+};
+
+START_TEST(a_setting_of_another_type_is_refused)
+{
+	set_str("command", "true");
+	set_num(mistyped[_i].key, mistyped[_i].type, 0);
+	rows[row_count - 1].text = MU_STR("0.5");
+	assert_refused(mistyped[_i].word);
+}
+END_TEST
+
+START_TEST(a_command_that_is_a_number_is_refused)
+{
+	set_num("command", MU_SETTING_INT, 7);
+	assert_refused("command is a whole number");
+}
+END_TEST
+
 START_TEST(a_limit_of_nothing_is_refused)
 {
 	set_str("command", "true");
@@ -455,6 +534,13 @@ int main(void)
 	                    (int)(sizeof defaults / sizeof defaults[0]));
 	tcase_add_test(tc, chosen_events_alone_run_it);
 	tcase_add_test(tc, chosen_members_alone_run_it);
+	tcase_add_test(tc, one_event_may_stand_without_a_list);
+	tcase_add_test(tc, one_member_may_stand_without_a_list);
+	tcase_add_test(tc, a_misspelt_setting_is_told);
+	tcase_add_test(tc, a_failure_without_output_names_the_command);
+	tcase_add_test(tc, a_command_that_is_a_number_is_refused);
+	tcase_add_loop_test(tc, a_setting_of_another_type_is_refused, 0,
+	                    (int)(sizeof mistyped / sizeof mistyped[0]));
 	tcase_add_test(tc, a_failure_is_logged_and_counts_as_handled);
 	tcase_add_test(tc, with_retry_a_failure_is_an_error);
 	tcase_add_test(tc, a_signal_is_told);

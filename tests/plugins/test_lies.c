@@ -267,6 +267,35 @@ START_TEST(a_malloc_bomb_meets_its_limit)
 END_TEST
 #endif
 
+#if !HAS_ASAN
+/* Up to the least memory with which a plugin loads, one MiB at a time. */
+START_TEST(too_little_memory_to_load_names_the_setting)
+{
+	unsigned told = 0;
+	bool loads = false;
+
+	for (uint32_t mb = 1; mb <= 64 && !loads; mb++) {
+		struct fake_options o = { .plugin_file = fake_lie("probe"),
+			                  .memory_max_mb = mb };
+		char key[64];
+		int rc;
+
+		fake_start(&a, &o);
+		rc = fake_ready(&a);
+		loads = rc == 0;
+		snprintf(key, sizeof key, "memory_max_mb = %u ", mb);
+		ck_assert_int_ne(rc, FAKE_GONE);
+		ck_assert_msg(loads || strstr(a.ready.reason, key),
+		              "with %u MiB: %s", mb, a.ready.reason);
+		told += !loads;
+		fake_fini(&a);
+	}
+	ck_assert(loads);
+	ck_assert_uint_ge(told, 1);
+}
+END_TEST
+#endif
+
 START_TEST(a_descriptor_leak_meets_its_limit)
 {
 	struct fake_options o = { .plugin_file = fake_lie("fd-leak"),
@@ -307,6 +336,43 @@ START_TEST(standard_output_is_standard_error)
 	/* And the channel is not on descriptor 3 any more. */
 	ck_assert_int_eq(event("/x"), 0);
 	ck_assert(fake_said(&a, "line on standard output\n"));
+	fake_stop(&a);
+}
+END_TEST
+
+START_TEST(what_was_printed_before_a_crash_is_seen)
+{
+	start_ready(fake_lie("print-crash"));
+	ck_assert_int_eq(event("/x"), FAKE_GONE);
+	ck_assert_int_eq(fake_exit(&a) & ~0x80, SIGABRT);
+	ck_assert(fake_said(&a, "about to crash\n"));
+	fake_fini(&a);
+}
+END_TEST
+
+START_TEST(an_init_without_a_word_is_told_as_such)
+{
+	const struct mu_setting row = FAKE_NUM("in_init", MU_SETTING_BOOL, 1);
+	struct fake_options o = { .plugin_file = fake_lie("speechless"),
+		                  .settings = &row,
+		                  .setting_count = 1 };
+
+	fake_start(&a, &o);
+	ck_assert_int_eq(fake_ready(&a), MU_ESYSTEM);
+	ck_assert_str_eq(a.ready.reason, "init returned -1 (MU_ESYSTEM) and "
+	                                 "left no reason in err");
+	fake_drain(&a);
+	fake_exit(&a);
+	fake_fini(&a);
+}
+END_TEST
+
+START_TEST(an_event_without_a_word_is_told_as_such)
+{
+	start_ready(fake_lie("speechless"));
+	ck_assert_int_eq(event("/x"), MU_EDATA);
+	ck_assert_str_eq(a.ack.reason, "event returned -3 (MU_EDATA) and left "
+	                               "no reason in err");
 	fake_stop(&a);
 }
 END_TEST
@@ -403,10 +469,14 @@ static void add_lies(TCase *tc)
 	               a_fork_that_outlives_its_runner_does_not_hide_the_end);
 #if !HAS_ASAN
 	tcase_add_test(tc, a_malloc_bomb_meets_its_limit);
+	tcase_add_test(tc, too_little_memory_to_load_names_the_setting);
 #endif
 	tcase_add_test(tc, a_descriptor_leak_meets_its_limit);
 	tcase_add_test(tc, closing_low_descriptors_does_not_hit_the_channel);
 	tcase_add_test(tc, standard_output_is_standard_error);
+	tcase_add_test(tc, what_was_printed_before_a_crash_is_seen);
+	tcase_add_test(tc, an_init_without_a_word_is_told_as_such);
+	tcase_add_test(tc, an_event_without_a_word_is_told_as_such);
 	tcase_add_test(tc, a_message_without_an_end_is_cut);
 	tcase_add_loop_test(tc, a_code_that_is_none_becomes_esystem, 0,
 	                    (int)COUNT(nonsense));

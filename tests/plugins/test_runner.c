@@ -201,6 +201,147 @@ START_TEST(settings_are_typed)
 }
 END_TEST
 
+static void start_with_settings(const struct mu_setting *rows, size_t count)
+{
+	struct fake_options o = { .plugin_file = fake_lie("probe"),
+		                  .settings = rows,
+		                  .setting_count = count };
+
+	fake_start(&a, &o);
+	ck_assert_int_eq(fake_ready(&a), 0);
+}
+
+/* How often `text` stands in the log. */
+static unsigned times_logged(const char *text)
+{
+	const char *at = (const char *)a.logs.data;
+	unsigned n = 0;
+
+	while (at && (at = strstr(at, text))) {
+		n++;
+		at++;
+	}
+	return n;
+}
+
+START_TEST(a_setting_nobody_read_is_a_warning_with_a_suggestion)
+{
+	const struct mu_setting rows[] = {
+		FAKE_NUM("get_in_intt", MU_SETTING_BOOL, 1),
+		FAKE_STR("quite_another", "x"),
+	};
+
+	start_with_settings(rows, COUNT(rows));
+	ck_assert(fake_logged(&a, "<1> setting \"get_in_intt\" was not read by "
+	                          "probe in init, and probably has no effect: "
+	                          "did you mean \"get_in_init\"?\n"));
+	ck_assert(fake_logged(&a,
+	                      "<1> setting \"quite_another\" was not read by "
+	                      "probe in init, and probably has no "
+	                      "effect\n"));
+	fake_stop(&a);
+}
+END_TEST
+
+START_TEST(of_a_list_nobody_read_there_is_one_warning)
+{
+	const struct mu_setting rows[] = {
+		FAKE_NUM("l", MU_SETTING_COUNT, 2),
+		FAKE_STR("l[0]", "x"),
+		FAKE_STR("l[1].deep", "x"),
+		FAKE_STR("group.deep", "x"),
+	};
+
+	start_with_settings(rows, COUNT(rows));
+	ck_assert_uint_eq(times_logged("was not read"), 2);
+	ck_assert(fake_logged(&a, "setting \"l\" was"));
+	ck_assert(fake_logged(&a, "setting \"group.deep\" was"));
+	fake_stop(&a);
+}
+END_TEST
+
+START_TEST(a_setting_that_was_read_is_no_warning)
+{
+	const struct mu_setting rows[] = { FAKE_NUM("get_in_init",
+		                                    MU_SETTING_BOOL, 0) };
+
+	start_with_settings(rows, COUNT(rows));
+	ck_assert_uint_eq(times_logged("<1>"), 0);
+	fake_stop(&a);
+}
+END_TEST
+
+START_TEST(a_setting_of_another_type_is_a_warning)
+{
+	const struct mu_setting rows[] = { FAKE_STR("get_in_init", "yes") };
+
+	start_with_settings(rows, COUNT(rows));
+	ck_assert(fake_logged(&a,
+	                      "<1> setting \"get_in_init\" is a text, not a "
+	                      "boolean: it has no effect, the default is "
+	                      "used\n"));
+	ck_assert_uint_eq(times_logged("<1>"), 1);
+	fake_stop(&a);
+}
+END_TEST
+
+START_TEST(a_type_is_warned_of_once_in_an_event_too)
+{
+	const struct mu_setting rows[] = { FAKE_STR("odd", "0.5") };
+
+	start_with_settings(rows, COUNT(rows));
+	ck_assert_int_eq(event("/do/odd"), 0);
+	ck_assert_int_eq(event("/do/odd"), 0);
+	ck_assert_uint_eq(times_logged("\"odd\" is a text, not a number: it"),
+	                  1);
+	fake_stop(&a);
+}
+END_TEST
+
+START_TEST(a_whole_number_does_for_a_float)
+{
+	const struct mu_setting rows[] = { FAKE_NUM("odd", MU_SETTING_INT, 3) };
+
+	start_with_settings(rows, COUNT(rows));
+	ck_assert_int_eq(event("/do/odd"), 0);
+	ck_assert_uint_eq(times_logged("\"odd\" is"), 0);
+	fake_stop(&a);
+}
+END_TEST
+
+/* One type that fits is enough: settings_are_typed asks for all as others. */
+START_TEST(one_type_that_fits_is_enough)
+{
+	const struct mu_setting rows[] = { FAKE_STR("text", "x") };
+
+	start_with_settings(rows, COUNT(rows));
+	ck_assert_int_eq(event("/do/settings"), 0);
+	ck_assert(fake_logged(&a, "mistyped - -5"));
+	ck_assert_uint_eq(times_logged("\"text\" is"), 0);
+	fake_stop(&a);
+}
+END_TEST
+
+START_TEST(a_nul_stands_behind_data)
+{
+	static const struct fake_answer answers[] = {
+		{ .op = MU_CALL_GET, .path = "/a", .text = "value" }, { 0 }
+	};
+	struct mu_chan_event e = event_of(MU_EVENT_CHANGED, "/do/ends");
+
+	start_ready(fake_lie("probe"), answers);
+	e.data = MU_STR("new"); /* then the -1 of null old data */
+	ck_assert_int_eq(fake_event(&a, e), 0);
+	ck_assert(fake_logged(&a, "behind data 0 old -1 got 0\n"));
+	e.data = (struct mu_str){ NULL, 0 };
+	e.old_data = MU_STR("old");
+	e.has_stat = true; /* then its mark */
+	ck_assert_int_eq(fake_event(&a, e), 0);
+	ck_assert(fake_logged(&a, "behind data -1 old 0 got 0\n"));
+	fake_stop(&a);
+}
+END_TEST
+
 START_TEST(get_reads_a_node)
 {
 	static const struct fake_answer answers[] = {
@@ -258,7 +399,8 @@ START_TEST(a_refused_call_gives_code_and_reason)
 	start_ready(fake_lie("probe"), answers);
 	ck_assert_int_eq(event("/do/get"), MU_ENOAUTH);
 	ck_assert(fake_logged(&a, "get: -102 go away\n"));
-	ck_assert_str_eq(a.ack.reason, "permission denied");
+	ck_assert_str_eq(a.ack.reason, "event returned -102 (MU_ENOAUTH) and "
+	                               "left no reason in err");
 	fake_stop(&a);
 }
 END_TEST
@@ -490,6 +632,15 @@ static void add_honest(TCase *tc)
 	tcase_add_test(tc, a_member_arrives_whole);
 	tcase_add_test(tc, a_large_event_arrives);
 	tcase_add_test(tc, settings_are_typed);
+	tcase_add_test(tc,
+	               a_setting_nobody_read_is_a_warning_with_a_suggestion);
+	tcase_add_test(tc, of_a_list_nobody_read_there_is_one_warning);
+	tcase_add_test(tc, a_setting_that_was_read_is_no_warning);
+	tcase_add_test(tc, a_setting_of_another_type_is_a_warning);
+	tcase_add_test(tc, a_type_is_warned_of_once_in_an_event_too);
+	tcase_add_test(tc, a_whole_number_does_for_a_float);
+	tcase_add_test(tc, one_type_that_fits_is_enough);
+	tcase_add_test(tc, a_nul_stands_behind_data);
 	tcase_add_test(tc, get_reads_a_node);
 	tcase_add_test(tc, get_works_in_init);
 	tcase_add_test(tc, null_data_has_length_minus_one);

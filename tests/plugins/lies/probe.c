@@ -90,6 +90,21 @@ static int do_settings(const struct mu_host *h)
 	return 0;
 }
 
+/* A NUL behind the last byte: of an event's data, and of what get lends. */
+static int do_ends(const struct mu_host *h, const struct mu_event *e)
+{
+	struct mu_err err = { 0, "" };
+	const char *now = e->data, *old = e->old_data;
+	const void *data = "";
+	int32_t len = 0;
+	int rc = h->get(h, "/a", &data, &len, NULL, WAIT_MS, &err);
+
+	h->log(h, MU_INFO, "behind data %d old %d got %d",
+	       now ? now[e->data_len] : -1, old ? old[e->old_len] : -1,
+	       ((const char *)data)[len]);
+	return rc;
+}
+
 static void do_member(const struct mu_host *h, const struct mu_event *e)
 {
 	const struct mu_member *m = e->member;
@@ -164,6 +179,10 @@ static int probe_event(void *self, const struct mu_event *e, struct mu_err *err)
 		return do_report(h, (int)e->zxid);
 	else if (strcmp(p, "/do/settings") == 0)
 		return do_settings(h);
+	else if (strcmp(p, "/do/ends") == 0)
+		return do_ends(h, e);
+	else if (strcmp(p, "/do/odd") == 0)
+		(void)h->setting_float(h, "odd", 1);
 	else if (strcmp(p, "/do/log") == 0)
 		do_log(h);
 	else

@@ -1,0 +1,7 @@
+/* A Node client against the broker. */
+#include "exec_script.h"
+
+int main(void)
+{
+	return exec_script(MU_SOURCE "/tests/interop/node.py");
+}
