@@ -180,6 +180,13 @@ void mu_mailbox_clear(struct mu_mailbox *b)
 		letter_free(unlink_at(b, &b->head));
 }
 
+void mu_mailbox_drop(struct mu_mailbox *b)
+{
+	mu_mailbox_clear(b);
+	letter_free(b->tried);
+	b->tried = NULL;
+}
+
 /* Is it the one that was tried before the mailbox was cleared? */
 static void go_on(struct mu_mailbox *b, struct letter *l)
 {
@@ -334,6 +341,11 @@ uint64_t mu_mailbox_due_ms(const struct mu_mailbox *b)
 bool mu_mailbox_is_out(const struct mu_mailbox *b)
 {
 	return b->out;
+}
+
+const struct mu_chan_event *mu_mailbox_out(const struct mu_mailbox *b)
+{
+	return b->out ? &b->head->e : NULL;
 }
 
 size_t mu_mailbox_count(const struct mu_mailbox *b)

@@ -56,11 +56,16 @@ void mu_mailbox_lost(struct mu_mailbox *b);
 uint64_t mu_mailbox_due_ms(const struct mu_mailbox *b);
 
 bool mu_mailbox_is_out(const struct mu_mailbox *b);
+/* The event that is out, borrowed until ack, lost or clear; NULL: none is. */
+const struct mu_chan_event *mu_mailbox_out(const struct mu_mailbox *b);
 
 /* Empty it, of the event that is out too. If that one, or the first, was given
  * and not handled, and the same (type, path, zxid) is put again before the next
  * clear, then it goes on with AGAIN and the next attempt number. */
 void mu_mailbox_clear(struct mu_mailbox *b);
+/* Empty it likewise, and know of nothing that was tried: what comes from now on
+ * speaks of other things, be its paths and zxids the same. */
+void mu_mailbox_drop(struct mu_mailbox *b);
 
 /* Drop the first event if it was given and not handled, is not out, and `to`
  * holds one of its kind and path, which then stands for both. */

@@ -1,12 +1,14 @@
 #include "agent_conf.h"
-
+#include "chan.h"
 #include "err.h"
 #include "json.h"
 #include "log.h"
 #include "mem.h"
 #include "path.h"
 
+#include <errno.h>
 #include <limits.h>
+#include <muster/client.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,11 +21,12 @@ const struct mu_conf_row mu_agent_rows[] = {
 	  "name of this host in /members; empty: the host name", false },
 	{ "brokers", MU_CONF_LIST, AT(brokers), "[ \"tcp://127.0.0.1:7400\" ]",
 	  0, 0, "",
-	  "where the brokers are, tried in turn; tcp://host:port/chroot or "
-	  "ipc:///path#/chroot",
+	  "where the brokers are, tried in random order; "
+	  "tcp://host:port/chroot, ipc:///path#/chroot, or a ZooKeeper: "
+	  "zookeeper://host:2181,host:2181/chroot",
 	  false },
 	{ "session_timeout_ms", MU_CONF_INT, AT(session_timeout_ms), "3000",
-	  100, 3600000, "ms", "silence after which this host counts as failed",
+	  300, 3600000, "ms", "silence after which this host counts as failed",
 	  false },
 	{ "address", MU_CONF_STR, AT(address), "\"\"", 0, 255, "",
 	  "address of this host, for its record in /members", false },
@@ -52,8 +55,8 @@ const struct mu_conf_row mu_agent_rows[] = {
 	  1000000, "",
 	  "changes of one watch that may wait; beyond, all is read again",
 	  false },
-	{ "log_level", MU_CONF_STR, AT(log_level), "\"info\"", 1, 5, "",
-	  "error, warn, info or debug", false },
+	{ "log_level", MU_CONF_STR, AT(log_level), "\"info\"", 0, 0, "",
+	  "error, warn, info or debug", true },
 	{ 0 },
 };
 
@@ -140,6 +143,23 @@ static int join_brokers(struct mu_agent_conf *c, struct mu_err *err)
 	return 0;
 }
 
+/* The client library knows what a URL is: let it say. */
+static int check_brokers(const struct mu_agent_conf *c, struct mu_err *err)
+{
+	struct mu_client_options o = { .size = sizeof o };
+	struct mu_client *client;
+	struct mu_err why;
+	int rc;
+
+	o.brokers = c->broker_urls;
+	rc = mu_client_new(&o, &client, &why);
+	if (rc == 0)
+		mu_client_free(client);
+	if (rc == MU_EINVAL)
+		return mu_err(err, MU_ECONFIG, "brokers: %.400s", why.msg);
+	return rc ? mu_err(err, rc, "%.400s", why.msg) : 0;
+}
+
 static int finish(struct mu_agent_conf *c, struct mu_err *err)
 {
 	int rc = fill_name(c, err);
@@ -152,6 +172,8 @@ static int finish(struct mu_agent_conf *c, struct mu_err *err)
 		                "muster-runner", err);
 	if (!rc)
 		rc = join_brokers(c, err);
+	if (!rc)
+		rc = check_brokers(c, err);
 	if (rc)
 		return rc;
 	c->level = mu_log_level_by_word(c->log_level);
@@ -167,7 +189,7 @@ static int finish(struct mu_agent_conf *c, struct mu_err *err)
 
 struct label_walk {
 	struct mu_json *to;
-	const char *bad;
+	char bad[MU_CONF_KEY_MAX + 100]; /* a sentence */
 };
 
 static int add_label(void *arg, const char *key, int type, const char *text,
@@ -176,10 +198,14 @@ static int add_label(void *arg, const char *key, int type, const char *text,
 	struct label_walk *w = arg;
 
 	(void)number;
-	if (type != 0 || strpbrk(key, ".[")) {
-		w->bad = "labels may hold texts only";
+	if (strpbrk(key, ".["))
+		snprintf(w->bad, sizeof w->bad, "%s lies in a group or a list",
+		         key);
+	else if (type != MU_SETTING_STR)
+		snprintf(w->bad, sizeof w->bad, "%s is not a text in quotes",
+		         key);
+	if (w->bad[0])
 		return MU_ECONFIG;
-	}
 	return mu_json_set_str(w->to, key, text);
 }
 
@@ -187,7 +213,7 @@ static int read_labels(const struct mu_conf_node *root, char **out,
                        struct mu_err *err)
 {
 	const struct mu_conf_node *node = mu_conf_sub(root, "labels");
-	struct label_walk w = { mu_json_object(), NULL };
+	struct label_walk w = { .to = mu_json_object() };
 	char *text = NULL;
 	int rc = 0;
 
@@ -197,8 +223,8 @@ static int read_labels(const struct mu_conf_node *root, char **out,
 		text = mu_json_text(w.to);
 	mu_json_free(w.to);
 	if (rc == MU_ECONFIG)
-		return mu_err(err, rc, "%s:%d: %s", mu_conf_file(node),
-		              mu_conf_line(node), w.bad);
+		return mu_err(err, rc, "%s:%d: labels may hold texts only: %s",
+		              mu_conf_file(node), mu_conf_line(node), w.bad);
 	if (rc || !text) {
 		free(text);
 		return mu_err(err, MU_ENOMEM, "out of memory");
@@ -211,16 +237,18 @@ static int read_labels(const struct mu_conf_node *root, char **out,
 int mu_agent_conf_load(const char *file, struct mu_agent_conf *out,
                        struct mu_err *err)
 {
-	struct mu_conf *conf;
+	struct mu_conf *conf = NULL;
+	const struct mu_conf_node *root;
 	struct mu_err why;
-	int rc = mu_conf_open(file, &conf, err);
+	int rc = file ? mu_conf_open(file, &conf, err) : 0;
 
 	*out = (struct mu_agent_conf){ 0 };
 	if (rc)
 		return rc;
-	rc = mu_conf_fill(mu_conf_root(conf), mu_agent_rows, out, err);
+	root = conf ? mu_conf_root(conf) : NULL;
+	rc = mu_conf_fill(root, mu_agent_rows, out, err);
 	if (!rc)
-		rc = read_labels(mu_conf_root(conf), &out->labels, err);
+		rc = read_labels(root, &out->labels, err);
 	mu_conf_close(conf);
 	if (rc) {
 		mu_agent_conf_wipe(out);
@@ -229,7 +257,8 @@ int mu_agent_conf_load(const char *file, struct mu_agent_conf *out,
 	rc = finish(out, &why);
 	if (rc) {
 		mu_agent_conf_wipe(out);
-		return mu_err(err, rc, "%s: %.400s", file, why.msg);
+		return mu_err(err, rc, "%s: %.400s",
+		              file ? file : "the defaults", why.msg);
 	}
 	return 0;
 }
@@ -240,4 +269,80 @@ void mu_agent_conf_wipe(struct mu_agent_conf *c)
 	mu_free(c->broker_urls);
 	mu_free(c->labels);
 	*c = (struct mu_agent_conf){ 0 };
+}
+
+/* ---- compared ---- */
+
+static bool list_eq(const struct mu_conf_list *a, const struct mu_conf_list *b)
+{
+	if (a->count != b->count)
+		return false;
+	for (size_t i = 0; i < a->count; i++)
+		if (strcmp(a->item[i], b->item[i]) != 0)
+			return false;
+	return true;
+}
+
+static bool field_eq(const struct mu_conf_row *row,
+                     const struct mu_agent_conf *a,
+                     const struct mu_agent_conf *b)
+{
+	const void *x = (const char *)a + row->offset;
+	const void *y = (const char *)b + row->offset;
+
+	switch (row->type) {
+	case MU_CONF_INT:
+		return *(const int64_t *)x == *(const int64_t *)y;
+	case MU_CONF_BOOL:
+		return *(const bool *)x == *(const bool *)y;
+	case MU_CONF_STR:
+		return strcmp(*(char *const *)x, *(char *const *)y) == 0;
+	case MU_CONF_LIST:
+		return list_eq(x, y);
+	case MU_CONF_GROUP:
+		break;
+	}
+	/* The one group that there is. */
+	return strcmp(a->labels, b->labels) == 0;
+}
+
+void mu_agent_conf_diff(const struct mu_agent_conf *a,
+                        const struct mu_agent_conf *b,
+                        void (*say)(void *arg, const struct mu_conf_row *row),
+                        void *arg)
+{
+	for (const struct mu_conf_row *r = mu_agent_rows; r->key; r++)
+		if (!field_eq(r, a, b))
+			say(arg, r);
+}
+
+/* ---- the files that it names ---- */
+
+int mu_agent_conf_check_files(const struct mu_agent_conf *c,
+                              const struct mu_instance_confs *instances,
+                              struct mu_err *err)
+{
+	char file[MU_PLUGIN_FILE_MAX];
+
+	if (access(c->runner, X_OK))
+		return mu_err(
+			err, MU_ECONFIG,
+			"runner: %.300s is not there or cannot be run: %s",
+			c->runner, strerror(errno));
+	if (access(c->plugin_dir, R_OK | X_OK))
+		return mu_err(err, MU_ECONFIG,
+		              "plugin_dir: %.300s is not there or cannot be "
+		              "read: %s",
+		              c->plugin_dir, strerror(errno));
+	for (size_t i = 0; i < instances->count; i++) {
+		const struct mu_instance_conf *one = instances->at[i];
+
+		mu_instance_conf_file(one, c, file);
+		if (access(file, R_OK))
+			return mu_err(err, MU_ECONFIG,
+			              "instance %.64s: plugin %.300s is not "
+			              "there or cannot be read: %s",
+			              one->name, file, strerror(errno));
+	}
+	return 0;
 }

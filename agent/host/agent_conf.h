@@ -11,6 +11,9 @@
 
 #include <muster/types.h>
 
+#define MU_PLUGIN_FILE_MAX \
+	8192u /* bytes of the path of a plugin, with its NUL */
+
 struct mu_agent_conf {
 	char *name;
 	struct mu_conf_list brokers;
@@ -31,12 +34,26 @@ extern const struct mu_conf_row mu_agent_rows[];
 extern const struct mu_conf_row mu_instance_rows[];
 extern const struct mu_conf_row mu_watch_rows[];
 
-/* Read the file, fill in what depends on this host (its name, where the agent's
- * own program lies) and check that it makes sense. Free with wipe. MU_ECONFIG
- * with file and line, MU_EIO, MU_ENOMEM: *out owns nothing. */
+/* Read the file (NULL: the defaults), fill in what depends on this host (its
+ * name, where the agent's own program lies) and check that it makes sense. Free
+ * with wipe. MU_ECONFIG with file and line, MU_EIO, MU_ENOMEM: *out owns
+ * nothing. */
 int mu_agent_conf_load(const char *file, struct mu_agent_conf *out,
                        struct mu_err *err);
 void mu_agent_conf_wipe(struct mu_agent_conf *c);
+
+/* Call `say` with each key in which the two differ. */
+void mu_agent_conf_diff(const struct mu_agent_conf *a,
+                        const struct mu_agent_conf *b,
+                        void (*say)(void *arg, const struct mu_conf_row *row),
+                        void *arg);
+
+/* Are the files there that the two name: the runner, the directory of plugins,
+ * each plugin? MU_ECONFIG. The agent starts without them, and waits for them. */
+struct mu_instance_confs;
+int mu_agent_conf_check_files(const struct mu_agent_conf *c,
+                              const struct mu_instance_confs *instances,
+                              struct mu_err *err);
 
 struct mu_watch_conf {
 	char *path;
@@ -69,6 +86,10 @@ int mu_instance_confs_parse(const char *name, const char *text,
                             struct mu_instance_confs *out, struct mu_err *err);
 void mu_instance_confs_wipe(struct mu_instance_confs *c);
 void mu_instance_conf_free(struct mu_instance_conf *c); /* NULL is allowed */
+/* The file of its plugin. */
+void mu_instance_conf_file(const struct mu_instance_conf *c,
+                           const struct mu_agent_conf *agent,
+                           char out[MU_PLUGIN_FILE_MAX]);
 /* True if nothing differs, so that the instance can go on as it is. */
 bool mu_instance_conf_eq(const struct mu_instance_conf *a,
                          const struct mu_instance_conf *b);

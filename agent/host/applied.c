@@ -17,6 +17,7 @@ enum step {
 	STEP_TOP,    /* create /applied */
 	STEP_PARENT, /* create /applied/<instance> */
 	STEP_CREATE,
+	STEP_REMOVE,
 };
 
 struct slot {
@@ -25,8 +26,8 @@ struct slot {
 	enum step step;           /* under way */
 	uint32_t wanted, written; /* numbers of reports */
 	uint32_t sending;
-	bool retired; /* its instance is no more */
-	char *text;   /* the newest report */
+	bool removing; /* its instance is no more: the node is to go */
+	char *text;    /* the newest report */
 	size_t parent_len;
 	char path[]; /* /applied/<instance>/<member> */
 };
@@ -72,6 +73,8 @@ static void take(struct slot *s, enum step step)
 	int rc;
 
 	s->step = step;
+	if (step == STEP_REMOVE)
+		q.op = MU_UP_DELETE;
 	if (step == STEP_TOP)
 		q.path = "/applied";
 	if (step == STEP_PARENT) {
@@ -97,9 +100,27 @@ static void take(struct slot *s, enum step step)
 
 static void write_slot(struct slot *s)
 {
-	if (s->step == STEP_NONE && s->text && s->written != s->wanted &&
-	    mu_uplink_is_up(s->a->uplink))
+	if (s->step != STEP_NONE || !mu_uplink_is_up(s->a->uplink))
+		return;
+	if (s->removing)
+		take(s, STEP_REMOVE);
+	else if (s->text && s->written != s->wanted)
 		take(s, STEP_SET);
+}
+
+static void removed(struct slot *s, int rc)
+{
+	s->step = STEP_NONE;
+	if (rc == MU_ECONNLOSS || rc == MU_EEXPIRED)
+		return; /* on_up does it again */
+	if (rc && rc != MU_ENONODE)
+		mu_log(MU_WARN,
+		       MSG("the report of an instance that is no more cannot "
+		           "be deleted; delete its node by hand"),
+		       KS("path", s->path),
+		       KS("reason", mu_client_strerror(rc)));
+	s->removing = false;
+	write_slot(s); /* it may be back by now */
 }
 
 static void on_answer(void *owner, uint64_t tag, const struct mu_result *r)
@@ -109,7 +130,9 @@ static void on_answer(void *owner, uint64_t tag, const struct mu_result *r)
 
 	if (tag != s->step)
 		return;
-	if (s->step == STEP_SET && r->rc == MU_ENONODE)
+	if (s->step == STEP_REMOVE)
+		removed(s, r->rc);
+	else if (s->step == STEP_SET && r->rc == MU_ENONODE)
 		take(s, STEP_TOP);
 	else if (s->step == STEP_TOP && made)
 		take(s, STEP_PARENT);
@@ -134,7 +157,9 @@ static void on_up(void *arg, const struct mu_uplink_up *up)
 
 	for (struct slot *s = a->slots; s; s = s->next) {
 		if (up->new_tree)
-			s->written = s->retired ? s->wanted : s->wanted - 1;
+			s->written = s->wanted - 1;
+		/* There is nothing of it in another tree. */
+		s->removing = s->removing && !up->lost_tree;
 		s->step = STEP_NONE;
 		write_slot(s);
 	}
@@ -238,18 +263,29 @@ int mu_applied_report(struct mu_applied *a, const char *instance,
 		return MU_ENOMEM;
 	free(s->text);
 	s->text = text;
-	s->retired = false;
 	s->wanted++;
 	write_slot(s);
 	return 0;
 }
 
-void mu_applied_retire(struct mu_applied *a, const char *instance)
+void mu_applied_remove(struct mu_applied *a, const char *instance)
 {
-	struct slot *s = find(a, instance);
+	/* It may have been reported by an agent before this one. */
+	struct slot *s = slot_of(a, instance);
 
-	if (s)
-		s->retired = true;
+	if (!s) {
+		mu_log(MU_WARN,
+		       MSG("the report of an instance that is no more cannot "
+		           "be deleted; delete its node by hand"),
+		       KS("instance", instance),
+		       KS("reason", mu_client_strerror(MU_ENOMEM)));
+		return;
+	}
+	free(s->text);
+	s->text = NULL;
+	s->removing = true;
+	s->step = STEP_NONE; /* requests go in order: answers do not matter */
+	write_slot(s);
 }
 
 int mu_applied_new(struct mu_loop *loop, struct mu_uplink *uplink,

@@ -23,8 +23,9 @@ void mu_applied_free(struct mu_applied *a); /* NULL is allowed */
 int mu_applied_report(struct mu_applied *a, const char *instance,
                       const struct mu_chan_report *r);
 
-/* This instance is no more: what it reported stands, but goes into no other
- * tree. Its next report, if it comes back, is as any. */
-void mu_applied_retire(struct mu_applied *a, const char *instance);
+/* This instance is no more: take away what it reported, now or at the next
+ * connection to this tree. An error is logged and left at that. Its next report,
+ * if it comes back, is as any. */
+void mu_applied_remove(struct mu_applied *a, const char *instance);
 
 #endif /* MU_HOST_APPLIED_H */

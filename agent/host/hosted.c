@@ -1,5 +1,6 @@
 #include "hosted_impl.h"
 
+#include "abi.h"
 #include "err.h"
 #include "log.h"
 #include "mem.h"
@@ -34,7 +35,9 @@ static void stopped(struct mu_hosted *h)
 {
 	h->state = HOSTED_STOPPED;
 	mu_timer_disarm(h->timer);
-	mu_log(MU_INFO, MSG("instance stopped"), KS("instance", h->conf->name));
+	if (!h->why[0])
+		mu_log(MU_INFO, MSG("instance stopped"),
+		       KS("instance", h->conf->name));
 	h->o.on_stopped(h->o.arg);
 }
 
@@ -43,12 +46,21 @@ static void wait_and_start(struct mu_hosted *h)
 	uint32_t ms =
 		h->refused ? MU_BACKOFF_LAST_MS : mu_backoff_ms(++h->failures);
 
-	h->refused = false;
-	h->state = HOSTED_WAITING;
-	mu_timer_arm(h->timer, ms, 0);
-	mu_log(MU_WARN, MSG("the plugin's process will be started again"),
+	mu_log(h->cannot ? MU_ERROR : MU_WARN,
+	       MSG(h->cannot ? "the plugin cannot run; trying again"
+	                     : "the plugin's process will be started again"),
 	       KS("instance", h->conf->name), KS("reason", h->why),
 	       KI("in_ms", ms));
+	h->cannot = h->refused = false;
+	h->state = HOSTED_WAITING;
+	mu_timer_arm(h->timer, ms, 0);
+}
+
+/* Started anew because we want that: without a pause. */
+static void start_soon(struct mu_hosted *h)
+{
+	h->state = HOSTED_WAITING;
+	mu_timer_arm(h->timer, 0, 0);
 }
 
 /* Did it run well for a while? What it was at when it ended does not count. */
@@ -61,19 +73,30 @@ static bool was_healthy(const struct mu_hosted *h)
 	return h->ready_ms && until - h->ready_ms >= HEALTHY_MS;
 }
 
+/* Why did it end? Nothing to say if it was asked to and did. */
+static void note_end(struct mu_hosted *h, int status, int signum)
+{
+	char doing[MU_DOING_MAX];
+
+	mu_hosted_doing(h, doing, sizeof doing);
+	if (h->why[0])
+		return;
+	if (signum)
+		mu_format(h->why, sizeof h->why,
+		          "it was ended by signal %d (%s) %s", signum,
+		          strsignal(signum), doing);
+	else if (!h->asked || status)
+		mu_format(h->why, sizeof h->why, "it exited with status %d %s",
+		          status, doing);
+}
+
 static void on_exit_of(void *arg, int status, int signum)
 {
 	struct mu_hosted *h = arg;
 
 	h->gone = true;
 	mu_pipe_drain(h->pipe);
-	if (!h->why[0] && signum)
-		mu_format(h->why, sizeof h->why,
-		          "it was ended by signal %d (%s)", signum,
-		          strsignal(signum));
-	else if (!h->why[0])
-		mu_format(h->why, sizeof h->why, "it exited with status %d",
-		          status);
+	note_end(h, status, signum);
 	mu_hosted_call_end(h);
 	if (was_healthy(h))
 		h->failures = 0;
@@ -83,11 +106,16 @@ static void on_exit_of(void *arg, int status, int signum)
 	h->pipe = NULL;
 	mu_proc_free(h->proc);
 	h->proc = NULL;
-	if (h->stop) {
+	if ((h->stop || h->renew) && h->why[0])
+		mu_log(MU_WARN, MSG("instance stopped, but not well"),
+		       KS("instance", h->conf->name), KS("reason", h->why));
+	if (h->stop)
 		stopped(h);
-		return;
-	}
-	wait_and_start(h);
+	else if (h->renew)
+		start_soon(h);
+	else
+		wait_and_start(h);
+	h->renew = false;
 }
 
 void mu_hosted_pipe_end(void *arg, int rc)
@@ -106,6 +134,20 @@ void mu_hosted_pipe_end(void *arg, int rc)
 
 /* ---- the start of a runner ---- */
 
+/* Nothing but another object or other settings helps: retrying soon is of no
+ * use. */
+static bool is_hopeless(const struct mu_hosted *h,
+                        const struct mu_chan_ready *m)
+{
+	char name[NAME_MAX + 1], file[MU_PLUGIN_FILE_MAX];
+
+	if (m->rc == MU_EABI || m->rc == MU_ECONFIG || m->plugin.len == 0)
+		return true; /* without a name it was not even loaded */
+	mu_format(name, sizeof name, "%.*s", (int)m->plugin.len, m->plugin.at);
+	mu_instance_conf_file(h->conf, h->o.agent, file);
+	return mu_abi_check_name(name, file, NULL) != 0;
+}
+
 void mu_hosted_on_ready(struct mu_hosted *h, const struct mu_chan_ready *m)
 {
 	if (m->version != MU_CHAN_VERSION) {
@@ -115,16 +157,13 @@ void mu_hosted_on_ready(struct mu_hosted *h, const struct mu_chan_ready *m)
 		          (int)m->version, MU_CHAN_VERSION);
 		h->refused = true;
 	} else if (m->rc) {
-		/* Without a name it was not even loaded: retrying soon is of
-		 * no use. */
-		h->refused = m->rc == MU_EABI || m->plugin.len == 0;
+		h->refused = is_hopeless(h, m);
 		mu_format(h->why, sizeof h->why, "%.*s",
 		          (int)(m->reason.len < 400 ? m->reason.len : 400),
 		          m->reason.at ? m->reason.at : "");
 	}
 	if (m->rc || h->refused) {
-		mu_log(MU_ERROR, MSG("the plugin cannot run"),
-		       KS("instance", h->conf->name), KS("reason", h->why));
+		h->cannot = true; /* told when it has ended */
 		ending(h, LAST_GASP_MS);
 		return;
 	}
@@ -143,13 +182,9 @@ static int say_start(struct mu_hosted *h)
 {
 	const struct mu_instance_conf *c = h->conf;
 	struct mu_chan_start m = { .version = MU_CHAN_VERSION };
-	char file[PATH_MAX];
+	char file[MU_PLUGIN_FILE_MAX];
 
-	if (c->plugin[0] == '/')
-		mu_format(file, sizeof file, "%s", c->plugin);
-	else
-		mu_format(file, sizeof file, "%s/%s.so", h->o.agent->plugin_dir,
-		          c->plugin);
+	mu_instance_conf_file(c, h->o.agent, file);
 	m.instance = mu_str_of(c->name);
 	m.member = mu_str_of(h->o.agent->name);
 	m.plugin_file = mu_str_of(file);
@@ -187,8 +222,8 @@ static void start(struct mu_hosted *h)
 	struct mu_err err;
 	int rc;
 
-	h->why[0] = '\0';
-	h->gone = false;
+	h->why[0] = h->at_stop[0] = '\0';
+	h->gone = h->asked = false;
 	rc = spawn(h, &err);
 	if (rc) {
 		mu_format(h->why, sizeof h->why, "%s", err.msg);
@@ -200,6 +235,30 @@ static void start(struct mu_hosted *h)
 	rc = say_start(h);
 	if (rc)
 		mu_hosted_pipe_end(h, rc);
+}
+
+/* Its time is over. */
+static void note_late(struct mu_hosted *h)
+{
+	char doing[MU_DOING_MAX];
+
+	mu_hosted_doing(h, doing, sizeof doing);
+	if (h->asked)
+		mu_format(
+			h->why, sizeof h->why,
+			"it did not end in time (stop_grace_ms, %lld ms), %s; "
+			"its process group was killed",
+			(long long)h->o.agent->stop_grace_ms, doing);
+	else if (h->state == HOSTED_STARTING)
+		mu_format(h->why, sizeof h->why,
+		          "init took longer than deadline_ms, %lld ms; its "
+		          "process group was killed",
+		          (long long)h->conf->deadline_ms);
+	else if (h->state != HOSTED_ENDING)
+		mu_format(h->why, sizeof h->why,
+		          "an event took longer than deadline_ms, %lld ms, %s; "
+		          "its process group was killed",
+		          (long long)h->conf->deadline_ms, doing);
 }
 
 static void on_timer(void *arg)
@@ -214,18 +273,26 @@ static void on_timer(void *arg)
 		mu_hosted_next(h);
 		return;
 	}
-	if (!h->why[0] && h->state != HOSTED_ENDING)
-		mu_format(h->why, sizeof h->why,
-		          "%s took longer than deadline_ms, %lld ms; its "
-		          "process group was killed",
-		          h->state == HOSTED_STARTING ? "init" : "an event",
-		          (long long)h->conf->deadline_ms);
+	if (!h->why[0])
+		note_late(h);
 	kill_now(h);
 	if (h->state != HOSTED_STOPPED)
 		h->state = HOSTED_ENDING;
 }
 
 /* ---- life ---- */
+
+/* STOP, and the time to follow it. */
+static void ask_to_stop(struct mu_hosted *h)
+{
+	if (mu_hosted_is_busy(h) || h->state == HOSTED_STARTING)
+		mu_hosted_doing(h, h->at_stop, sizeof h->at_stop);
+	h->asked = true;
+	mu_put_chan_stop(mu_pipe_out(h->pipe));
+	if (mu_pipe_send(h->pipe))
+		kill_now(h);
+	ending(h, (uint64_t)h->o.agent->stop_grace_ms);
+}
 
 void mu_hosted_stop(struct mu_hosted *h)
 {
@@ -238,10 +305,25 @@ void mu_hosted_stop(struct mu_hosted *h)
 	}
 	if (h->state == HOSTED_ENDING)
 		return; /* it goes, and is not started again */
-	mu_put_chan_stop(mu_pipe_out(h->pipe));
-	if (mu_pipe_send(h->pipe))
-		kill_now(h);
-	ending(h, (uint64_t)h->o.agent->stop_grace_ms);
+	ask_to_stop(h);
+}
+
+void mu_hosted_renew(struct mu_hosted *h)
+{
+	if (h->stop)
+		return;
+	mu_log(MU_INFO,
+	       MSG("the tree is another; the instance starts anew, and what "
+	           "waited for it is dropped"),
+	       KS("instance", h->conf->name),
+	       KI("dropped", mu_mailbox_count(h->mail)));
+	/* One that waits for its start, or is on its way out, has no memory to
+	 * be emptied. */
+	if (h->state == HOSTED_READY || h->state == HOSTED_STARTING) {
+		h->renew = true;
+		ask_to_stop(h);
+	}
+	mu_hosted_drop(h);
 }
 
 bool mu_hosted_is_stopping(const struct mu_hosted *h)

@@ -33,6 +33,10 @@ void mu_hosted_free(struct mu_hosted *h);
 
 /* Let it end in peace, for as long as stop_grace_ms says, then kill it. */
 void mu_hosted_stop(struct mu_hosted *h);
+/* The tree is another: what was told, and what waits to be told, speaks of one
+ * that is gone. Let its runner end in peace as above, and start it anew, with an
+ * empty memory; what waits is dropped. What comes from now on is kept for it. */
+void mu_hosted_renew(struct mu_hosted *h);
 bool mu_hosted_is_stopping(const struct mu_hosted *h); /* or stopped */
 bool mu_hosted_is_stopped(const struct mu_hosted *h);
 

@@ -235,6 +235,12 @@ static int take_ready(struct mu_hosted *h, struct mu_in *in)
 {
 	struct mu_chan_ready m;
 
+	if (h->state == HOSTED_ENDING) {
+		/* It was asked to stop in init, which has ended well. */
+		if (mu_get_chan_ready(in, &m) == 0 && m.rc == 0)
+			h->at_stop[0] = '\0';
+		return 0;
+	}
 	if (h->state != HOSTED_STARTING || mu_get_chan_ready(in, &m))
 		return MU_EPROTO;
 	mu_hosted_on_ready(h, &m);
@@ -248,7 +254,7 @@ int mu_hosted_frame(void *arg, struct mu_str record)
 
 	switch (mu_chan_type(&in)) {
 	case MU_CHAN_READY:
-		return h->state == HOSTED_ENDING ? 0 : take_ready(h, &in);
+		return take_ready(h, &in);
 	case MU_CHAN_ACK:
 		return take_ack(h, &in);
 	case MU_CHAN_LOG:

@@ -15,21 +15,28 @@ enum hosted_state {
 	HOSTED_STOPPED,
 };
 
+#define MU_DOING_MAX 400u /* bytes of what an instance is doing, in words */
+
 struct mu_hosted {
 	struct mu_hosted_options o;
 	struct mu_instance_conf *conf;
 	enum hosted_state state;
 	bool stop;    /* it is not to be started again */
-	bool refused; /* the object cannot be run at all */
+	bool renew;   /* it is, at once: it ends because we want that */
+	bool asked;   /* STOP was sent to this runner */
+	bool cannot;  /* the plugin said or showed that it cannot run */
+	bool refused; /* and will not soon: the object, its settings */
 	struct mu_proc *proc;
 	struct mu_pipe *pipe;
 	struct mu_timer *timer;
 	char why[MU_ERR_MSG_MAX]; /* we killed it, or it said; "" if not */
 	uint32_t failures;        /* in a row */
 	uint64_t ready_ms;
-	uint64_t given_ms; /* when the event that is out went out */
-	bool gone;         /* it has ended; its last words are being read */
-	bool handled;      /* some event was, so that not all still wait */
+	uint64_t given_ms;          /* when the event that is out went out */
+	char at_stop[MU_DOING_MAX]; /* what it was at when STOP was sent, and
+	                               has not answered; "": nothing */
+	bool gone;    /* it has ended; its last words are being read */
+	bool handled; /* some event was, so that not all still wait */
 	struct mu_mailbox *mail;
 	struct mu_mailbox
 		*prologue; /* given before mail; see plugin.h, Again */
@@ -64,6 +71,11 @@ bool mu_hosted_is_busy(const struct mu_hosted *h);
 void mu_hosted_next(struct mu_hosted *h);
 /* The runner has answered. MU_EPROTO: nothing like that was out. */
 int mu_hosted_ack(struct mu_hosted *h, const struct mu_chan_ack *m);
+/* What the runner is doing: "in init", "while it handled changed /config, zxid
+ * 0x5". */
+void mu_hosted_doing(const struct mu_hosted *h, char *out, size_t room);
+/* The tree is another: forget what waits. */
+void mu_hosted_drop(struct mu_hosted *h);
 /* The runner has ended. */
 void mu_hosted_lost(struct mu_hosted *h);
 /* A runner is ready: what it must know before the events that wait. */

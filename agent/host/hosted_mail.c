@@ -36,6 +36,26 @@ bool mu_hosted_is_busy(const struct mu_hosted *h)
 	return mu_mailbox_is_out(h->mail) || mu_mailbox_is_out(h->prologue);
 }
 
+void mu_hosted_doing(const struct mu_hosted *h, char *out, size_t room)
+{
+	const struct mu_chan_event *e = mu_mailbox_out(h->prologue);
+
+	e = e ? e : mu_mailbox_out(h->mail);
+	if (h->asked)
+		mu_format(out, room, "%s",
+		          h->at_stop[0] ? h->at_stop : "in fini");
+	else if (!h->ready_ms)
+		mu_format(out, room, "in init");
+	else if (!e)
+		mu_format(out, room, "while no event was with it");
+	else
+		mu_format(out, room, "while it handled %s%s%.*s, zxid 0x%llx",
+		          mu_event_word(e->type), e->path.len ? " " : "",
+		          (int)(e->path.len < 300 ? e->path.len : 300),
+		          e->path.len ? e->path.at : "",
+		          (unsigned long long)e->zxid);
+}
+
 /* The event that was to go out did not. */
 static void not_given(struct mu_hosted *h, struct mu_mailbox *from,
                       uint64_t seq, int rc)
@@ -110,12 +130,22 @@ int mu_hosted_ack(struct mu_hosted *h, const struct mu_chan_ack *m)
 	struct mu_mailbox *from = first ? h->prologue : h->mail;
 	int rc = mu_mailbox_ack(from, m->seq, m->rc, mu_loop_now_ms(h->o.loop));
 
+	h->at_stop[0] = '\0';
+
 	/* One that is killed for it may have answered all the same. */
 	if (rc)
 		return h->state == HOSTED_ENDING ? 0 : rc;
 	h->handled = h->handled || m->rc == 0;
 	mu_mailbox_yield(h->prologue, h->mail);
 	return 0;
+}
+
+void mu_hosted_drop(struct mu_hosted *h)
+{
+	mu_mailbox_drop(h->mail);
+	mu_mailbox_drop(h->prologue);
+	h->missed_members = false;
+	h->handled = false; /* so that the next runner needs no prologue */
 }
 
 void mu_hosted_lost(struct mu_hosted *h)

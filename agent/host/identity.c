@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 #define IDENTITY_HEAD "muster-identity 1\n"
-#define SESSION_HEAD "muster-session 1\n"
+#define SESSION_HEAD "muster-session 2\n"
 #define LEAVE_HEAD "muster-leave 1\n"
 #define FILE_MAX 4096u
 
@@ -122,12 +122,12 @@ static bool session_parse(const char *text, struct mu_saved_session *s)
 	int n = sscanf(text,
 	               SESSION_HEAD "session %" SCNx64 " password %32s "
 	                            "zxid %" SCNx64 " tree %" SCNx64
-	                            " brokers %" SCNx32 " end%n",
+	                            " brokers %" SCNx32 " name=%255[^\n] end%n",
 	               (uint64_t *)&s->session, password,
 	               (uint64_t *)&s->last_zxid, (uint64_t *)&s->tree_id,
-	               &s->brokers, &end);
+	               &s->brokers, s->name, &end);
 
-	return n == 5 && end > 0 && s->session != 0 &&
+	return n == 6 && end > 0 && s->session != 0 &&
 	       hex_get(password, s->password, sizeof s->password);
 }
 
@@ -158,16 +158,16 @@ int mu_session_load(const char *runtime_dir, struct mu_saved_session *out,
 int mu_session_save(const char *runtime_dir, const struct mu_saved_session *s,
                     struct mu_err *err)
 {
-	char path[PATH_MAX], text[512], password[33];
+	char path[PATH_MAX], text[1024], password[33];
 	int n;
 
 	hex_put(password, s->password, sizeof s->password);
 	n = snprintf(text, sizeof text,
 	             SESSION_HEAD "session %" PRIx64 "\npassword %s\n"
 	                          "zxid %" PRIx64 "\ntree %" PRIx64
-	                          "\nbrokers %" PRIx32 "\nend\n",
+	                          "\nbrokers %" PRIx32 "\nname=%s\nend\n",
 	             (uint64_t)s->session, password, (uint64_t)s->last_zxid,
-	             (uint64_t)s->tree_id, s->brokers);
+	             (uint64_t)s->tree_id, s->brokers, s->name);
 	path_of(path, runtime_dir, "session");
 	return mu_file_replace(path, text, (size_t)n, 0600, err);
 }

@@ -12,7 +12,8 @@
 
 #include <muster/types.h>
 
-#define MU_ID_LEN 32u /* hex digits */
+#define MU_ID_LEN 32u    /* hex digits */
+#define MU_NAME_MAX 255u /* bytes of a host's name */
 
 /* Read the id of this host, or make one and keep it. MU_EDATA: the file is not
  * ours, and is left alone; MU_EIO; MU_ENOMEM. */
@@ -25,11 +26,12 @@ struct mu_saved_session {
 	int64_t last_zxid;
 	int64_t tree_id;
 	uint32_t brokers; /* mu_brokers_hash of the list it was made with */
+	char name[MU_NAME_MAX + 1]; /* under which this host was registered */
 };
 
 uint32_t mu_brokers_hash(const char *urls);
 
-/* MU_ENONODE: none was kept. MU_EDATA: not a file of ours. */
+/* MU_ENONODE: none was kept. MU_EDATA: not a file of this version. */
 int mu_session_load(const char *runtime_dir, struct mu_saved_session *out,
                     struct mu_err *err);
 int mu_session_save(const char *runtime_dir, const struct mu_saved_session *s,

@@ -78,6 +78,18 @@ static int wrong(const struct mu_conf_node *node, struct mu_err *err,
 	              mu_conf_line(node), what, about);
 }
 
+/* Whoever wrote something else than a group wants to see one. */
+static int with_form(int rc, struct mu_err *err)
+{
+	size_t len = strlen(err->msg);
+
+	if (rc == MU_ECONFIG && strstr(err->msg, "must be a group"))
+		mu_format(err->msg + len, sizeof err->msg - len,
+		          "; write watch = ( { path = \"/x\"; mode = "
+		          "\"exact\"; } );");
+	return rc;
+}
+
 /* ---- one instance ---- */
 
 void mu_instance_conf_free(struct mu_instance_conf *c)
@@ -101,7 +113,7 @@ static int read_watch(const struct mu_conf_node *node, struct mu_watch_conf *w,
 	size_t mode = 0;
 
 	if (rc)
-		return rc;
+		return with_form(rc, err);
 	while (mode < MODES && strcmp(modes[mode], row.mode) != 0)
 		mode++;
 	if (mode == MODES)
@@ -176,7 +188,7 @@ static int read_instance(const struct mu_conf_node *node,
 	rc = mu_conf_fill(node, mu_instance_rows, c, err);
 	if (rc) {
 		mu_free(c);
-		return rc;
+		return strstr(err->msg, ": watch: ") ? with_form(rc, err) : rc;
 	}
 	settings = mu_conf_sub(node, "settings");
 	if (!is_word(c->name))
@@ -201,6 +213,17 @@ static int read_instance(const struct mu_conf_node *node,
 	}
 	*out = c;
 	return 0;
+}
+
+void mu_instance_conf_file(const struct mu_instance_conf *c,
+                           const struct mu_agent_conf *agent,
+                           char out[MU_PLUGIN_FILE_MAX])
+{
+	if (c->plugin[0] == '/')
+		mu_format(out, MU_PLUGIN_FILE_MAX, "%s", c->plugin);
+	else
+		mu_format(out, MU_PLUGIN_FILE_MAX, "%s/%s.so",
+		          agent->plugin_dir, c->plugin);
 }
 
 bool mu_instance_conf_eq(const struct mu_instance_conf *a,

@@ -49,7 +49,8 @@ static const char help_text[] =
 	"       foreground and logs to its standard error.\n"
 	"\n"
 	"OPTIONS\n"
-	"       -c, --config FILE   configuration (" DEFAULT_FILE ")\n"
+	"       -c, --config FILE   configuration (" DEFAULT_FILE ";\n"
+	"                           defaults are used if that one is missing)\n"
 	"       --check-config      read the configuration, say what is wrong\n"
 	"                           with it, and end\n"
 	"       --leave             make the running agent leave the cluster "
@@ -64,7 +65,10 @@ static const char help_text[] =
 	"       SIGTERM, SIGINT     end; the session is kept for the next "
 	"start\n"
 	"       SIGUSR2             as --leave\n"
-	"       SIGHUP              read conf.d again\n"
+	"       SIGHUP              read conf.d again; of the configuration, "
+	"log_level\n"
+	"                           takes effect, the other keys at the next "
+	"start\n"
 	"\n"
 	"EXIT STATUS\n"
 	"       0   ended by a signal, or the configuration is good\n"
@@ -77,6 +81,7 @@ static const char help_text[] =
 	"\n";
 
 struct agent {
+	const char *file; /* NULL: the defaults */
 	struct mu_agent_conf conf;
 	struct mu_instance_confs instances; /* until they are started */
 	struct mu_loop *loop;
@@ -130,7 +135,8 @@ static void farewell(struct agent *a)
 	                  : mu_roster_say_leaving(a->roster, LAST_WORDS_MS,
 	                                          &err);
 
-	if (rc)
+	/* Those who never saw it miss nothing. */
+	if (rc && rc != MU_ENONODE && mu_roster_was_registered(a->roster))
 		mu_log(MU_WARN,
 		       MSG("the others could not be told that this host goes "
 		           "on purpose"),
@@ -143,6 +149,52 @@ static void farewell(struct agent *a)
 
 /* ---- the start ---- */
 
+static bool is_conf_dir_missing(const struct mu_agent_conf *conf, char *text,
+                                size_t room)
+{
+	if (access(conf->conf_dir, F_OK) == 0)
+		return false;
+	snprintf(text, room, "conf_dir %.400s is not there: no plugins",
+	         conf->conf_dir);
+	return true;
+}
+
+static void warn_without_conf_dir(const struct agent *a)
+{
+	char text[MU_ERR_MSG_MAX];
+
+	if (!is_conf_dir_missing(&a->conf, text, sizeof text))
+		return;
+	mu_log(MU_WARN, MSG(text));
+}
+
+static void say_kept(void *arg, const struct mu_conf_row *row)
+{
+	(void)arg;
+	if (!row->reloadable)
+		mu_log(MU_WARN,
+		       MSG("a changed key takes effect at the next start"),
+		       KS("key", row->key));
+}
+
+/* Both files are read before anything changes. */
+static int read_again(struct agent *a, struct mu_instance_confs *confs,
+                      struct mu_err *err)
+{
+	struct mu_agent_conf fresh;
+	int rc = mu_agent_conf_load(a->file, &fresh, err);
+
+	if (rc)
+		return rc;
+	rc = mu_instance_confs_load(a->conf.conf_dir, confs, err);
+	if (!rc) {
+		mu_log_level((enum mu_level)fresh.level);
+		mu_agent_conf_diff(&a->conf, &fresh, say_kept, NULL);
+	}
+	mu_agent_conf_wipe(&fresh);
+	return rc;
+}
+
 static void on_reload(void *arg)
 {
 	struct agent *a = arg;
@@ -151,13 +203,14 @@ static void on_reload(void *arg)
 
 	if (a->ending)
 		return;
-	if (mu_instance_confs_load(a->conf.conf_dir, &confs, &err)) {
+	if (read_again(a, &confs, &err)) {
 		mu_log(MU_ERROR,
 		       MSG("the new configuration is not used; all goes on as "
 		           "before"),
 		       KS("reason", err.msg));
 		return;
 	}
+	warn_without_conf_dir(a);
 	mu_log(MU_INFO, MSG("configuration read again"),
 	       KI("instances", confs.count));
 	mu_plugins_apply(a->plugins, &confs);
@@ -202,7 +255,8 @@ static int open_session(struct agent *a, struct mu_err *err)
 {
 	struct mu_uplink_options u = { a->loop, a->conf.broker_urls,
 		                       a->conf.runtime_dir,
-		                       (uint32_t)a->conf.session_timeout_ms };
+		                       (uint32_t)a->conf.session_timeout_ms,
+		                       a->conf.name };
 
 	return mu_uplink_new(&u, &a->uplink, err);
 }
@@ -278,6 +332,7 @@ static int run(struct agent *a)
 	       KS("name", a->conf.name), KS("id", a->id),
 	       KS("brokers", a->conf.broker_urls),
 	       KI("instances", a->instances.count));
+	warn_without_conf_dir(a);
 	mu_plugins_apply(a->plugins, &a->instances);
 	/* Ready as a service: it does its work with the broker away, too. */
 	mu_notify("READY=1");
@@ -423,24 +478,44 @@ static bool print_only(enum what what, int *code)
 	return true;
 }
 
-/* Bad files are one thing, a disk or memory that refuses another. */
+/* A file that is wrong, not there or not to be read is one thing, memory that
+ * refuses another. */
 static int complain(int rc, const struct mu_err *err)
 {
 	fprintf(stderr, "muster-agent: %s\n", err->msg);
-	return rc == MU_ECONFIG ? EXIT_CONFIG : EXIT_FAILED;
+	return rc == MU_ENOMEM ? EXIT_FAILED : EXIT_CONFIG;
+}
+
+/* Both were read; what is left are the files that they name. */
+static int check(const struct agent *a)
+{
+	char text[MU_ERR_MSG_MAX];
+	struct mu_err err;
+	int rc = mu_agent_conf_check_files(&a->conf, &a->instances, &err);
+
+	if (is_conf_dir_missing(&a->conf, text, sizeof text))
+		fprintf(stderr, "muster-agent: warning: %s\n", text);
+	if (rc)
+		return complain(rc, &err);
+	if (a->file)
+		printf("%s: ok\n", a->file);
+	else
+		printf(DEFAULT_FILE ": not there; the defaults: ok\n");
+	return EXIT_GOOD;
 }
 
 int main(int argc, char **argv)
 {
-	const char *file = DEFAULT_FILE;
-	enum what what = parse_options(argc, argv, &file);
 	struct agent a = { 0 };
+	enum what what = parse_options(argc, argv, &a.file);
 	struct mu_err err;
 	int code, rc;
 
 	if (print_only(what, &code))
 		return code;
-	rc = mu_agent_conf_load(file, &a.conf, &err);
+	if (!a.file && access(DEFAULT_FILE, F_OK) == 0)
+		a.file = DEFAULT_FILE;
+	rc = mu_agent_conf_load(a.file, &a.conf, &err);
 	if (rc)
 		return complain(rc, &err);
 	if (what == DO_LEAVE) {
@@ -450,8 +525,8 @@ int main(int argc, char **argv)
 		                            &err);
 		if (rc)
 			code = complain(rc, &err);
-		else if (what == DO_RUN)
-			code = run(&a);
+		else
+			code = what == DO_CHECK ? check(&a) : run(&a);
 		mu_instance_confs_wipe(&a.instances);
 	}
 	mu_agent_conf_wipe(&a.conf);

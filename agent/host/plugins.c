@@ -75,7 +75,7 @@ static bool follow(struct mu_plugins *p, struct place *at)
 	struct mu_instance_conf *then = at->then;
 
 	if (!then && !p->stopping)
-		mu_applied_retire(p->applied, mu_hosted_conf(at->hosted)->name);
+		mu_applied_remove(p->applied, mu_hosted_conf(at->hosted)->name);
 	mu_hosted_free(at->hosted);
 	at->hosted = NULL;
 	at->then = NULL;
@@ -183,8 +183,12 @@ static void tell_link(struct mu_plugins *p, bool up)
 
 static void on_up(void *arg, const struct mu_uplink_up *up)
 {
-	(void)up;
-	tell_link(arg, true);
+	struct mu_plugins *p = arg;
+
+	for (struct place *at = p->places; up->lost_tree && at; at = at->next)
+		if (at->hosted)
+			mu_hosted_renew(at->hosted);
+	tell_link(p, true);
 }
 
 static void on_down(void *arg)

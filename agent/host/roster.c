@@ -19,6 +19,9 @@ enum step {
 	STEP_PARENT, /* create /members */
 	STEP_CHROOT, /* create / , the chroot */
 	STEP_WATCH,  /* our node, to see when somebody takes it */
+	STEP_FORMER, /* this host had another name: is that node there still? */
+	STEP_RENAME, /* it is: delete it and create ours in one */
+	STEP_UNNAME, /* ours is not free: delete it all the same */
 	STEP_CREATE,
 	STEP_READ,    /* it is there: whose is it? */
 	STEP_UPDATE,  /* ours: put the record in */
@@ -33,6 +36,7 @@ struct mu_roster {
 	uint32_t retry_ms;
 	struct mu_member self;
 	char *path;   /* /members/<name> */
+	char *former; /* the node of the name before; NULL: none to see to */
 	char *record; /* JSON of self */
 	enum step step;
 	int64_t held;  /* the session that had the name last; 0: none */
@@ -81,11 +85,13 @@ static void ask(struct mu_roster *r, struct mu_uplink_request *q)
 		trouble(r, rc);
 }
 
-static void ask_replace(struct mu_roster *r, int32_t version)
+/* Delete `old` and create our node, in one. */
+static void ask_replace(struct mu_roster *r, enum step step, const char *old,
+                        int32_t version)
 {
 	struct mu_multi_op ops[2] = {
 		{ .kind = MU_OPKIND_DELETE,
-		  .path = r->path,
+		  .path = old,
 		  .len = -1,
 		  .version = version },
 		{ .kind = MU_OPKIND_CREATE,
@@ -98,7 +104,7 @@ static void ask_replace(struct mu_roster *r, int32_t version)
 		                       .ops = ops,
 		                       .count = 2 };
 
-	r->step = STEP_REPLACE;
+	r->step = step;
 	ask(r, &q);
 }
 
@@ -125,6 +131,14 @@ static void take(struct mu_roster *r, enum step step)
 	case STEP_CREATE:
 		q.op = MU_UP_CREATE;
 		q.flags = MU_CREATE_EPHEMERAL;
+		break;
+	case STEP_FORMER:
+		q.op = MU_UP_GET;
+		q.path = r->former;
+		break;
+	case STEP_UNNAME:
+		q.op = MU_UP_DELETE;
+		q.path = r->former;
 		break;
 	case STEP_READ:
 		q.op = MU_UP_GET;
@@ -195,13 +209,18 @@ static void whose(struct mu_roster *r, const struct mu_result *res)
 	case MU_CLAIM_GHOST:
 		mu_log(MU_INFO, MSG("replacing the node of an earlier session"),
 		       KS("path", r->path));
-		ask_replace(r, res->stat->version);
+		ask_replace(r, STEP_REPLACE, r->path, res->stat->version);
 		break;
 	case MU_CLAIM_TAKEN:
 		refuse(r, &found, c.owner);
 		break;
 	}
 	mu_record_wipe(&found);
+}
+
+static enum step after_watch(const struct mu_roster *r)
+{
+	return r->former ? STEP_FORMER : STEP_CREATE;
 }
 
 static void parent_done(struct mu_roster *r, int rc)
@@ -213,7 +232,64 @@ static void parent_done(struct mu_roster *r, int rc)
 	else if (r->step == STEP_CHROOT)
 		take(r, STEP_PARENT);
 	else
-		take(r, r->watching ? STEP_CREATE : STEP_WATCH);
+		take(r, r->watching ? after_watch(r) : STEP_WATCH);
+}
+
+/* ---- the name before ---- */
+
+static void former_done(struct mu_roster *r)
+{
+	mu_free(r->former);
+	r->former = NULL;
+	mu_uplink_forget_former(r->uplink);
+}
+
+/* The session outlived the old name, so its node may have done so, too. It is
+ * ours to delete only if both session and id say so. */
+static void former_read(struct mu_roster *r, const struct mu_result *res)
+{
+	struct mu_record found;
+	struct mu_str data = { 0 };
+	bool ours;
+
+	if (res->rc == 0 && res->len > 0)
+		data = (struct mu_str){ res->data, (uint32_t)res->len };
+	mu_record_decode(data, "", 0, &found);
+	ours = res->rc == 0 &&
+	       res->stat->ephemeral_owner == mu_uplink_session(r->uplink) &&
+	       strcmp(found.member.id, r->self.id) == 0;
+	mu_record_wipe(&found);
+	if (ours) {
+		mu_log(MU_INFO,
+		       MSG("this host has another name now; deleting the node "
+		           "of the old one"),
+		       KS("old", r->former), KS("path", r->path));
+		ask_replace(r, STEP_RENAME, r->former, res->stat->version);
+		return;
+	}
+	former_done(r);
+	take(r, STEP_CREATE);
+}
+
+static void former_answer(struct mu_roster *r, const struct mu_result *res)
+{
+	if (res->rc == MU_ECONNLOSS || res->rc == MU_EEXPIRED) {
+		trouble(r, res->rc);
+		return;
+	}
+	if (r->step == STEP_FORMER && (res->rc == 0 || res->rc == MU_ENONODE)) {
+		former_read(r, res);
+	} else if (r->step == STEP_RENAME && res->rc == 0) {
+		former_done(r);
+		registered(r);
+	} else if (r->step == STEP_RENAME) {
+		take(r, STEP_UNNAME);
+	} else if (res->rc && res->rc != MU_ENONODE) {
+		trouble(r, res->rc);
+	} else {
+		former_done(r);
+		take(r, STEP_CREATE);
+	}
 }
 
 static void on_answer(void *owner, uint64_t tag, const struct mu_result *res)
@@ -230,6 +306,11 @@ static void on_answer(void *owner, uint64_t tag, const struct mu_result *res)
 	case STEP_WATCH:
 		r->watching = res->rc == 0;
 		break;
+	case STEP_FORMER:
+	case STEP_RENAME:
+	case STEP_UNNAME:
+		former_answer(r, res);
+		return;
 	case STEP_CREATE:
 		if (res->rc == MU_EEXISTS) {
 			take(r, STEP_READ);
@@ -246,7 +327,7 @@ static void on_answer(void *owner, uint64_t tag, const struct mu_result *res)
 		break;
 	}
 	if (res->rc == 0 && r->step == STEP_WATCH)
-		take(r, STEP_CREATE);
+		take(r, after_watch(r));
 	else if (res->rc == 0)
 		registered(r);
 	else if (res->rc == MU_ENONODE || res->rc == MU_EBADVERSION)
@@ -263,6 +344,10 @@ static void on_up(void *arg, const struct mu_uplink_up *up)
 
 	if (up->new_handle)
 		r->watching = false;
+	if (r->former && !mu_uplink_former(r->uplink)) {
+		mu_free(r->former); /* it went with its session */
+		r->former = NULL;
+	}
 	mu_timer_disarm(r->retry);
 	take(r, STEP_PARENT);
 }
@@ -304,6 +389,20 @@ static void on_retry(void *arg)
 
 /* ---- life ---- */
 
+static int note_former(struct mu_roster *r)
+{
+	const char *name = mu_uplink_former(r->uplink);
+	size_t room = name ? sizeof "/members/" + strlen(name) : 0;
+
+	if (!name)
+		return 0;
+	r->former = mu_alloc(room);
+	if (!r->former)
+		return MU_ENOMEM;
+	snprintf(r->former, room, "/members/%s", name);
+	return 0;
+}
+
 int mu_roster_new(struct mu_loop *loop, struct mu_uplink *uplink,
                   const struct mu_member *self, struct mu_roster **out)
 {
@@ -317,7 +416,7 @@ int mu_roster_new(struct mu_loop *loop, struct mu_uplink *uplink,
 	r->self = *self;
 	r->path = mu_alloc(room);
 	r->record = mu_record_encode(self);
-	rc = r->path && r->record ? 0 : MU_ENOMEM;
+	rc = r->path && r->record ? note_former(r) : MU_ENOMEM;
 	if (!rc)
 		rc = mu_timer_new(loop, on_retry, r, &r->retry);
 	r->listener = (struct mu_uplink_listener){ on_up, on_down, on_event, r,
@@ -343,6 +442,7 @@ void mu_roster_free(struct mu_roster *r)
 	if (r->retry)
 		mu_timer_free(r->retry);
 	mu_free(r->path);
+	mu_free(r->former);
 	free(r->record);
 	mu_free(r);
 }
@@ -350,6 +450,11 @@ void mu_roster_free(struct mu_roster *r)
 bool mu_roster_is_registered(const struct mu_roster *r)
 {
 	return r->step == STEP_DONE;
+}
+
+bool mu_roster_was_registered(const struct mu_roster *r)
+{
+	return r->held != 0;
 }
 
 /* ---- last words ---- */

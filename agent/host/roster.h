@@ -17,6 +17,8 @@ int mu_roster_new(struct mu_loop *loop, struct mu_uplink *uplink,
 void mu_roster_free(struct mu_roster *r); /* NULL is allowed */
 
 bool mu_roster_is_registered(const struct mu_roster *r);
+/* It was at some time, so that others may have seen this host. */
+bool mu_roster_was_registered(const struct mu_roster *r);
 
 /*
  * Last words, outside of the loop, each waiting at most timeout_ms a request.

@@ -9,7 +9,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#define RETRY_MS 1000u /* after a handle could not be made */
+#define RETRY_MS 1000u         /* after a handle could not be made */
+#define TROUBLE_FIRST_MS 1000u /* without a broker, until the log tells why */
+#define TROUBLE_AGAIN_MS 60000u
 
 struct pending {
 	struct pending *next, **prev;
@@ -21,12 +23,14 @@ struct pending {
 
 struct mu_uplink {
 	struct mu_loop *loop;
-	const char *brokers, *runtime_dir;
+	const char *brokers, *runtime_dir, *name;
 	uint32_t timeout_ms;
+	uint32_t negotiated_ms;   /* that the log has told of */
 	struct mu_client *client; /* NULL: the next one is to be made */
 	struct mu_poll *poll;
 	int fd; /* that poll watches */
 	struct mu_timer *timer;
+	struct mu_timer *trouble; /* no broker: see why */
 	struct mu_after *after;
 	struct mu_uplink_listener *listeners;
 	struct pending *pending;
@@ -36,6 +40,7 @@ struct mu_uplink {
 	bool told;                /* somebody was told of a tree */
 	int64_t tree_id, session; /* of the last connection */
 	struct mu_saved_session saved;
+	char former[MU_NAME_MAX + 1]; /* "": this host was always called so */
 };
 
 static void begin(struct mu_uplink *u);
@@ -75,6 +80,8 @@ static int send_on(struct mu_client *c, const struct mu_uplink_request *r,
 	case MU_UP_SET:
 		return mu_client_set(c, r->path, r->data, r->len, r->version,
 		                     on_done, p);
+	case MU_UP_DELETE:
+		return mu_client_delete(c, r->path, r->version, on_done, p);
 	case MU_UP_MULTI:
 		return mu_client_multi(c, r->ops, r->count, on_done, p);
 	case MU_UP_ADD_WATCH:
@@ -159,7 +166,10 @@ static void save(struct mu_uplink *u, const struct mu_client_info *info)
 	s.last_zxid = info->last_zxid;
 	s.tree_id = info->tree_id;
 	s.brokers = mu_brokers_hash(u->brokers);
+	snprintf(s.name, sizeof s.name, "%s",
+	         u->former[0] ? u->former : u->name);
 	if (s.session == u->saved.session && s.tree_id == u->saved.tree_id &&
+	    strcmp(s.name, u->saved.name) == 0 &&
 	    memcmp(s.password, u->saved.password, sizeof s.password) == 0)
 		return;
 	if (mu_session_save(u->runtime_dir, &s, &err)) {
@@ -171,6 +181,18 @@ static void save(struct mu_uplink *u, const struct mu_client_info *info)
 	u->saved = s;
 }
 
+/* The broker has the last word on the timeout. */
+static void check_timeout(struct mu_uplink *u, uint32_t negotiated_ms)
+{
+	if (negotiated_ms != u->timeout_ms && negotiated_ms != u->negotiated_ms)
+		mu_log(MU_WARN,
+		       MSG("the broker does not grant session_timeout_ms; what "
+		           "it allows stands in its own configuration"),
+		       KI("asked_ms", u->timeout_ms),
+		       KI("granted_ms", negotiated_ms));
+	u->negotiated_ms = negotiated_ms;
+}
+
 static void go_up(struct mu_uplink *u)
 {
 	struct mu_client_info info = { .size = sizeof info };
@@ -180,14 +202,17 @@ static void go_up(struct mu_uplink *u)
 	mu_client_info(u->client, &info);
 	up.new_handle = u->new_handle;
 	up.new_tree = !u->told || info.tree_id != u->tree_id;
+	up.lost_tree = up.new_tree && u->told;
 	up.session = info.session;
 	snprintf(session, sizeof session, "0x%" PRIx64, (uint64_t)info.session);
 	mu_log(MU_INFO, MSG("connected"), KS("broker", info.broker),
 	       KS("session", session),
 	       KS("resumed", info.resumed ? "yes" : "no"),
 	       KI("timeout_ms", info.timeout_ms));
-	if (up.new_tree && u->told)
+	check_timeout(u, info.timeout_ms);
+	if (up.lost_tree)
 		mu_log(MU_WARN, MSG("the broker came back with another tree"));
+	mu_timer_disarm(u->trouble);
 	u->up = true;
 	u->told = true;
 	u->new_handle = false;
@@ -204,6 +229,7 @@ static void go_down(struct mu_uplink *u)
 	if (!u->up)
 		return;
 	u->up = false;
+	mu_timer_arm(u->trouble, TROUBLE_FIRST_MS, 0);
 	for (struct mu_uplink_listener *l = u->listeners; l; l = l->next)
 		if (l->on_down)
 			l->on_down(l->arg);
@@ -253,6 +279,20 @@ static void drop(struct mu_uplink *u)
 	u->client = NULL;
 }
 
+/* The library has run: the handle may be dead. */
+static void processed(struct mu_uplink *u)
+{
+	if (!u->ended)
+		return;
+	mu_log(MU_WARN, MSG("the session has expired; starting a new one"));
+	drop(u);
+	fail_all(u);
+	u->saved = (struct mu_saved_session){ 0 };
+	u->former[0] = '\0'; /* its node went with the session */
+	mu_session_forget(u->runtime_dir);
+	begin(u);
+}
+
 static void process(struct mu_uplink *u)
 {
 	if (!u->client || u->processing)
@@ -260,14 +300,34 @@ static void process(struct mu_uplink *u)
 	u->processing = true;
 	mu_client_process(u->client);
 	u->processing = false;
-	if (!u->ended)
+	processed(u);
+}
+
+/* Without a broker for a while: say what was tried and why it failed. Waiting
+ * for no time at all is how the library is asked for that sentence; it stands
+ * behind the time that was waited. */
+static void on_trouble(void *arg)
+{
+	struct mu_uplink *u = arg;
+	struct mu_err err = { 0 };
+	const char *why = NULL;
+	int rc = MU_ECONNLOSS;
+
+	if (u->client && !u->processing) {
+		u->processing = true;
+		rc = mu_client_wait(u->client, 0, &err);
+		u->processing = false;
+		processed(u);
+	}
+	if (rc == 0 || u->up)
 		return;
-	mu_log(MU_WARN, MSG("the session has expired; starting a new one"));
-	drop(u);
-	fail_all(u);
-	u->saved = (struct mu_saved_session){ 0 };
-	mu_session_forget(u->runtime_dir);
-	begin(u);
+	if (rc == MU_ETIMEDOUT)
+		why = strstr(err.msg, " ms: ");
+	mu_timer_arm(u->trouble, why ? TROUBLE_AGAIN_MS : TROUBLE_FIRST_MS, 0);
+	if (why)
+		mu_log(MU_WARN, MSG("no broker can be reached; trying again"),
+		       KS("reason", why + strlen(" ms: ")),
+		       KS("brokers", u->brokers));
 }
 
 static void on_readable(void *arg, int events)
@@ -353,6 +413,8 @@ static void load(struct mu_uplink *u)
 		                    "new session"));
 		u->saved = (struct mu_saved_session){ 0 };
 	}
+	if (u->saved.session && strcmp(u->saved.name, u->name) != 0)
+		memcpy(u->former, u->saved.name, sizeof u->former);
 }
 
 int mu_uplink_new(const struct mu_uplink_options *o, struct mu_uplink **out,
@@ -367,9 +429,12 @@ int mu_uplink_new(const struct mu_uplink_options *o, struct mu_uplink **out,
 	u->brokers = o->brokers;
 	u->runtime_dir = o->runtime_dir;
 	u->timeout_ms = o->timeout_ms;
+	u->name = o->name;
 	u->fd = -1;
 	load(u);
 	rc = mu_timer_new(u->loop, on_timer, u, &u->timer);
+	if (!rc)
+		rc = mu_timer_new(u->loop, on_trouble, u, &u->trouble);
 	if (!rc)
 		rc = mu_after_new(u->loop, on_turn, u, &u->after);
 	if (rc)
@@ -381,6 +446,7 @@ int mu_uplink_new(const struct mu_uplink_options *o, struct mu_uplink **out,
 		return rc;
 	}
 	mu_after_set(u->after, true, false);
+	mu_timer_arm(u->trouble, TROUBLE_FIRST_MS, 0);
 	*out = u;
 	return 0;
 }
@@ -394,6 +460,7 @@ void mu_uplink_free(struct mu_uplink *u)
 	fail_all(u);
 	if (u->timer)
 		mu_timer_free(u->timer);
+	mu_timer_free(u->trouble);
 	if (u->after)
 		mu_after_free(u->after);
 	mu_free(u);
@@ -412,6 +479,22 @@ int64_t mu_uplink_session(const struct mu_uplink *u)
 uint32_t mu_uplink_outstanding(const struct mu_uplink *u)
 {
 	return u->outstanding;
+}
+
+const char *mu_uplink_former(const struct mu_uplink *u)
+{
+	return u->former[0] ? u->former : NULL;
+}
+
+void mu_uplink_forget_former(struct mu_uplink *u)
+{
+	struct mu_client_info info = { .size = sizeof info };
+
+	u->former[0] = '\0';
+	if (!u->up)
+		return; /* the next connection keeps the new name */
+	mu_client_info(u->client, &info);
+	save(u, &info);
 }
 
 struct mu_client *mu_uplink_last_words(struct mu_uplink *u)

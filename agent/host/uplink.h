@@ -23,6 +23,7 @@ struct mu_uplink_options {
 	const char *brokers;     /* borrowed for the uplink's life */
 	const char *runtime_dir; /* likewise; where the session is kept */
 	uint32_t timeout_ms;
+	const char *name; /* of this host, kept with the session; borrowed */
 };
 
 /* Takes up the session that was kept, if there is one for these brokers. Starts
@@ -36,6 +37,7 @@ void mu_uplink_free(struct mu_uplink *u);
 struct mu_uplink_up {
 	bool new_handle; /* watches must be armed: none is re-armed for us */
 	bool new_tree;   /* the first broker, or one that lost its tree */
+	bool lost_tree;  /* the latter: what was told before holds no more */
 	int64_t session;
 };
 
@@ -54,11 +56,17 @@ bool mu_uplink_is_up(const struct mu_uplink *u);
 int64_t mu_uplink_session(const struct mu_uplink *u);
 uint32_t mu_uplink_outstanding(const struct mu_uplink *u);
 
+/* The name which this host had when the session was kept, if that was another
+ * one; else NULL. It is kept with the session until _forget_former. */
+const char *mu_uplink_former(const struct mu_uplink *u);
+void mu_uplink_forget_former(struct mu_uplink *u);
+
 enum mu_uplink_op {
 	MU_UP_GET,
 	MU_UP_CHILDREN,
 	MU_UP_CREATE,
 	MU_UP_SET,
+	MU_UP_DELETE,
 	MU_UP_MULTI,
 	MU_UP_ADD_WATCH,
 };

@@ -387,6 +387,44 @@ START_TEST(a_failed_event_yields_to_one_of_another_mailbox)
 }
 END_TEST
 
+/* The same paths and zxids of another tree are other things. */
+START_TEST(a_dropped_mailbox_knows_of_nothing_that_was_tried)
+{
+	const struct mu_chan_event *e;
+
+	for (int tried = 0; tried < 2; tried++) {
+		zxid = 0;
+		ck_assert_int_eq(put("/a", "1"), 0);
+		e = give("/a", "1");
+		if (tried)
+			mu_mailbox_lost(b);
+		mu_mailbox_drop(b);
+		ck_assert_uint_eq(mu_mailbox_count(b), 0);
+		ck_assert(!mu_mailbox_is_out(b));
+		zxid = 0;
+		ck_assert_int_eq(put("/a", "1"), 0);
+		e = give("/a", "1");
+		ck_assert_uint_eq(e->attempt, 1);
+		ck_assert_uint_eq(e->flags, 0);
+		done(e);
+	}
+}
+END_TEST
+
+START_TEST(the_event_that_is_out_can_be_looked_at)
+{
+	const struct mu_chan_event *e;
+
+	ck_assert_ptr_null(mu_mailbox_out(b));
+	ck_assert_int_eq(put("/a", "1"), 0);
+	ck_assert_ptr_null(mu_mailbox_out(b));
+	e = give("/a", "1");
+	ck_assert_ptr_eq(mu_mailbox_out(b), e);
+	done(e);
+	ck_assert_ptr_null(mu_mailbox_out(b));
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("mailbox");
@@ -417,6 +455,8 @@ int main(void)
 	tcase_add_test(tc, a_cleared_mailbox_is_empty_and_goes_on);
 	tcase_add_test(tc, one_put_again_after_a_clear_goes_on_counting);
 	tcase_add_test(tc, a_failed_event_yields_to_one_of_another_mailbox);
+	tcase_add_test(tc, a_dropped_mailbox_knows_of_nothing_that_was_tried);
+	tcase_add_test(tc, the_event_that_is_out_can_be_looked_at);
 	suite_add_tcase(s, tc);
 	sr = srunner_create(s);
 	srunner_run_all(sr, CK_ENV);
