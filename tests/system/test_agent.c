@@ -772,7 +772,7 @@ START_TEST(files_of_the_agent_are_its_own)
 	ck_assert_int_eq(stat(path, &st), 0);
 	ck_assert_int_eq(st.st_mode & 0777, 0600);
 	text = file_read(path, NULL);
-	ck_assert_int_eq(strncmp(text, "muster-session 1\n", 17), 0);
+	ck_assert_int_eq(strncmp(text, "muster-session 2\n", 17), 0);
 	free(text);
 	snprintf(path, sizeof path, "%s/identity", a.state);
 	text = file_read(path, NULL);
