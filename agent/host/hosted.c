@@ -371,6 +371,16 @@ static int subscribe(struct mu_hosted *h)
 	return rc;
 }
 
+/* A likely slip: the plugin runs and never hears of anything. */
+static void warn_if_deaf(const struct mu_instance_conf *c)
+{
+	if (c->watches == 0 && !c->members && !c->connection)
+		mu_log(MU_WARN,
+		       MSG("no event can reach the instance: it has neither "
+		           "watch nor members nor connection"),
+		       KS("instance", c->name));
+}
+
 int mu_hosted_new(const struct mu_hosted_options *o, struct mu_hosted **out)
 {
 	struct mu_hosted *h = mu_alloc(sizeof *h);
@@ -398,6 +408,7 @@ int mu_hosted_new(const struct mu_hosted_options *o, struct mu_hosted **out)
 	}
 	if (mu_uplink_is_up(o->uplink))
 		mu_hosted_link(h, true);
+	warn_if_deaf(h->conf);
 	h->state = HOSTED_WAITING;
 	mu_timer_arm(h->timer, 0, 0);
 	*out = h;

@@ -120,6 +120,17 @@ static int agent(struct run *r, const char *x, const char *y, const char *z)
 
 /* ---- another tree ---- */
 
+START_TEST(an_instance_that_no_event_can_reach_is_said_to_be_one)
+{
+	start(&a, "alpha", NULL,
+	      "instances = ( { name = \"deaf\"; plugin = \"log\"; },\n"
+	      "  { name = \"hears\"; plugin = \"log\"; members = true; } );");
+	wait_log(&a, "no event can reach the instance");
+	wait_times(&a, "instance ready", 2);
+	ck_assert_uint_eq(file_count(a.log, "no event can reach"), 1);
+}
+END_TEST
+
 START_TEST(a_broker_with_another_tree_makes_instances_start_anew)
 {
 	char *log, *at;
@@ -325,7 +336,7 @@ START_TEST(a_plugin_that_cannot_run_is_told_in_one_line_and_tried_in_60_s)
 
 	snprintf(text, sizeof text,
 	         "instances = ( { name = \"one\"; plugin = \"%s/tests/lies/"
-	         "%s.so\"; } );",
+	         "%s.so\"; members = true; } );",
 	         MU_BUILD, hopeless[_i]);
 	start(&a, "alpha", NULL, text);
 	wait_log(&a, "in_ms=60000");
@@ -500,6 +511,8 @@ int main(void)
 	tcase_add_unchecked_fixture(tc, cluster_backend_up, NULL);
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_set_timeout(tc, 90);
+	tcase_add_test(tc,
+	               an_instance_that_no_event_can_reach_is_said_to_be_one);
 	tcase_add_test(tc,
 	               a_broker_with_another_tree_makes_instances_start_anew);
 	tcase_add_test(
