@@ -440,3 +440,32 @@ void cluster_wait_node(const char *path, const char *text)
 	ck_assert_msg(wait_for(node_is_as_wanted, &w, WAIT_MS),
 	              "%s did not come to be %s", path, text ? text : "gone");
 }
+
+void cluster_edit(const char *verb, const char *path, const char *value)
+{
+	struct run r;
+
+	ck_assert_int_eq(cluster_muster(&r, verb, path, value, NULL), 0);
+	run_free(&r);
+}
+
+static bool is_node(void *arg)
+{
+	struct run r;
+	int rc = cluster_muster(&r, "stat", (const char *)arg, NULL);
+
+	run_free(&r);
+	return rc == 0;
+}
+
+void cluster_wait_for_node(const char *path)
+{
+	ck_assert_msg(wait_for(is_node, (void *)(uintptr_t)path, WAIT_MS),
+	              "%s is not there", path);
+}
+
+void cluster_agent_wait_log(const struct cluster_agent *a, const char *text)
+{
+	ck_assert_msg(file_comes_to_have(a->log, text, WAIT_MS),
+	              "no '%s' in %s", text, a->log);
+}

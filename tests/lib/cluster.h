@@ -143,4 +143,11 @@ bool cluster_node_is(const char *path, const char *text);
 /* Wait for that; fails the test past WAIT_MS. text NULL: until it is gone. */
 void cluster_wait_node(const char *path, const char *text);
 
+/* `muster VERB PATH VALUE`, which must work; value NULL: without one. */
+void cluster_edit(const char *verb, const char *path, const char *value);
+/* Wait until the node is there; fails the test past WAIT_MS. */
+void cluster_wait_for_node(const char *path);
+/* Wait until the agent's log has the text; fails the test past WAIT_MS. */
+void cluster_agent_wait_log(const struct cluster_agent *a, const char *text);
+
 #endif /* MU_TEST_CLUSTER_H */

@@ -32,14 +32,6 @@ static void teardown(void)
 
 /* ---- helpers ---- */
 
-static void muster(const char *verb, const char *path, const char *value)
-{
-	struct run r;
-
-	ck_assert_int_eq(cluster_muster(&r, verb, path, value, NULL), 0);
-	run_free(&r);
-}
-
 /* What a command prints about a path, up to a number or text of a JSON key. */
 static bool text_of(const char *verb, const char *path, const char *key,
                     char out[64])
@@ -100,12 +92,6 @@ static void assert_same_stay(const char *path, const char *czxid)
 	ck_assert_str_eq(now, czxid);
 }
 
-static void wait_log(const struct cluster_agent *x, const char *text)
-{
-	ck_assert_msg(file_comes_to_have(x->log, text, WAIT_MS),
-	              "no '%s' in %s", text, x->log);
-}
-
 static void start(struct cluster_agent *x, const char *name, const char *more,
                   const char *instances)
 {
@@ -113,7 +99,7 @@ static void start(struct cluster_agent *x, const char *name, const char *more,
 	if (instances)
 		cluster_agent_instances(x, "i.conf", instances);
 	cluster_agent_start(x);
-	wait_log(x, "msg=registered");
+	cluster_agent_wait_log(x, "msg=registered");
 }
 
 /* An agent.conf of another name, or below a chroot. */
@@ -154,17 +140,17 @@ START_TEST(a_restart_within_the_timeout_is_seen_by_nobody)
 
 	start(&b, "beta", NULL, LOGGER);
 	start(&a, "alpha", NULL, NULL);
-	wait_log(&b, "joined member=alpha");
+	cluster_agent_wait_log(&b, "joined member=alpha");
 	ck_assert(text_of("stat", "/members/alpha", "czxid", stay));
 	cluster_agent_stop(&a, restarts[_i]);
 	if (restarts[_i] != SIGKILL)
 		wait_value("/members/alpha", "state", "leaving");
 	cluster_agent_start(&a);
-	wait_log(&a, "resumed=yes");
+	cluster_agent_wait_log(&a, "resumed=yes");
 	wait_value("/members/alpha", "state", "up");
 	assert_same_stay("/members/alpha", stay);
-	muster("create", "/config", "mark");
-	wait_log(&b, "created path=/config");
+	cluster_edit("create", "/config", "mark");
+	cluster_agent_wait_log(&b, "created path=/config");
 	ck_assert(!file_has(b.log, "failed member=alpha"));
 	ck_assert(!file_has(b.log, "left member=alpha"));
 }
@@ -174,9 +160,9 @@ START_TEST(an_end_without_a_return_is_left_after_sigterm)
 {
 	start(&b, "beta", NULL, LOGGER);
 	start(&a, "alpha", SHORT, NULL);
-	wait_log(&b, "joined member=alpha");
+	cluster_agent_wait_log(&b, "joined member=alpha");
 	ck_assert_int_eq(cluster_agent_stop(&a, SIGTERM), 0);
-	wait_log(&b, "left member=alpha");
+	cluster_agent_wait_log(&b, "left member=alpha");
 	ck_assert(!file_has(b.log, "failed member=alpha"));
 }
 END_TEST
@@ -185,9 +171,9 @@ START_TEST(an_end_without_a_return_is_failed_after_sigkill)
 {
 	start(&b, "beta", NULL, LOGGER);
 	start(&a, "alpha", SHORT, NULL);
-	wait_log(&b, "joined member=alpha");
+	cluster_agent_wait_log(&b, "joined member=alpha");
 	cluster_agent_stop(&a, SIGKILL);
-	wait_log(&b, "failed member=alpha");
+	cluster_agent_wait_log(&b, "failed member=alpha");
 	ck_assert(!file_has(b.log, "left member=alpha"));
 	cluster_agent_start(&a);
 	ck_assert(
@@ -204,7 +190,7 @@ START_TEST(leave_is_left_at_once_and_waits_for_the_end)
 
 	start(&b, "beta", NULL, LOGGER);
 	start(&a, "alpha", "session_timeout_ms = 60000;", NULL);
-	wait_log(&b, "joined member=alpha");
+	cluster_agent_wait_log(&b, "joined member=alpha");
 	ck_assert(text_of("stat", "/members/alpha", "czxid", stay));
 	snprintf(program, sizeof program, "%s",
 	         cluster_program("muster-agent"));
@@ -214,7 +200,7 @@ START_TEST(leave_is_left_at_once_and_waits_for_the_end)
 	ck_assert_int_eq(r.exit, 0);
 	run_free(&r);
 	ck_assert_int_eq(program_wait(&a.program, WAIT_MS), 0);
-	wait_log(&b, "left member=alpha");
+	cluster_agent_wait_log(&b, "left member=alpha");
 	cluster_wait_node("/members/alpha", NULL);
 	/* A second stay leaves, too: /left is there already. */
 	cluster_agent_start(&a);
@@ -243,7 +229,7 @@ START_TEST(rule53_a_ghost_of_an_earlier_session_is_replaced)
 	snprintf(path, sizeof path, "%s/session", a.run);
 	ck_assert_int_eq(unlink(path), 0);
 	cluster_agent_start(&a);
-	wait_log(&a, "replacing the node of an earlier session");
+	cluster_agent_wait_log(&a, "replacing the node of an earlier session");
 	wait_other_stay("/members/alpha", stay);
 }
 END_TEST
@@ -257,12 +243,12 @@ START_TEST(another_host_of_the_same_name_is_refused_until_the_name_is_free)
 	cluster_agent_init(&c, &b, "beta", NULL);
 	conf_with(&b, "alpha", "");
 	cluster_agent_start(&b);
-	wait_log(&b, "another host answers to this name");
+	cluster_agent_wait_log(&b, "another host answers to this name");
 	ck_assert(file_has(b.log, id));
 	ck_assert(text_of("get", "/members/alpha", "id", now));
 	ck_assert_str_eq(now, id);
 	cluster_agent_stop(&a, SIGUSR2);
-	wait_log(&b, "msg=registered");
+	cluster_agent_wait_log(&b, "msg=registered");
 }
 END_TEST
 
@@ -281,7 +267,7 @@ START_TEST(a_deleted_member_is_made_again)
 
 	start(&a, "alpha", NULL, NULL);
 	ck_assert(text_of("stat", "/members/alpha", "czxid", stay));
-	muster("rm", "/members/alpha", NULL);
+	cluster_edit("rm", "/members/alpha", NULL);
 	wait_other_stay("/members/alpha", stay);
 }
 END_TEST
@@ -291,11 +277,11 @@ START_TEST(a_broker_that_lost_its_tree_is_no_failure_of_anyone)
 	ONLY_NATIVE("a ZooKeeper keeps its tree");
 	start(&a, "alpha", NULL, LOGGER);
 	start(&b, "beta", NULL, NULL);
-	wait_log(&a, "member=beta");
+	cluster_agent_wait_log(&a, "member=beta");
 	cluster_broker_restart(&c, SIGKILL);
 	wait_value("/members/alpha", "state", "up");
 	wait_value("/members/beta", "state", "up");
-	wait_log(&a, "the broker came back with another tree");
+	cluster_agent_wait_log(&a, "the broker came back with another tree");
 	ck_assert(!file_has(a.log, "failed member"));
 	ck_assert(!file_has(a.log, "left member"));
 	ck_assert(program_is_running(&a.program));
@@ -308,10 +294,10 @@ START_TEST(an_agent_starts_with_the_broker_away)
 	cluster_agent_init(&c, &a, "alpha", NULL);
 	cluster_agent_instances(&a, "i.conf", LOGGER);
 	cluster_agent_start(&a);
-	wait_log(&a, "instance ready");
+	cluster_agent_wait_log(&a, "instance ready");
 	cluster_broker_start(&c);
 	wait_value("/members/alpha", "state", "up");
-	wait_log(&a, "msg=connected instance=logger");
+	cluster_agent_wait_log(&a, "msg=connected instance=logger");
 }
 END_TEST
 
@@ -320,25 +306,25 @@ END_TEST
 START_TEST(changes_reach_the_plugin_in_order)
 {
 	start(&a, "alpha", NULL, LOGGER);
-	muster("create", "/config", "one");
-	wait_log(&a, "created path=/config ");
-	muster("create", "/config/x", "1");
-	wait_log(&a, "created path=/config/x ");
-	wait_log(&a, "children path=/config ");
-	muster("set", "/config/x", "2");
-	wait_log(&a, "changed path=/config/x ");
-	muster("rm", "/config/x", NULL);
-	wait_log(&a, "deleted path=/config/x ");
+	cluster_edit("create", "/config", "one");
+	cluster_agent_wait_log(&a, "created path=/config ");
+	cluster_edit("create", "/config/x", "1");
+	cluster_agent_wait_log(&a, "created path=/config/x ");
+	cluster_agent_wait_log(&a, "children path=/config ");
+	cluster_edit("set", "/config/x", "2");
+	cluster_agent_wait_log(&a, "changed path=/config/x ");
+	cluster_edit("rm", "/config/x", NULL);
+	cluster_agent_wait_log(&a, "deleted path=/config/x ");
 }
 END_TEST
 
 START_TEST(what_is_there_is_delivered_first)
 {
-	muster("create", "/config", "one");
-	muster("create", "/config/x", "1");
+	cluster_edit("create", "/config", "one");
+	cluster_edit("create", "/config/x", "1");
 	start(&a, "alpha", NULL, LOGGER);
-	wait_log(&a, "present path=/config ");
-	wait_log(&a, "present path=/config/x ");
+	cluster_agent_wait_log(&a, "present path=/config ");
+	cluster_agent_wait_log(&a, "present path=/config/x ");
 	ck_assert(!file_has(a.log, "created path="));
 }
 END_TEST
@@ -346,21 +332,21 @@ END_TEST
 START_TEST(what_was_missed_is_found_when_the_broker_is_reached_again)
 {
 	start(&a, "alpha", SHORT, LOGGER);
-	muster("create", "/config", "one");
-	muster("create", "/config/x", "1");
-	wait_log(&a, "created path=/config/x ");
+	cluster_edit("create", "/config", "one");
+	cluster_edit("create", "/config/x", "1");
+	cluster_agent_wait_log(&a, "created path=/config/x ");
 	/* Stopped until its session has expired. */
 	program_signal(&a.program, SIGSTOP);
 	cluster_wait_node("/members/alpha", NULL);
-	muster("set", "/config", "two");
-	muster("rm", "/config/x", NULL);
-	muster("create", "/config/y", "1");
+	cluster_edit("set", "/config", "two");
+	cluster_edit("rm", "/config/x", NULL);
+	cluster_edit("create", "/config/y", "1");
 	program_signal(&a.program, SIGCONT);
-	wait_log(&a, "changed path=/config ");
-	wait_log(&a, "created path=/config/y ");
-	wait_log(&a, "deleted path=/config/x ");
-	wait_log(&a, "coalesced");
-	wait_log(&a, "disconnected instance=logger");
+	cluster_agent_wait_log(&a, "changed path=/config ");
+	cluster_agent_wait_log(&a, "created path=/config/y ");
+	cluster_agent_wait_log(&a, "deleted path=/config/x ");
+	cluster_agent_wait_log(&a, "coalesced");
+	cluster_agent_wait_log(&a, "disconnected instance=logger");
 	wait_value("/members/alpha", "state", "up");
 }
 END_TEST
@@ -371,10 +357,10 @@ START_TEST(a_member_that_fails_is_told_within_the_timeout)
 
 	start(&b, "beta", NULL, LOGGER);
 	start(&a, "alpha", SHORT, NULL);
-	wait_log(&b, "joined member=alpha");
+	cluster_agent_wait_log(&b, "joined member=alpha");
 	cluster_agent_stop(&a, SIGKILL);
 	killed = now_ms();
-	wait_log(&b, "failed member=alpha");
+	cluster_agent_wait_log(&b, "failed member=alpha");
 	ck_assert_int_lt(now_ms() - killed, 600 + 2000);
 }
 END_TEST
@@ -407,9 +393,9 @@ START_TEST(a_slow_plugin_hears_of_the_newest_and_of_how_many)
 	      "queue_max = 2; watch = ( { path = \"/config\"; } ); "
 	      "settings : { events = [ \"created\", \"changed\" ]; "
 	      "command = \"sleep 0.2; echo counted=$MUSTER_COUNT\"; }; } );");
-	muster("create", "/config", "x");
+	cluster_edit("create", "/config", "x");
 	for (int i = 0; i < 30; i++)
-		muster("set", "/config", "y");
+		cluster_edit("set", "/config", "y");
 	ck_assert(wait_for(are_all_counted, &all, WAIT_MS));
 	/* Merged, not one by one. */
 	ck_assert_uint_lt(file_count(a.log, "counted="), 31);
@@ -423,7 +409,7 @@ START_TEST(an_agent_is_small)
 	long kib = 0;
 
 	start(&a, "alpha", NULL, LOGGER);
-	wait_log(&a, "instance ready");
+	cluster_agent_wait_log(&a, "instance ready");
 	snprintf(path, sizeof path, "/proc/%d/smaps_rollup",
 	         (int)a.program.pid);
 	text = file_read(path, NULL);
@@ -470,24 +456,24 @@ static const struct {
 
 START_TEST(a_bad_plugin_hurts_only_itself)
 {
-	muster("create", "/config", "one");
+	cluster_edit("create", "/config", "one");
 	start(&a, "alpha", NULL, bad[_i].instances);
-	wait_log(&a, bad[_i].said);
-	wait_log(&a, "present path=/config ");
-	muster("set", "/config", "two");
-	wait_log(&a, "changed path=/config ");
+	cluster_agent_wait_log(&a, bad[_i].said);
+	cluster_agent_wait_log(&a, "present path=/config ");
+	cluster_edit("set", "/config", "two");
+	cluster_agent_wait_log(&a, "changed path=/config ");
 	ck_assert(program_is_running(&a.program));
 }
 END_TEST
 
 START_TEST(a_bad_plugin_is_tried_again_with_a_growing_pause)
 {
-	muster("create", "/config", "one");
+	cluster_edit("create", "/config", "one");
 	start(&a, "alpha", NULL,
 	      "instances = ( " LIE("bad", "crash-event", "") " );");
-	wait_log(&a, "in_ms=100");
-	wait_log(&a, "in_ms=200");
-	wait_log(&a, "in_ms=400");
+	cluster_agent_wait_log(&a, "in_ms=100");
+	cluster_agent_wait_log(&a, "in_ms=200");
+	cluster_agent_wait_log(&a, "in_ms=400");
 }
 END_TEST
 
@@ -509,14 +495,14 @@ static pid_t runner_pid(const char *log, const char *instance)
 
 START_TEST(a_killed_runner_is_started_again)
 {
-	muster("create", "/config", "one");
+	cluster_edit("create", "/config", "one");
 	start(&a, "alpha", NULL, LOGGER);
-	wait_log(&a, "present path=/config ");
+	cluster_agent_wait_log(&a, "present path=/config ");
 	ck_assert_int_gt(runner_pid(a.log, "logger"), 1);
 	kill(runner_pid(a.log, "logger"), SIGKILL);
-	wait_log(&a, "signal 9");
-	muster("set", "/config", "two");
-	wait_log(&a, "changed path=/config ");
+	cluster_agent_wait_log(&a, "signal 9");
+	cluster_edit("set", "/config", "two");
+	cluster_agent_wait_log(&a, "changed path=/config ");
 }
 END_TEST
 
@@ -525,7 +511,7 @@ START_TEST(no_runner_outlives_its_agent)
 	pid_t pid;
 
 	start(&a, "alpha", NULL, LOGGER);
-	wait_log(&a, "instance ready");
+	cluster_agent_wait_log(&a, "instance ready");
 	pid = runner_pid(a.log, "logger");
 	ck_assert_int_gt(pid, 1);
 	cluster_agent_stop(&a, SIGKILL);
@@ -553,9 +539,9 @@ START_TEST(sighup_starts_stops_and_exchanges_instances)
 	      "instances = ( { name = \"kept\"; plugin = \"log\"; }, "
 	      "{ name = \"gone\"; plugin = \"log\"; }, "
 	      "{ name = \"other\"; plugin = \"log\"; } );");
-	wait_log(&a, "\"instance ready\" instance=kept");
-	wait_log(&a, "\"instance ready\" instance=gone");
-	wait_log(&a, "\"instance ready\" instance=other");
+	cluster_agent_wait_log(&a, "\"instance ready\" instance=kept");
+	cluster_agent_wait_log(&a, "\"instance ready\" instance=gone");
+	cluster_agent_wait_log(&a, "\"instance ready\" instance=other");
 	kept = runner_pid(a.log, "kept");
 	cluster_agent_instances(
 		&a, "i.conf",
@@ -563,9 +549,9 @@ START_TEST(sighup_starts_stops_and_exchanges_instances)
 		"{ name = \"other\"; plugin = \"log\"; queue_max = 5; }, "
 		"{ name = \"new\"; plugin = \"log\"; } );");
 	program_signal(&a.program, SIGHUP);
-	wait_log(&a, "\"instance stopped\" instance=gone");
-	wait_log(&a, "\"instance stopped\" instance=other");
-	wait_log(&a, "\"instance ready\" instance=new");
+	cluster_agent_wait_log(&a, "\"instance stopped\" instance=gone");
+	cluster_agent_wait_log(&a, "\"instance stopped\" instance=other");
+	cluster_agent_wait_log(&a, "\"instance ready\" instance=new");
 	for (int64_t end = now_ms() + WAIT_MS;
 	     file_count(a.log, "\"instance ready\" instance=other") < 2;)
 		ck_assert_int_lt(now_ms(), end);
@@ -578,12 +564,12 @@ END_TEST
 START_TEST(a_bad_file_at_sighup_changes_nothing_and_says_why)
 {
 	start(&a, "alpha", NULL, LOGGER);
-	wait_log(&a, "instance ready");
+	cluster_agent_wait_log(&a, "instance ready");
 	cluster_agent_instances(&a, "z.conf",
 	                        "instances = (\n{ name = \"x\"; plugin = "
 	                        "\"log\";\n nonsense = 1; } );\n");
 	program_signal(&a.program, SIGHUP);
-	wait_log(&a, "the new configuration is not used");
+	cluster_agent_wait_log(&a, "the new configuration is not used");
 	ck_assert(file_has(a.log, "z.conf:3"));
 	ck_assert(!file_has(a.log, "instance stopped"));
 }
@@ -601,12 +587,12 @@ START_TEST(a_report_lands_in_the_tree)
 	         "settings : { path = \"/config\"; file = \"%s\"; }; } );",
 	         file);
 	cluster_agent_instances(&a, "i.conf", text);
-	muster("create", "/config", "one");
+	cluster_edit("create", "/config", "one");
 	cluster_agent_start(&a);
 	wait_value("/applied/motd/alpha", "state", "applied");
 	wait_value("/applied/motd/alpha", "path", "/config");
 	wait_value("/applied/motd/alpha", "version", "0");
-	muster("set", "/config", "two");
+	cluster_edit("set", "/config", "two");
 	wait_value("/applied/motd/alpha", "version", "1");
 	ck_assert(file_has(file, "two"));
 	/* The report comes back with the tree, even if nothing has changed. */
@@ -617,35 +603,35 @@ END_TEST
 
 START_TEST(a_plugin_reads_and_writes_through_its_agent)
 {
-	muster("create", "/a", "A");
-	muster("create", "/b", "B");
+	cluster_edit("create", "/a", "A");
+	cluster_edit("create", "/b", "B");
 	for (int i = 0; i < 4; i++)
-		muster("set", "/b", "B");
-	muster("create", "/do", "");
+		cluster_edit("set", "/b", "B");
+	cluster_edit("create", "/do", "");
 	start(&a, "alpha", NULL,
 	      "instances = ( { name = \"probe\"; plugin = \"" MU_BUILD
 	      "/tests/lies/probe.so\"; "
 	      "watch = ( { path = \"/do\"; mode = \"subtree\"; } ); } );");
-	muster("create", "/do/get", "");
-	wait_log(&a, "data A len 1 version 0");
-	muster("create", "/do/children", "");
-	wait_log(&a, "children: 0");
-	muster("create", "/do/set", "");
-	wait_log(&a, "still A");
+	cluster_edit("create", "/do/get", "");
+	cluster_agent_wait_log(&a, "data A len 1 version 0");
+	cluster_edit("create", "/do/children", "");
+	cluster_agent_wait_log(&a, "children: 0");
+	cluster_edit("create", "/do/set", "");
+	cluster_agent_wait_log(&a, "still A");
 	cluster_wait_node("/b", "new");
 }
 END_TEST
 
 START_TEST(a_plugin_without_a_broker_is_told_so)
 {
-	muster("create", "/do", "");
+	cluster_edit("create", "/do", "");
 	start(&a, "alpha", NULL,
 	      "instances = ( { name = \"probe\"; plugin = \"" MU_BUILD
 	      "/tests/lies/probe.so\"; connection = true; "
 	      "watch = ( { path = \"/do\"; mode = \"subtree\"; } ); } );");
-	wait_log(&a, "event 20 ");
+	cluster_agent_wait_log(&a, "event 20 ");
 	cluster_broker_stop(&c, SIGTERM);
-	wait_log(&a, "event 21 ");
+	cluster_agent_wait_log(&a, "event 21 ");
 	ck_assert(program_is_running(&a.program));
 }
 END_TEST
@@ -785,7 +771,7 @@ START_TEST(files_of_the_agent_are_its_own)
 	cluster_agent_start(&a);
 	ck_assert_int_eq(program_wait(&a.program, WAIT_MS), 1);
 	ck_assert(file_has(path, "muster-identity 2"));
-	wait_log(&a, "is not an identity of this version");
+	cluster_agent_wait_log(&a, "is not an identity of this version");
 }
 END_TEST
 
@@ -798,8 +784,8 @@ START_TEST(a_broken_session_file_only_costs_the_session)
 	snprintf(path, sizeof path, "%s/session", a.run);
 	file_write_text(path, "muster-session 1\nsession zz\n");
 	cluster_agent_start(&a);
-	wait_log(&a, "the kept session cannot be used");
-	wait_log(&a, "replacing the node of an earlier session");
+	cluster_agent_wait_log(&a, "the kept session cannot be used");
+	cluster_agent_wait_log(&a, "replacing the node of an earlier session");
 }
 END_TEST
 

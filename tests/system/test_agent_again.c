@@ -29,35 +29,6 @@ static void teardown(void)
 
 /* ---- helpers ---- */
 
-static void muster(const char *verb, const char *path, const char *value)
-{
-	struct run r;
-
-	ck_assert_int_eq(cluster_muster(&r, verb, path, value, NULL), 0);
-	run_free(&r);
-}
-
-static void wait_log(const struct cluster_agent *x, const char *text)
-{
-	ck_assert_msg(file_comes_to_have(x->log, text, WAIT_MS),
-	              "no '%s' in %s", text, x->log);
-}
-
-static bool is_node(void *arg)
-{
-	struct run r;
-	int rc = cluster_muster(&r, "stat", (const char *)arg, NULL);
-
-	run_free(&r);
-	return rc == 0;
-}
-
-static void wait_for_node(const char *path)
-{
-	ck_assert_msg(wait_for(is_node, (void *)(uintptr_t)path, WAIT_MS),
-	              "%s is not there", path);
-}
-
 struct times {
 	const char *file, *text;
 	unsigned count;
@@ -86,7 +57,7 @@ static void start(struct cluster_agent *x, const char *name, const char *more,
 	if (instances)
 		cluster_agent_instances(x, "i.conf", instances);
 	cluster_agent_start(x);
-	wait_log(x, "msg=registered");
+	cluster_agent_wait_log(x, "msg=registered");
 }
 
 /* The texts stand in the log in this order, behind the first `after`. */
@@ -141,14 +112,14 @@ START_TEST(a_new_runner_is_given_the_present_state_and_then_the_event_again)
 		NULL
 	};
 
-	muster("create", "/do", "");
+	cluster_edit("create", "/do", "");
 	start(&b, "beta", NULL, NULL);
 	start(&a, "alpha", NULL, PROBE("members = true; connection = true; "));
-	wait_log(&a, "member beta|");
-	muster("create", "/do/b", "B");
-	wait_log(&a, "event 1 flags 0 count 1");
-	muster("create", "/do/crash", "");
-	wait_log(&a, "attempt 2 path /do/crash ");
+	cluster_agent_wait_log(&a, "member beta|");
+	cluster_edit("create", "/do/b", "B");
+	cluster_agent_wait_log(&a, "event 1 flags 0 count 1");
+	cluster_edit("create", "/do/crash", "");
+	cluster_agent_wait_log(&a, "attempt 2 path /do/crash ");
 	/* Behind it in the same transaction's wake. */
 	wait_times(&a, "event 4 flags 0 ", 2);
 	assert_order(&a, "will be started again", order);
@@ -159,48 +130,48 @@ END_TEST
 
 START_TEST(a_value_that_kills_as_present_is_tried_with_a_growing_pause)
 {
-	muster("create", "/do", "");
+	cluster_edit("create", "/do", "");
 	start(&a, "alpha", NULL, PROBE(""));
-	muster("create", "/do/poison", "p");
-	wait_log(&a, "attempt 1 path /do/poison ");
+	cluster_edit("create", "/do/poison", "p");
+	cluster_agent_wait_log(&a, "attempt 1 path /do/poison ");
 	kill_runner(&a);
 	/* The plugin can tell, and gives up at the fourth. */
-	wait_log(&a, "in_ms=100");
-	wait_log(&a, "in_ms=200");
-	wait_log(&a, "in_ms=400");
-	wait_log(&a, "in_ms=800");
-	wait_log(&a, "attempt 2 path /do/poison ");
-	wait_log(&a, "attempt 4 path /do/poison ");
-	muster("set", "/do/poison", "q");
-	wait_log(&a, "path /do/poison data q ");
+	cluster_agent_wait_log(&a, "in_ms=100");
+	cluster_agent_wait_log(&a, "in_ms=200");
+	cluster_agent_wait_log(&a, "in_ms=400");
+	cluster_agent_wait_log(&a, "in_ms=800");
+	cluster_agent_wait_log(&a, "attempt 2 path /do/poison ");
+	cluster_agent_wait_log(&a, "attempt 4 path /do/poison ");
+	cluster_edit("set", "/do/poison", "q");
+	cluster_agent_wait_log(&a, "path /do/poison data q ");
 	ck_assert(!file_has(a.log, "in_ms=1600"));
 }
 END_TEST
 
 START_TEST(a_present_that_is_refused_yields_to_a_newer_value)
 {
-	muster("create", "/do", "");
+	cluster_edit("create", "/do", "");
 	start(&a, "alpha", NULL, PROBE(""));
-	muster("create", "/do/refuse", "bad");
-	wait_log(&a, "path /do/refuse data bad ");
+	cluster_edit("create", "/do/refuse", "bad");
+	cluster_agent_wait_log(&a, "path /do/refuse data bad ");
 	kill_runner(&a);
-	wait_log(&a, "attempt 3 path /do/refuse data bad ");
-	muster("set", "/do/refuse", "good");
-	wait_log(&a, "path /do/refuse data good ");
+	cluster_agent_wait_log(&a, "attempt 3 path /do/refuse data bad ");
+	cluster_edit("set", "/do/refuse", "good");
+	cluster_agent_wait_log(&a, "path /do/refuse data good ");
 }
 END_TEST
 
 START_TEST(a_runner_that_handled_nothing_leaves_nothing_to_tell_again)
 {
-	muster("create", "/do", "");
-	muster("create", "/do/poison", "p");
+	cluster_edit("create", "/do", "");
+	cluster_edit("create", "/do/poison", "p");
 	start(&a, "alpha", NULL,
 	      "instances = ( { name = \"probe\"; plugin = \"" MU_BUILD
 	      "/tests/lies/probe.so\"; "
 	      "watch = ( { path = \"/do/poison\"; } ); } );");
-	wait_log(&a, "attempt 4 path /do/poison ");
-	muster("set", "/do/poison", "q");
-	wait_log(&a, "path /do/poison data q ");
+	cluster_agent_wait_log(&a, "attempt 4 path /do/poison ");
+	cluster_edit("set", "/do/poison", "q");
+	cluster_agent_wait_log(&a, "path /do/poison data q ");
 	/* One delivery with its four attempts, not two. */
 	ck_assert_uint_eq(file_count(a.log, "attempt 1 path /do/poison data p"),
 	                  1);
@@ -210,39 +181,39 @@ END_TEST
 
 START_TEST(a_call_under_way_is_answered_before_an_instance_stops)
 {
-	muster("create", "/a", "A");
-	muster("create", "/do", "");
+	cluster_edit("create", "/a", "A");
+	cluster_edit("create", "/do", "");
 	start(&a, "alpha", "session_timeout_ms = 60000;\n", PROBE(""));
-	muster("create", "/do/ask", "");
-	wait_log(&a, "data A len 1");
+	cluster_edit("create", "/do/ask", "");
+	cluster_agent_wait_log(&a, "data A len 1");
 	program_signal(&c.broker, SIGSTOP);
 	kill_runner(&a);
 	wait_times(&a, "asking", 2);
 	cluster_agent_instances(&a, "i.conf", "instances = ( );");
 	program_signal(&a.program, SIGHUP);
-	wait_log(&a, "instance removed");
+	cluster_agent_wait_log(&a, "instance removed");
 	program_signal(&c.broker, SIGCONT);
 	wait_times(&a, "data A len 1", 2);
-	wait_log(&a, "instance stopped");
+	cluster_agent_wait_log(&a, "instance stopped");
 	ck_assert(file_has(a.log, "msg=fini"));
 }
 END_TEST
 
 START_TEST(two_instances_watch_one_path_each_in_its_own_mode)
 {
-	muster("create", "/config", "");
+	cluster_edit("create", "/config", "");
 	start(&a, "alpha", NULL,
 	      "instances = ( { name = \"one\"; plugin = \"log\"; "
 	      "watch = ( { path = \"/config\"; mode = \"exact\"; } ); }, "
 	      "{ name = \"all\"; plugin = \"log\"; "
 	      "watch = ( { path = \"/config\"; mode = \"subtree\"; } ); } );");
 	wait_times(&a, "present path=/config ", 2);
-	muster("create", "/config/x", "");
-	wait_log(&a, "created path=/config/x ");
+	cluster_edit("create", "/config/x", "");
+	cluster_agent_wait_log(&a, "created path=/config/x ");
 	wait_times(&a, "children path=/config ", 2);
-	muster("create", "/config/x/y", "");
-	wait_log(&a, "created path=/config/x/y ");
-	muster("set", "/config", "v");
+	cluster_edit("create", "/config/x/y", "");
+	cluster_agent_wait_log(&a, "created path=/config/x/y ");
+	cluster_edit("set", "/config", "v");
 	wait_times(&a, "changed path=/config ", 2);
 	ck_assert_uint_eq(file_count(a.log, "created path=/config/x "), 1);
 }
@@ -257,13 +228,13 @@ START_TEST(events_that_wait_outlive_a_broker_that_lost_its_tree)
 	      "{ "
 	      "events = [ \"present\", \"created\", \"changed\" ]; command = "
 	      "\"sleep 0.1; echo $MUSTER_EVENT value=$(cat)\"; }; } );");
-	muster("create", "/config", "x");
+	cluster_edit("create", "/config", "x");
 	for (int i = 0; i < 10; i++)
-		muster("set", "/config", "y");
+		cluster_edit("set", "/config", "y");
 	cluster_broker_restart(&c, SIGKILL);
-	wait_log(&a, "the broker came back with another tree");
-	muster("create", "/config", "after");
-	wait_log(&a, "value=after");
+	cluster_agent_wait_log(&a, "the broker came back with another tree");
+	cluster_edit("create", "/config", "after");
+	cluster_agent_wait_log(&a, "value=after");
 	ck_assert(program_is_running(&a.program));
 }
 END_TEST
@@ -290,16 +261,16 @@ START_TEST(what_a_removed_instance_reported_goes_into_no_other_tree)
 	config_file(gone, sizeof gone, "gone", ", ");
 	snprintf(text, sizeof text, "instances = ( %s%s );", gone, kept);
 	cluster_agent_instances(&a, "i.conf", text);
-	muster("create", "/config", "one");
+	cluster_edit("create", "/config", "one");
 	cluster_agent_start(&a);
-	wait_for_node("/applied/gone/alpha");
-	wait_for_node("/applied/kept/alpha");
+	cluster_wait_for_node("/applied/gone/alpha");
+	cluster_wait_for_node("/applied/kept/alpha");
 	snprintf(text, sizeof text, "instances = ( %s );", kept);
 	cluster_agent_instances(&a, "i.conf", text);
 	program_signal(&a.program, SIGHUP);
-	wait_log(&a, "\"instance stopped\" instance=gone");
+	cluster_agent_wait_log(&a, "\"instance stopped\" instance=gone");
 	cluster_broker_restart(&c, SIGKILL);
-	wait_for_node("/applied/kept/alpha");
+	cluster_wait_for_node("/applied/kept/alpha");
 	ck_assert_int_ne(cluster_muster(&r, "stat", "/applied/gone", NULL), 0);
 	run_free(&r);
 }
@@ -315,7 +286,7 @@ START_TEST(leave_without_a_broker_fails_with_a_sentence)
 
 	start(&a, "alpha", NULL, NULL);
 	cluster_broker_stop(&c, SIGTERM);
-	wait_log(&a, "the connection to the broker was lost");
+	cluster_agent_wait_log(&a, "the connection to the broker was lost");
 	argv[3] = a.conf;
 	run(&r);
 	ck_assert_int_eq(r.exit, 1);
@@ -351,7 +322,7 @@ START_TEST(leave_of_a_host_that_has_no_place_on_the_roll_is_well)
 	         c.url, b.state, b.run, b.conf_d);
 	file_write_text(b.conf, text);
 	cluster_agent_start(&b);
-	wait_log(&b, "another host answers to this name");
+	cluster_agent_wait_log(&b, "another host answers to this name");
 	argv[3] = b.conf;
 	run(&r);
 	ck_assert_int_eq(r.exit, 0);
@@ -383,9 +354,10 @@ START_TEST(a_copied_state_directory_makes_no_war_for_the_name)
 	file_write_text(to, id);
 	free(id);
 	cluster_agent_start(&b);
-	wait_log(&b, "replacing the node of an earlier session");
-	wait_log(&b, "msg=registered");
-	wait_log(&a, "another agent lives with the name and the id");
+	cluster_agent_wait_log(&b, "replacing the node of an earlier session");
+	cluster_agent_wait_log(&b, "msg=registered");
+	cluster_agent_wait_log(&a,
+	                       "another agent lives with the name and the id");
 	ck_assert(!file_has(a.log, "replacing the node"));
 	ck_assert_uint_eq(file_count(b.log, "msg=registered"), 1);
 	cluster_agent_stop(&b, SIGUSR2);

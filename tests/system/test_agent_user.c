@@ -31,20 +31,6 @@ static void teardown(void)
 
 /* ---- helpers ---- */
 
-static void muster(const char *verb, const char *path, const char *value)
-{
-	struct run r;
-
-	ck_assert_int_eq(cluster_muster(&r, verb, path, value, NULL), 0);
-	run_free(&r);
-}
-
-static void wait_log(const struct cluster_agent *x, const char *text)
-{
-	ck_assert_msg(file_comes_to_have(x->log, text, WAIT_MS),
-	              "no '%s' in %s", text, x->log);
-}
-
 struct times {
 	const char *file, *text;
 	unsigned count;
@@ -66,21 +52,6 @@ static void wait_times(const struct cluster_agent *x, const char *text,
 	              "'%s' is not %u times in %s", text, count, x->log);
 }
 
-static bool is_node(void *arg)
-{
-	struct run r;
-	int rc = cluster_muster(&r, "stat", (const char *)arg, NULL);
-
-	run_free(&r);
-	return rc == 0;
-}
-
-static void wait_for_node(const char *path)
-{
-	ck_assert_msg(wait_for(is_node, (void *)(uintptr_t)path, WAIT_MS),
-	              "%s is not there", path);
-}
-
 static void start(struct cluster_agent *x, const char *name, const char *more,
                   const char *instances)
 {
@@ -88,7 +59,7 @@ static void start(struct cluster_agent *x, const char *name, const char *more,
 	if (instances)
 		cluster_agent_instances(x, "i.conf", instances);
 	cluster_agent_start(x);
-	wait_log(x, "msg=registered");
+	cluster_agent_wait_log(x, "msg=registered");
 }
 
 /* Its agent.conf again, with another name, URL or more lines. */
@@ -125,7 +96,7 @@ START_TEST(an_instance_that_no_event_can_reach_is_said_to_be_one)
 	start(&a, "alpha", NULL,
 	      "instances = ( { name = \"deaf\"; plugin = \"log\"; },\n"
 	      "  { name = \"hears\"; plugin = \"log\"; members = true; } );");
-	wait_log(&a, "no event can reach the instance");
+	cluster_agent_wait_log(&a, "no event can reach the instance");
 	wait_times(&a, "instance ready", 2);
 	ck_assert_uint_eq(file_count(a.log, "no event can reach"), 1);
 }
@@ -136,20 +107,21 @@ START_TEST(a_broker_with_another_tree_makes_instances_start_anew)
 	char *log, *at;
 
 	ONLY_NATIVE("a ZooKeeper keeps its tree");
-	muster("create", "/do", "");
+	cluster_edit("create", "/do", "");
 	start(&b, "beta", NULL, NULL);
 	start(&a, "alpha", NULL,
 	      LIE("probe", "members = true; connection = true; "));
-	muster("create", "/do/old", "x");
-	wait_log(&a, "path /do/old data x ");
-	wait_log(&a, "member beta|");
+	cluster_edit("create", "/do/old", "x");
+	cluster_agent_wait_log(&a, "path /do/old data x ");
+	cluster_agent_wait_log(&a, "member beta|");
 	cluster_agent_stop(&b, SIGKILL);
 	cluster_broker_restart(&c, SIGKILL);
-	wait_log(&a, "the tree is another; the instance starts anew");
+	cluster_agent_wait_log(&a,
+	                       "the tree is another; the instance starts anew");
 	wait_times(&a, "init one on alpha", 2);
-	muster("create", "/do", "new");
-	muster("create", "/do/fresh", "y");
-	wait_log(&a, "path /do/fresh data y ");
+	cluster_edit("create", "/do", "new");
+	cluster_edit("create", "/do/fresh", "y");
+	cluster_agent_wait_log(&a, "path /do/fresh data y ");
 	log = file_read(a.log, NULL);
 	at = strstr(log, "the tree is another");
 	ck_assert_ptr_nonnull(strstr(at, "msg=fini"));
@@ -169,12 +141,12 @@ END_TEST
 
 START_TEST(a_connection_that_comes_back_with_the_same_tree_restarts_nothing)
 {
-	muster("create", "/do", "");
+	cluster_edit("create", "/do", "");
 	start(&a, "alpha", "session_timeout_ms = 4000;\n",
 	      LIE("probe", "connection = true; "));
-	wait_log(&a, "event 20 ");
+	cluster_agent_wait_log(&a, "event 20 ");
 	program_signal(&c.broker, SIGSTOP);
-	wait_log(&a, "event 21 ");
+	cluster_agent_wait_log(&a, "event 21 ");
 	program_signal(&c.broker, SIGCONT);
 	wait_times(&a, "event 20 ", 2);
 	ck_assert_uint_eq(file_count(a.log, "init one on alpha"), 1);
@@ -191,7 +163,7 @@ START_TEST(a_renamed_host_leaves_no_node_of_its_old_name)
 	cluster_agent_stop(&a, SIGTERM);
 	conf_again(&a, "gamma", c.url, "session_timeout_ms = 60000;\n");
 	cluster_agent_start(&a);
-	wait_log(&a, "msg=registered path=/members/gamma");
+	cluster_agent_wait_log(&a, "msg=registered path=/members/gamma");
 	ck_assert(file_has(a.log, "resumed=yes"));
 	ck_assert(file_has(a.log, "deleting the node of the old one"));
 	ck_assert_int_ne(cluster_muster(&r, "get", "/members/alpha", NULL), 0);
@@ -201,7 +173,7 @@ START_TEST(a_renamed_host_leaves_no_node_of_its_old_name)
 	cluster_agent_start(&a);
 	wait_times(&a, "msg=registered path=/members/gamma", 2);
 	ck_assert_uint_eq(file_count(a.log, "deleting the node"), 1);
-	wait_for_node("/members/gamma");
+	cluster_wait_for_node("/members/gamma");
 }
 END_TEST
 
@@ -212,9 +184,9 @@ START_TEST(a_renamed_host_gives_up_its_old_name_even_if_the_new_one_is_taken)
 	cluster_agent_stop(&a, SIGTERM);
 	conf_again(&a, "gamma", c.url, "session_timeout_ms = 60000;\n");
 	cluster_agent_start(&a);
-	wait_log(&a, "another host answers to this name");
+	cluster_agent_wait_log(&a, "another host answers to this name");
 	cluster_wait_node("/members/alpha", NULL);
-	wait_for_node("/members/gamma");
+	cluster_wait_for_node("/members/gamma");
 }
 END_TEST
 
@@ -222,11 +194,11 @@ START_TEST(a_renamed_host_leaves_a_node_that_is_not_its_own)
 {
 	start(&a, "alpha", "session_timeout_ms = 60000;\n", NULL);
 	cluster_agent_stop(&a, SIGKILL);
-	muster("set", "/members/alpha", "{\"id\":\"of another\"}");
+	cluster_edit("set", "/members/alpha", "{\"id\":\"of another\"}");
 	conf_again(&a, "gamma", c.url, "session_timeout_ms = 60000;\n");
 	cluster_agent_start(&a);
-	wait_log(&a, "msg=registered path=/members/gamma");
-	wait_for_node("/members/alpha");
+	cluster_agent_wait_log(&a, "msg=registered path=/members/gamma");
+	cluster_wait_for_node("/members/alpha");
 	ck_assert(!file_has(a.log, "deleting the node"));
 }
 END_TEST
@@ -247,7 +219,8 @@ START_TEST(an_agent_without_a_broker_says_so_once_and_names_the_url)
 	cluster_agent_init(&c, &a, "alpha", NULL);
 	conf_again(&a, "alpha", url, "session_timeout_ms = 600;\n");
 	cluster_agent_start(&a);
-	wait_log(&a, "msg=\"no broker can be reached; trying again\"");
+	cluster_agent_wait_log(
+		&a, "msg=\"no broker can be reached; trying again\"");
 	ck_assert(file_has(a.log, said));
 	/* Once, whatever is tried from now on. */
 	cluster_agent_stop(&a, SIGTERM);
@@ -261,7 +234,7 @@ START_TEST(one_that_was_on_the_roll_says_that_the_others_could_not_be_told)
 {
 	start(&a, "alpha", NULL, NULL);
 	cluster_broker_stop(&c, SIGTERM);
-	wait_log(&a, "the connection to the broker was lost");
+	cluster_agent_wait_log(&a, "the connection to the broker was lost");
 	cluster_agent_stop(&a, SIGTERM);
 	ck_assert(file_has(a.log, "the others could not be told"));
 }
@@ -274,7 +247,8 @@ START_TEST(another_timeout_than_the_one_asked_for_is_told)
 	cluster_broker_conf(&c, false, "session_timeout_max_ms = 5000;\n");
 	cluster_broker_start(&c);
 	start(&a, "alpha", "session_timeout_ms = 60000;\n", NULL);
-	wait_log(&a, "the broker does not grant session_timeout_ms");
+	cluster_agent_wait_log(&a,
+	                       "the broker does not grant session_timeout_ms");
 	ck_assert(file_has(a.log, "asked_ms=60000 granted_ms=5000"));
 }
 END_TEST
@@ -293,35 +267,37 @@ static const struct {
 
 START_TEST(the_end_of_a_plugin_names_what_it_was_doing)
 {
-	muster("create", "/do", "");
+	cluster_edit("create", "/do", "");
 	start(&a, "alpha", NULL, doings[_i].instances);
-	wait_log(&a, doings[_i].said);
+	cluster_agent_wait_log(&a, doings[_i].said);
 }
 END_TEST
 
 START_TEST(a_crash_in_fini_is_a_warning)
 {
-	muster("create", "/do", "");
+	cluster_edit("create", "/do", "");
 	start(&a, "alpha", NULL, LIE("crash-fini", ""));
-	wait_log(&a, "instance ready");
+	cluster_agent_wait_log(&a, "instance ready");
 	cluster_agent_instances(&a, "i.conf", NONE);
 	program_signal(&a.program, SIGHUP);
-	wait_log(&a, "level=warn prog=muster-agent msg=\"instance stopped, but "
-	             "not well\" "
-	             "instance=one reason=\"it was ended by signal 11 "
-	             "(Segmentation fault) in fini\"");
+	cluster_agent_wait_log(
+		&a, "level=warn prog=muster-agent msg=\"instance stopped, but "
+		    "not well\" "
+		    "instance=one reason=\"it was ended by signal 11 "
+		    "(Segmentation fault) in fini\"");
 }
 END_TEST
 
 START_TEST(an_instance_that_is_killed_past_its_grace_is_a_warning)
 {
-	muster("create", "/do", "");
+	cluster_edit("create", "/do", "");
 	start(&a, "alpha", "stop_grace_ms = 100;\n", LIE("endless-event", ""));
-	wait_log(&a, "instance ready");
+	cluster_agent_wait_log(&a, "instance ready");
 	cluster_agent_instances(&a, "i.conf", NONE);
 	program_signal(&a.program, SIGHUP);
-	wait_log(&a, "level=warn prog=muster-agent msg=\"instance stopped, but "
-	             "not well\"");
+	cluster_agent_wait_log(
+		&a, "level=warn prog=muster-agent msg=\"instance stopped, but "
+		    "not well\"");
 	ck_assert(file_has(a.log, "it did not end in time (stop_grace_ms, 100 "
 	                          "ms), while it handled present /do, zxid "));
 }
@@ -339,7 +315,7 @@ START_TEST(a_plugin_that_cannot_run_is_told_in_one_line_and_tried_in_60_s)
 	         "%s.so\"; members = true; } );",
 	         MU_BUILD, hopeless[_i]);
 	start(&a, "alpha", NULL, text);
-	wait_log(&a, "in_ms=60000");
+	cluster_agent_wait_log(&a, "in_ms=60000");
 	ck_assert(file_has(a.log, "the plugin cannot run; trying again"));
 	ck_assert_uint_eq(file_count(a.log, "instance=one"), 1);
 }
@@ -359,16 +335,16 @@ START_TEST(what_a_removed_instance_reported_is_deleted)
 	         "\"/config\"; file = \"%s/motd\"; }; } );",
 	         a.dir);
 	cluster_agent_instances(&a, "i.conf", text);
-	muster("create", "/config", "one");
+	cluster_edit("create", "/config", "one");
 	cluster_agent_start(&a);
-	wait_for_node("/applied/motd/alpha");
+	cluster_wait_for_node("/applied/motd/alpha");
 	cluster_agent_instances(&a, "i.conf", NONE);
 	program_signal(&a.program, SIGHUP);
 	cluster_wait_node("/applied/motd/alpha", NULL);
 	/* It comes back, and reports as if nothing had been. */
 	cluster_agent_instances(&a, "i.conf", text);
 	program_signal(&a.program, SIGHUP);
-	wait_for_node("/applied/motd/alpha");
+	cluster_wait_for_node("/applied/motd/alpha");
 	/* An agent that ends takes nothing away. */
 	cluster_agent_stop(&a, SIGTERM);
 	ck_assert_int_eq(cluster_muster(&r, "get", "/applied/motd/alpha", NULL),
@@ -472,8 +448,8 @@ START_TEST(a_conf_dir_that_is_not_there_is_told)
 	ck_assert_msg(strstr(r.err, said) != NULL, "%s", r.err);
 	run_free(&r);
 	cluster_agent_start(&a);
-	wait_log(&a, said);
-	wait_log(&a, "msg=registered");
+	cluster_agent_wait_log(&a, said);
+	cluster_agent_wait_log(&a, "msg=registered");
 }
 END_TEST
 
@@ -484,7 +460,7 @@ START_TEST(sighup_names_the_keys_that_wait_for_a_start)
 	           "port = 80; labels = { role = \"web\"; }; log_level = "
 	           "\"debug\";\n");
 	program_signal(&a.program, SIGHUP);
-	wait_log(&a, "configuration read again");
+	cluster_agent_wait_log(&a, "configuration read again");
 	ck_assert(file_has(a.log, "takes effect at the next start\" key=port"));
 	ck_assert(
 		file_has(a.log, "takes effect at the next start\" key=labels"));
