@@ -84,7 +84,8 @@ int mu_zsock_events(struct mu_zsock *z);
 int mu_zsock_recv(struct mu_zsock *z, struct mu_zpeer *from, struct mu_zmsg *m);
 
 /* Send; m's bytes are given away on success and kept on error. to: ROUTER
- * only. MU_EAGAIN (the queue to that peer is full), MU_EGONE (no such peer). */
+ * only. MU_EAGAIN (the queue to that peer is full; stays so after the peer left
+ * until mu_zsock_events was asked), MU_EGONE (no such peer). */
 int mu_zsock_send(struct mu_zsock *z, const struct mu_zpeer *to,
                   struct mu_zmsg *m);
 
