@@ -41,8 +41,9 @@ $(BUILD)/agent/runner/%.o: I := $(SHELL_FLAGS) -Iinclude -Iagent/core -Iagent/io
 $(BUILD)/agent/client/%.o: I := $(SHELL_FLAGS) -Iinclude -Iagent/core -Iagent/io -Iagent/client
 $(BUILD)/agent/cli/%.o:    I := $(SHELL_FLAGS) -Iinclude -Iagent/core -Iagent/io -Iagent/cli
 $(BUILD)/plugins/%.o:      I := $(SHELL_FLAGS) -Iinclude -Iplugins/lib
-$(BUILD)/tests/%.o:        I := $(SHELL_FLAGS) -Iinclude $(addprefix -Iagent/,core io broker host runner client cli) \
-                                -Iplugins/lib -Itests/lib -DMU_BUILD='"$(abspath $(BUILD))"' -DMU_SOURCE='"$(CURDIR)"'
+# -iquote: <limits.h> and <check.h> are not ours.
+$(BUILD)/tests/%.o:        I := $(SHELL_FLAGS) -Iinclude $(addprefix -iquote agent/,core io broker host runner client cli) \
+                                -Iplugins/lib -Itests/lib -Itests/semantics -DMU_BUILD='"$(abspath $(BUILD))"' -DMU_SOURCE='"$(CURDIR)"'
 # Check's macros are variadic in a way that -Wpedantic minds.
 $(BUILD)/tests/%.o:        W := $(filter-out -Wpedantic,$(W))
 
@@ -63,7 +64,7 @@ $(ARCHIVES):
 	$(Q)$(AR) rcs $@ $^
 
 # What each outside library is linked for; --as-needed drops the rest.
-OUTSIDE := -Wl,--as-needed -lzmq -luv -lconfig -ljansson -lnettle -lpthread -ldl
+OUTSIDE := -Wl,--as-needed -lzmq -luv -lconfig -ljansson -lnettle -lzstd -lpthread -ldl
 link = $(CC) $(CFLAGS) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(OUTSIDE)
 
 $(PROGRAMS):
@@ -122,7 +123,7 @@ install: all
 
 # ---- tests --------------------------------------------------------------------
 
-TESTLIB := $(filter-out %/fault_mem.o,$(call objs,tests/lib))
+TESTLIB := $(filter-out %/fault_mem.o %/crash_shim.o,$(call objs,tests/lib))
 tests_of = $(patsubst tests/$(1)/%.c,$(BUILD)/tests/$(1)/%,$(wildcard tests/$(1)/test_*.c))
 UNIT    := $(call tests_of,unit)
 IOTEST  := $(call tests_of,io)
@@ -136,16 +137,39 @@ CHECK   := -lcheck_pic -lsubunit -lm -lrt -lpthread
 # A unit test links the core, the allocator that refuses, and no shell code but
 # bug.c: a core that needs more than that does not link.
 $(UNIT): %: %.o $(BUILD)/tests/lib/fault_mem.o $(BUILD)/agent/io/bug.o $(BUILD)/libmucore.a
+	$(Q)$(CC) $(CFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(CHECK)
+# The semantics are one suite on three beds: the store, and a broker over each
+# of its carriers.
+SEMANTICS := $(call objs,tests/semantics)
+SEMANTICS_IO := $(filter %/test_semantics_native %/test_semantics_tcp,$(IOTEST))
+$(BUILD)/tests/unit/test_semantics: $(SEMANTICS) $(BUILD)/tests/unit/store_bed.o
+$(filter $(BUILD)/tests/unit/test_store_%,$(UNIT)): $(addprefix $(BUILD)/tests/,semantics/bed.o unit/store_bed.o)
+$(SEMANTICS_IO): %: %.o $(SEMANTICS) $(BUILD)/tests/io/carrier_bed.o $(BUILD)/tests/lib/peer.o $(BUILD)/tests/lib/raw_tcp.o $(ARCHIVES)
+	$(Q)$(CC) $(CFLAGS) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(OUTSIDE) $(CHECK)
+$(filter $(BUILD)/tests/io/test_client%,$(IOTEST)): $(BUILD)/tests/io/client_bed.o
+# The simulation runs the same core, with the ordinary allocator, and the same
+# journal and snapshots, on a disk of its own.
+SIMLIB := $(filter-out $(addsuffix .o,$(SIM)),$(call objs,tests/sim)) \
+  $(patsubst agent/%.c,$(BUILD)/agent/%.o,$(wildcard agent/io/segments*.c) agent/io/snapfile.c agent/io/bug.c agent/io/mem.c)
+$(SIM): %: %.o $(SIMLIB) $(BUILD)/libmucore.a
 	$(Q)$(CC) $(CFLAGS) -o $@ $^ $(CHECK)
-# The simulation runs the same core, with the ordinary allocator.
-SIMLIB := $(filter-out $(addsuffix .o,$(SIM)),$(call objs,tests/sim))
-$(SIM): %: %.o $(SIMLIB) $(BUILD)/agent/io/bug.o $(BUILD)/agent/io/mem.o $(BUILD)/libmucore.a
+# The TCP carrier on sockets, a clock and a log of the test's own: nothing of
+# agent/io is linked but memory.
+TCP_CORPUS := $(BUILD)/tests/io/test_tcp_corpus
+$(TCP_CORPUS): %: %.o $(patsubst %,$(BUILD)/agent/broker/%.o,tcp tcp_link tcp_read tcp_send tcp_out idmap places) \
+  $(BUILD)/agent/io/bug.o $(BUILD)/agent/io/mem.o $(BUILD)/libmucore.a
 	$(Q)$(CC) $(CFLAGS) -o $@ $^ $(CHECK)
-$(IOTEST) $(PLUGIN) $(SYSTEM) $(INTEROP): %: %.o $(TESTLIB) $(ARCHIVES)
+# The allocator that refuses stands before the archive with the ordinary one.
+$(BUILD)/tests/io/test_tcp_alloc: $(BUILD)/tests/lib/fault_mem.o
+$(filter-out $(TCP_CORPUS) $(SEMANTICS_IO),$(IOTEST)) $(PLUGIN) $(SYSTEM) $(INTEROP): %: %.o $(TESTLIB) $(ARCHIVES)
 	$(Q)$(CC) $(CFLAGS) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(OUTSIDE) $(CHECK)
 $(BUILD)/tests/lies/%.so: tests/plugins/lies/%.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) -std=c11 -D_GNU_SOURCE -Wall -Wextra -fPIC -g -shared -Iinclude -o $@ $<
+# Preloaded into the broker: kills it, tears its writes, or says no.
+SHIM := $(BUILD)/tests/lib/crash_shim.so
+$(SHIM): $(BUILD)/tests/lib/crash_shim.o
+	$(Q)$(CC) $(CFLAGS) -shared -o $@ $^
 .PRECIOUS: $(BUILD)/%.o
 
 RUN := tests/lib/run.sh $(BUILD)
@@ -153,16 +177,25 @@ unit: $(UNIT)
 	@$(RUN) unit $(UNIT)
 io: $(IOTEST)
 	@$(RUN) io $(IOTEST)
+# make sim SEEDS=20000 FROM=1: so many clusters, each with a seed of its own.
 sim: $(SIM)
-	@$(RUN) sim $(SIM)
+	@$(if $(SEEDS),tests/sim/many.sh $(BUILD)/tests/sim/test_sim $(SEEDS) $(FROM),$(RUN) sim $(SIM))
+# Mistakes made on purpose in a copy of the source: each must be noticed.
+plant:
+	@tests/sim/plant.sh $(PLANTS)
 plugins: all $(LIES) $(PLUGIN)
 	@$(RUN) plugins $(PLUGIN)
-system: all $(LIES) $(SYSTEM)
+system: all $(LIES) $(SHIM) $(SYSTEM)
 	@$(RUN) system $(SYSTEM)
 # The same programs against our own ZooKeeper port, and against a real ZooKeeper.
-BACKEND := $(filter %/test_agent %/test_agent_again %/test_cli %/test_cli_watch,$(SYSTEM))
+BACKEND := $(filter %/test_agent %/test_agent_again %/test_cli %/test_cli_watch %/test_cli_export,$(SYSTEM))
 system-tcp system-zookeeper: all $(LIES) $(BACKEND)
 	@MUSTER_TEST_BACKEND=$(@:system-%=%) $(RUN) $@ $(BACKEND)
+# The broker killed at each system call by which it writes, and at random: many
+# times more than in `make test`. CRASH_SEED=N CRASH_CYCLES=N replay what failed.
+CRASH_CYCLES ?= 1000
+crash: all $(SHIM) $(BUILD)/tests/system/test_crash
+	@CRASH_CYCLES=$(CRASH_CYCLES) CRASH_SEED=$(CRASH_SEED) $(BUILD)/tests/system/test_crash
 interop: all $(LIES) $(INTEROP)
 	@$(RUN) interop $(INTEROP)
 
@@ -194,10 +227,26 @@ coverage:
 	@$(MAKE) --no-print-directory BUILD=build-cov CFLAGS='-O0 -g --coverage' unit
 	@tests/lib/coverage.sh build-cov 90
 cov-build: $(UNIT)
-# Figures, not tests: what the README quotes.
+# Figures, not tests: what the README quotes. bench-zk: held against a real
+# ZooKeeper and Redis (packaging/deps.sh bench installs them).
 bench: all $(BUILD)/tests/bench/bench $(BUILD)/tests/bench/stopwatch.so
 	@$(BUILD)/tests/bench/bench
-$(BUILD)/tests/bench/bench: %: %.o $(TESTLIB) $(ARCHIVES)
+	@$(MAKE) --no-print-directory bench-journal
+	@$(MAKE) --no-print-directory bench-pressure
+	@$(MAKE) --no-print-directory bench-zk
+bench-zk: all $(BUILD)/tests/bench/zk
+	@$(BUILD)/tests/bench/zk
+# MU_BENCH_DIR: on which disk; otherwise that of /var/tmp.
+bench-journal: $(BUILD)/tests/bench/bench_journal
+	@$(BUILD)/tests/bench/bench_journal
+# A bystander's reads while others ask for too much.
+bench-pressure: all $(SHIM) $(BUILD)/tests/bench/bench_pressure
+	@$(BUILD)/tests/bench/bench_pressure
+$(BUILD)/tests/bench/bench: $(BUILD)/tests/bench/bench.o
+$(BUILD)/tests/bench/bench_pressure: $(BUILD)/tests/bench/bench_pressure.o
+$(BUILD)/tests/bench/bench_journal: $(BUILD)/tests/bench/bench_journal.o
+$(BUILD)/tests/bench/zk: $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/bench/zk*.c))
+$(BUILD)/tests/bench/bench $(BUILD)/tests/bench/bench_journal $(BUILD)/tests/bench/bench_pressure $(BUILD)/tests/bench/zk: $(BUILD)/tests/bench/measure.o $(TESTLIB) $(ARCHIVES)
 	$(Q)$(CC) $(CFLAGS) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(OUTSIDE) $(CHECK)
 $(BUILD)/tests/bench/stopwatch.so: $(BUILD)/tests/bench/stopwatch.o
 	$(Q)$(CC) $(CFLAGS) -shared -o $@ $^
@@ -226,9 +275,11 @@ help:
 	@echo 'make all            build into $(BUILD)/'
 	@echo 'make install        PREFIX=$(PREFIX), DESTDIR='
 	@echo 'make unit|io|sim|plugins|system|interop   one layer of the tests'
-	@echo 'make test-asan test-tsan coverage fuzz bench lint purity format clean'
+	@echo 'make sim SEEDS=20000 [FROM=1]   more simulated clusters; make plant: mistakes that they must notice'
+	@echo 'make crash          the broker killed 1,000 times: CRASH_CYCLES=, CRASH_SEED='
+	@echo 'make test-asan test-tsan coverage fuzz bench bench-journal bench-pressure bench-zk lint purity format clean'
 clean:
 	rm -rf build build-*
-.PHONY: all install unit io sim plugins system system-tcp system-zookeeper interop test test-clang test-asan asan-build test-tsan tsan-build coverage cov-build bench fuzz \
+.PHONY: all install unit io sim plant plugins system system-tcp system-zookeeper interop crash test test-clang test-asan asan-build test-tsan tsan-build coverage cov-build bench bench-journal bench-pressure bench-zk fuzz \
         purity lint format deps run help clean
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -80,6 +80,8 @@ int mu_native_listen(struct mu_native *n, const char *url, char *actual,
                      size_t room, struct mu_err *err);
 /* Edge-triggered: see mu_native_readable. */
 int mu_native_fd(const struct mu_native *n);
+/* It became readable. */
+void mu_native_wake(struct mu_native *n);
 /* Is there anything to read? To be asked before waiting for fd. */
 bool mu_native_readable(struct mu_native *n);
 /* Read until there is nothing left, or a turn's share was read. */

@@ -60,6 +60,7 @@ int mu_nlink_goodbye(struct mu_native *n, const struct mu_zpeer *to)
 	struct mu_zmsg empty;
 	int rc;
 
+	n->look = true;
 	mu_zmsg_init(&empty);
 	rc = mu_zsock_send(n->socket, to, &empty);
 	mu_zmsg_fini(&empty);

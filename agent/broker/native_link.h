@@ -39,6 +39,9 @@ TAILQ_HEAD(mu_nlink_list, mu_nlink);
 
 struct mu_native {
 	struct mu_zsock *socket;
+	/* There may be something to read: the descriptor told, or a call on the
+	 * socket may have taken its signal. */
+	bool look;
 	struct mu_zmsg in; /* the message being read */
 	struct mu_native_limits limits;
 	struct mu_native_owner owner;

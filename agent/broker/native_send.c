@@ -30,6 +30,7 @@ static int send_to(void *arg, struct mu_zmsg *m)
 {
 	struct target *t = arg;
 
+	t->n->look = true;
 	return mu_zsock_send(t->n->socket, &t->peer, m);
 }
 
@@ -184,6 +185,7 @@ void mu_native_retry(struct mu_native *n, uint64_t now_ms)
 	n->now_ms = now_ms;
 	/* Hear from libzmq's thread which queues have room again. */
 	mu_zsock_events(n->socket);
+	n->look = true;
 	flush_list(n, true);
 	mu_nlink_reap(n);
 }

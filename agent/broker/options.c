@@ -24,8 +24,20 @@ const struct mu_conf_row mu_broker_rows[] = {
 	  "four-letter words answered there: ruok, stat, mntr and so on; \"*\": all", true },
 	{ "data_dir", MU_CONF_STR, AT(data_dir), "\"/var/lib/muster/broker\"", 1, 4000, "",
 	  "directory that belongs to this broker alone", false },
+	{ "durability", MU_CONF_STR, AT(durability), "\"disk\"", 1, 16, "",
+	  "disk: a write is on disk before it is answered; memory: the tree is gone when the broker stops", false },
+	{ "journal_segment_bytes", MU_CONF_INT, AT(journal_segment_bytes), "67108864", 65536, 1024 * MIB, "bytes",
+	  "room that a file of the journal takes at once", false },
+	{ "snapshot_journal_bytes", MU_CONF_INT, AT(snapshot_journal_bytes), "268435456", 65536, 1024 * 1024 * (int64_t)MIB, "bytes",
+	  "a snapshot is written when the journal has grown by this since the last", true },
+	{ "snapshot_interval_s", MU_CONF_INT, AT(snapshot_interval_s), "3600", 0, 31536000, "s",
+	  "and when the last is this old and something has changed; 0: never for its age", true },
+	{ "snapshots_keep", MU_CONF_INT, AT(snapshots_keep), "2", 1, 1000, "files",
+	  "snapshots kept; older ones go, and the journal that only they need", true },
 	{ "ready_file", MU_CONF_STR, AT(ready_file), "\"\"", 0, 4000, "",
 	  "file for the addresses, one a line, written once it listens; empty: none", false },
+	{ "control", MU_CONF_STR, AT(control), "\"/run/muster/broker.ctl\"", 0, 107, "",
+	  "socket for muster broker, backup and restore: for root and the broker's user; empty: none", false },
 	{ "log_level", MU_CONF_STR, AT(log_level), "\"info\"", 1, 16, "",
 	  "error, warn, info or debug", true },
 	{ "session_timeout_min_ms", MU_CONF_INT, AT(session_timeout_min_ms),
@@ -46,6 +58,10 @@ const struct mu_conf_row mu_broker_rows[] = {
 	  "a link that takes nothing for this long is ended", true },
 	{ "outstanding_max", MU_CONF_INT, AT(outstanding_max), "1000", 1, 1000000, "requests",
 	  "requests of one link without a reply; more are refused", true },
+	{ "waiting_max", MU_CONF_INT, AT(waiting_max), "268435456", 65536, 1024 * 1024 * (int64_t)MIB, "bytes",
+	  "requests of all links that wait for the disk or behind others; more are refused", true },
+	{ "max_data", MU_CONF_INT, AT(max_data), "4294967296L", 0, 1024 * 1024 * (int64_t)MIB, "bytes",
+	  "memory that the nodes may take; at it only what adds nothing is taken; 0: no limit", true },
 	{ "sessions_max", MU_CONF_INT, AT(sessions_max), "10000", 1, 10000000, "sessions",
 	  "sessions at a time", true },
 	{ "links_max", MU_CONF_INT, AT(links_max), "10000", 1, 1000000, "links",
@@ -170,6 +186,14 @@ static int check(const struct mu_broker_options *o, struct mu_err *err)
 		              "session_timeout_max_ms (%ld)",
 		              (long)o->session_timeout_min_ms,
 		              (long)o->session_timeout_max_ms);
+	if (!mu_broker_options_durable(o) && strcmp(o->durability, "memory"))
+		return mu_err(err, MU_ECONFIG,
+		              "durability: \"%s\" is neither disk nor memory",
+		              o->durability);
+	if (o->control[0] && o->control[0] != '/')
+		return mu_err(err, MU_ECONFIG,
+		              "control: \"%s\" must begin with /, or be empty",
+		              o->control);
 	if (mu_log_level_by_word(o->log_level) < 0)
 		return mu_err(err, MU_ECONFIG,
 		              "log_level: \"%s\" is none of error, warn, info, "
@@ -305,6 +329,8 @@ void mu_broker_options_store(const struct mu_broker_options *o,
 	c->packet_max = (uint32_t)o->packet_max;
 	c->reply_max = (uint32_t)o->reply_max;
 	c->outstanding_max = (uint32_t)o->outstanding_max;
+	c->waiting_max = (uint64_t)o->waiting_max;
+	c->max_data = (uint64_t)o->max_data;
 	c->sessions_max = (uint32_t)o->sessions_max;
 	c->links_max = (uint32_t)o->links_max;
 	c->watches_max = (uint32_t)o->watches_max;
@@ -314,6 +340,11 @@ void mu_broker_options_store(const struct mu_broker_options *o,
 	c->enforce_quota = o->enforce_quota;
 	mu_format(c->super_digest, sizeof c->super_digest, "%s",
 	          o->super_digest);
+}
+
+bool mu_broker_options_durable(const struct mu_broker_options *o)
+{
+	return strcmp(o->durability, "disk") == 0;
 }
 
 struct mu_native_limits

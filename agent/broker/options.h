@@ -14,12 +14,17 @@
 struct mu_broker_options {
 	struct mu_conf_list listen, listen_zookeeper, words;
 	char *data_dir;
+	char *durability;
+	int64_t journal_segment_bytes;
+	int64_t snapshot_journal_bytes, snapshot_interval_s, snapshots_keep;
 	char *ready_file;
+	char *control;
 	char *log_level;
 	int64_t session_timeout_min_ms, session_timeout_max_ms;
 	int64_t tick_ms, handshake_timeout_ms;
 	int64_t packet_max, reply_max, outbox_max, outbox_stall_ms;
-	int64_t outstanding_max, sessions_max, links_max, watches_max;
+	int64_t outstanding_max, waiting_max, max_data;
+	int64_t sessions_max, links_max, watches_max;
 	int64_t links_per_address_max;
 	int64_t container_check_interval_ms;
 	bool ttl_nodes, enforce_quota;
@@ -52,6 +57,8 @@ void mu_broker_options_store(const struct mu_broker_options *o,
 struct mu_native_limits
 mu_broker_options_native(const struct mu_broker_options *o);
 struct mu_tcp_limits mu_broker_options_tcp(const struct mu_broker_options *o);
+/* Does the tree survive a restart? */
+bool mu_broker_options_durable(const struct mu_broker_options *o);
 
 /* Loopback and ipc only, until there are keys. 0, or MU_ECONFIG. */
 int mu_broker_may_listen(const char *url, struct mu_err *err);

@@ -9,6 +9,7 @@
 #include "server_impl.h"
 
 #include "clock.h"
+#include "epoch.h"
 #include "log.h"
 #include "loop.h"
 
@@ -32,6 +33,22 @@ static void fail(struct mu_server *s, const char *why)
 	mu_loop_stop(s->loop);
 }
 
+/* The disk's troubles are logged when they begin and when they end. */
+static void note_trouble(struct mu_server *s, int code, const char *why)
+{
+	if (code == MU_EDATA) {
+		fail(s, why);
+		return;
+	}
+	if (code && !s->trouble)
+		mu_log(MU_ERROR,
+		       MSG("writes are refused; reads and sessions go on"),
+		       KS("why", why));
+	else if (!code && s->trouble)
+		mu_log(MU_INFO, MSG("writes are taken again"));
+	s->trouble = code;
+}
+
 /* ---- effects of the store ------------------------------------------------------ */
 
 static void append(struct mu_server *s, const struct mu_effect *fx)
@@ -40,14 +57,12 @@ static void append(struct mu_server *s, const struct mu_effect *fx)
 
 	if (s->refused)
 		return; /* it would leave a gap */
-	if (s->journal->append(s->journal, fx->index, fx->bytes, fx->len,
-	                       &err)) {
-		mu_log(MU_ERROR, MSG("the journal refused a command"),
-		       KS("why", err.msg));
-		s->refused = true;
-		return;
-	}
-	s->logged = fx->index;
+	s->refused = s->journal->append(s->journal, fx->index, fx->bytes,
+	                                fx->len, &err);
+	if (s->refused)
+		note_trouble(s, s->refused, err.msg);
+	else
+		s->logged = fx->index;
 }
 
 static void carry_out(struct mu_server *s, const struct mu_effect *fx)
@@ -179,10 +194,13 @@ struct mu_tcp_owner mu_server_tcp_owner(struct mu_server *s)
  * stands. */
 static void refuse(struct mu_server *s)
 {
-	if (!s->refused || s->logged != s->durable)
+	const int code = s->refused;
+
+	if (!code || s->logged != s->durable)
 		return;
-	s->refused = false;
-	mu_store_refused(s->store);
+	s->journal->settle(s->journal); /* nothing is under way: no wait */
+	s->refused = 0;
+	mu_store_refused(s->store, code);
 	drain(s);
 }
 
@@ -190,14 +208,15 @@ static void refuse(struct mu_server *s)
 static bool commit_round(struct mu_server *s)
 {
 	struct mu_err err = { 0 };
-	const bool broken = s->journal->flush(s->journal, &err) != 0;
+	const int broken = s->journal->flush(s->journal, &err);
 	const uint64_t durable = s->journal->durable(s->journal);
 	const bool grown = durable != s->durable;
 
+	note_trouble(s, broken, err.msg);
+	if (s->failed)
+		return false;
 	if (broken) {
-		mu_log(MU_ERROR, MSG("the journal cannot be written"),
-		       KS("why", err.msg));
-		s->refused = true;
+		s->refused = broken;
 		s->logged = durable;
 	}
 	s->durable = durable;
@@ -233,7 +252,7 @@ void mu_server_on_turn(void *arg)
 	const uint64_t now = mu_loop_now_ms(s->loop);
 	bool more;
 
-	if (s->failed)
+	if (s->failed || s->again)
 		return;
 	mu_native_read(s->native, now);
 	mu_tcp_turn(s->tcp);
@@ -256,7 +275,40 @@ void mu_server_on_turn(void *arg)
 /* The turn follows every callback. */
 void mu_server_on_readable(void *arg, int events)
 {
+	struct mu_server *s = arg;
+
+	(void)events;
+	mu_native_wake(s->native);
+}
+
+void mu_server_on_synced(void *arg, int events)
+{
 	(void)arg, (void)events;
+}
+
+/* After 2^32 commands the next epoch has begun: no start may use it again. */
+static void turn_epoch(struct mu_server *s)
+{
+	struct mu_err err = { 0 };
+	struct mu_store_stats st;
+	uint32_t epoch;
+
+	mu_store_stats(s->store, &st);
+	epoch = (uint32_t)((uint64_t)st.zxid >> 32);
+	if (epoch > s->config.epoch &&
+	    mu_epoch_raise(s->options->data_dir, epoch, &s->config.epoch, &err))
+		fail(s, err.msg);
+}
+
+static void take_snapshot(struct mu_server *s)
+{
+	struct mu_journal_stats st;
+	struct mu_err err = { 0 };
+
+	s->journal->stats(s->journal, &st);
+	mu_snapshots_turn(s->snapshots, st.bytes + st.found.bytes);
+	if (s->trouble && s->logged == s->durable)
+		note_trouble(s, s->journal->trouble(s->journal, &err), err.msg);
 }
 
 void mu_server_on_tick(void *arg)
@@ -268,6 +320,10 @@ void mu_server_on_tick(void *arg)
 	drain(s);
 	mu_quota_log_tick(&s->quota_log, s->store, mu_loop_now_ms(s->loop));
 	mu_tcp_tick(s->tcp);
+	mu_server_control_tick(s);
+	turn_epoch(s);
+	if (s->snapshots)
+		take_snapshot(s);
 }
 
 void mu_server_on_retry(void *arg)
@@ -275,6 +331,11 @@ void mu_server_on_retry(void *arg)
 	struct mu_server *s = arg;
 
 	mu_native_retry(s->native, mu_loop_now_ms(s->loop));
+}
+
+bool mu_server_wants_again(const struct mu_server *s)
+{
+	return s->again;
 }
 
 bool mu_server_failed(const struct mu_server *s)

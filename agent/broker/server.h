@@ -29,6 +29,9 @@ const char *mu_server_addresses(const struct mu_server *s);
 /* One line of numbers to the log. */
 void mu_server_log_stats(const struct mu_server *s);
 
+/* True if the loop was stopped to begin anew, with a new server. */
+bool mu_server_wants_again(const struct mu_server *s);
+
 /* True if it cannot go on: the loop was stopped, and the log says why. */
 bool mu_server_failed(const struct mu_server *s);
 

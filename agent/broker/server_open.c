@@ -14,17 +14,60 @@
 
 #define GOODBYE_LINGER_MS 500 /* for peers that do not read */
 #define ADDRESS_MAX 300u
+#define SNAPSHOT_RETRY_MIN_MS 1000u
+#define SNAPSHOT_RETRY_MAX_MS 300000u
+#define SNAPSHOT_STUCK_MS 3600000u
 
 static int open_store(struct mu_server *s, struct mu_err *err)
 {
 	struct mu_store_config *c = &s->config;
+	int rc;
 
 	mu_clock_random(c->hash_key, sizeof c->hash_key);
-	mu_clock_random(&c->tree_id, sizeof c->tree_id);
-	c->epoch = s->journal->epoch;
 	c->sha1 = mu_sha1;
 	mu_broker_options_store(s->options, c);
-	return mu_store_new(c, mu_server_when(s), &s->store, err);
+	rc = mu_data_open(s->options, c, &s->data, err);
+	if (rc)
+		return rc;
+	s->store = s->data.store;
+	s->journal = s->data.journal;
+	s->logged = s->durable = mu_store_index(s->store);
+	return 0;
+}
+
+static void on_purge(void *arg, uint64_t upto)
+{
+	struct mu_server *s = arg;
+
+	s->journal->purge(s->journal, upto);
+}
+
+static struct mu_snapshots_config snapshots_config(struct mu_server *s)
+{
+	const struct mu_broker_options *o = s->options;
+
+	return (struct mu_snapshots_config){
+		.dir = o->data_dir,
+		.journal_bytes = (uint64_t)o->snapshot_journal_bytes,
+		.interval_ms = (uint64_t)o->snapshot_interval_s * 1000,
+		.keep = (uint32_t)o->snapshots_keep,
+		.retry_min_ms = SNAPSHOT_RETRY_MIN_MS,
+		.retry_max_ms = SNAPSHOT_RETRY_MAX_MS,
+		.stuck_ms = SNAPSHOT_STUCK_MS,
+		.purge = on_purge,
+		.ended = mu_server_on_snapshot,
+		.arg = s,
+	};
+}
+
+static int open_snapshots(struct mu_server *s, struct mu_err *err)
+{
+	const struct mu_snapshots_config config = snapshots_config(s);
+
+	if (!s->journal->keeps)
+		return 0;
+	return mu_snapshots_new(s->loop, &config, s->store, s->data.snapshot,
+	                        &s->snapshots, err);
 }
 
 /* The directory of an ipc socket, which a service manager would have made. */
@@ -137,7 +180,7 @@ static int open_handles(struct mu_server *s, struct mu_err *err)
 	                     mu_server_on_readable, s, &s->readable);
 
 	if (!rc && fd >= 0)
-		rc = mu_poll_new(s->loop, fd, mu_server_on_readable, s,
+		rc = mu_poll_new(s->loop, fd, mu_server_on_synced, s,
 		                 &s->synced);
 	rc = rc ? rc : mu_timer_new(s->loop, mu_server_on_tick, s, &s->tick);
 	rc = rc ? rc : mu_timer_new(s->loop, mu_server_on_retry, s, &s->retry);
@@ -176,10 +219,12 @@ int mu_server_new(struct mu_loop *loop, const struct mu_broker_options *o,
 		return mu_err(err, MU_ENOMEM, "out of memory at start");
 	s->options = o;
 	s->loop = loop;
-	rc = mu_journal_memory_open(o->data_dir, &s->journal, err);
-	rc = rc ? rc : open_store(s, err);
+	s->data.lock_fd = s->verify_fd = s->restore_fd = -1;
+	rc = open_store(s, err);
+	rc = rc ? rc : open_snapshots(s, err);
 	rc = rc ? rc : open_carriers(s, err);
 	rc = rc ? rc : open_handles(s, err);
+	rc = rc ? rc : mu_server_control_open(s, err);
 	if (rc) {
 		mu_server_free(s);
 		return rc;
@@ -206,9 +251,9 @@ void mu_server_free(struct mu_server *s)
 	mu_native_close(s->native);
 	mu_tcp_close(s->tcp);
 	remove_ipc_files(s);
-	mu_store_free(s->store);
-	if (s->journal)
-		s->journal->close(s->journal);
+	mu_server_control_close(s);
+	mu_snapshots_free(s->snapshots);
+	mu_data_close(&s->data);
 	mu_buf_fini(&s->addresses);
 	mu_free(s);
 }
@@ -229,8 +274,14 @@ int mu_server_reconfigure(struct mu_server *s, struct mu_err *err)
 	s->config = config;
 	mu_native_configure(s->native, &limits);
 	mu_tcp_configure(s->tcp, &tcp_limits);
+	if (s->snapshots) {
+		const struct mu_snapshots_config snapshots =
+			snapshots_config(s);
+
+		rc = mu_snapshots_reconfigure(s->snapshots, &snapshots, err);
+	}
 	mu_timer_arm(s->tick, config.tick_ms, config.tick_ms);
-	return 0;
+	return rc;
 }
 
 const char *mu_server_addresses(const struct mu_server *s)

@@ -53,11 +53,31 @@ static int fill(struct mu_json *o, const void *rows, size_t i)
 	return rc ? rc : cli_json_stat(o, &l->value[i].stat);
 }
 
+/* The protocol has no pages: a listing that is too large for one reply cannot be
+ * had in parts. So say how many they are, and what to do. */
+static int too_many(struct cli *cli, const char *path)
+{
+	struct mu_stat s;
+
+	if (mu_client_exists_sync(cli->client, path, &s, cli->timeout_ms, NULL))
+		return cli_exit_of(MU_ETOOBIG);
+	fprintf(stderr,
+	        "muster ls: %s has %" PRId32
+	        " children, and the protocol lists all of a node or nothing. "
+	        "Raise reply_max in broker.conf (64 MiB unless set; SIGHUP "
+	        "reads it again), or put them below several nodes; each can "
+	        "be read by its name all the while.\n",
+	        path, s.num_children);
+	return cli_exit_of(MU_ETOOBIG);
+}
+
 static int list_long(struct cli *cli, const char *path)
 {
 	struct listed l;
 	int rc = listed_read(cli, path, true, &l);
 
+	if (rc == MU_ETOOBIG)
+		return too_many(cli, path);
 	if (rc)
 		return cli_exit_of(rc);
 	rc = cli->json ? cli_print_rows(cli, &l, l.count, fill)
@@ -87,7 +107,11 @@ static int list_names(struct cli *cli, const char *path)
 	                                 cli->timeout_ms, &err);
 
 	if (rc)
-		return cli_fail(cli, rc, err.msg);
+		cli_fail(cli, rc, err.msg);
+	if (rc == MU_ETOOBIG)
+		return too_many(cli, path);
+	if (rc)
+		return cli_exit_of(rc);
 	if (cli->json)
 		rc = print_names_json(cli, &names);
 	else

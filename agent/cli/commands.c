@@ -1,6 +1,7 @@
 /* commands.c - the rows of all commands. */
 #include "cli.h"
 #include "commands.h"
+#include "ctl.h"
 
 #include <stddef.h>
 
@@ -48,6 +49,41 @@ static const struct cli_option watch_options[] = {
 	{ NULL, 0, NULL, NULL },
 };
 
+static const struct cli_option export_options[] = {
+	{ "output", 'o', "FILE",
+	  "write FILE, whole or not at all; - is standard\n"
+	  "                        output, and so without it" },
+	{ "no-acl", 0, NULL, "leave ACLs out" },
+	{ NULL, 0, NULL, NULL },
+};
+
+static const struct cli_option import_options[] = {
+	{ "at", 'a', "PATH", "put the node of the first line at PATH" },
+	{ "dry-run", 'n', NULL, "show what would be done, and do nothing" },
+	{ "cas", 0, NULL, "refuse where a node has changed since the export" },
+	{ "delete", 0, NULL, "delete what is not in the file" },
+	{ "yes", 'y', NULL, "do not ask before deleting" },
+	{ NULL, 0, NULL, NULL },
+};
+
+#define CONTROL_OPTION \
+	{ \
+		"control", 0, "PATH", \
+			"the broker's control socket; else\n" \
+			"                        " CTL_PATH_DEFAULT \
+	}
+
+static const struct cli_option broker_options[] = {
+	CONTROL_OPTION,
+	{ NULL, 0, NULL, NULL },
+};
+
+static const struct cli_option backup_options[] = {
+	CONTROL_OPTION,
+	{ "force", 0, NULL, "replace FILE if it is there" },
+	{ NULL, 0, NULL, NULL },
+};
+
 const struct cli_command cli_commands[] = {
 	{ "get", "PATH", 1, 1, "print the value of a node",
 	  "The bytes as they are. --json adds the Stat; a value that is not\n"
@@ -64,8 +100,13 @@ const struct cli_command cli_commands[] = {
 	{ "rm", "PATH", 1, 1, "delete a node",
 	  "--recursive shows what would go, and asks, unless --yes.",
 	  rm_options, cmd_rm },
-	{ "ls", "[PATH]", 0, 1, "list the children of a node", NULL, ls_options,
-	  cmd_ls },
+	{ "ls", "[PATH]", 0, 1, "list the children of a node",
+	  "All of them or none: the protocol has no pages. Where they do not\n"
+	  "fit into one reply (reply_max in broker.conf, 64 MiB unless set:\n"
+	  "about three million short names) it says how many they are, and\n"
+	  "ends with 1. Then raise reply_max, or spread them over several\n"
+	  "nodes; get, set and stat of one by its name work all the while.",
+	  ls_options, cmd_ls },
 	{ "tree", "[PATH]", 0, 1, "draw a node and all below it",
 	  "Ephemeral nodes are marked with *.", tree_options, cmd_tree },
 	{ "stat", "PATH", 1, 1, "show the Stat of a node", NULL, none,
@@ -82,6 +123,45 @@ const struct cli_command cli_commands[] = {
 	  "plugin last reported from each host. A host that is not a member\n"
 	  "now is shown as stale.",
 	  none, cmd_status },
+	{ "export", "[PATH]", 0, 1, "write a node and all below it as JSON",
+	  "A line of JSON for each node, parents first: path, data (or\n"
+	  "data_base64 for what is not text), its acl if it is not open to\n"
+	  "all, and version, mzxid and mtime for the reader. Ephemeral nodes\n"
+	  "and /zookeeper are left out. A client cannot see that a node is a\n"
+	  "container or has a time to live: such a node becomes an ordinary\n"
+	  "one, unless \"kind\":\"container\", or \"kind\":\"ttl\" with\n"
+	  "\"ttl_ms\", is added to its line. Nodes are read one after the\n"
+	  "other while others may write.",
+	  export_options, cmd_export },
+	{ "import", "[FILE]", 0, 1, "make nodes as a file of export says",
+	  "Makes the nodes that are missing, parents first, and sets those\n"
+	  "that differ; an ACL is changed only where the file has one. The\n"
+	  "whole file is read and checked, and compared with the tree, before\n"
+	  "anything is changed; changes are not one transaction. Without FILE\n"
+	  "standard input is read. With --cas a node that differs is set only\n"
+	  "if it has the version of the export; else nothing is changed (exit\n"
+	  "code 3). --delete goes over what is below the node of the first\n"
+	  "line, leaves ephemeral nodes, and asks, unless --yes.",
+	  import_options, cmd_import },
+	{ "broker", "status|snapshot|verify", 1, 1,
+	  "ask the broker of this host about itself",
+	  "status: its numbers, and the limits that they are held to.\n"
+	  "snapshot: write one now, and wait for it. verify: check the data\n"
+	  "directory and the tree. It is asked over its control socket, on\n"
+	  "this host, which only root and the broker's own user may use;\n"
+	  "--broker is not looked at.",
+	  broker_options, cmd_broker },
+	{ "backup", "FILE", 1, 1, "write all that the broker has to a file",
+	  "A consistent state, taken while the broker serves: every node with\n"
+	  "its ACL, and sessions. Packed with zstd, with a checksum, and read\n"
+	  "back before it takes its name. FILE - is standard output, which is\n"
+	  "not read back. Over the control socket, as muster broker.",
+	  backup_options, cmd_backup },
+	{ "restore", "FILE", 1, 1, "give a backup to a broker that is empty",
+	  "Refused by a broker that has nodes of its own: it says what to do.\n"
+	  "FILE - is standard input. Over the control socket, as muster\n"
+	  "broker.",
+	  broker_options, cmd_restore },
 	{ "version", "", 0, 0, "show the version of this program", NULL, none,
 	  cmd_version },
 	{ NULL, NULL, 0, 0, NULL, NULL, NULL, NULL },

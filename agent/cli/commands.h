@@ -14,6 +14,11 @@ int cmd_stat(struct cli *cli);
 int cmd_watch(struct cli *cli);
 int cmd_members(struct cli *cli);
 int cmd_status(struct cli *cli);
+int cmd_export(struct cli *cli);
+int cmd_import(struct cli *cli);
+int cmd_broker(struct cli *cli);
+int cmd_backup(struct cli *cli);
+int cmd_restore(struct cli *cli);
 int cmd_version(struct cli *cli);
 
 #endif /* MU_CLI_COMMANDS_H */

@@ -68,12 +68,9 @@ static int ask_next(struct cli *cli, struct walking *g)
 }
 
 /* '/' sorts below all else, so that a node comes just before its children. */
-static int node_order(const void *a, const void *b)
+int walk_order(const char *a, const char *b)
 {
-	const unsigned char *p =
-		(const void *)((const struct walk_node *)a)->path;
-	const unsigned char *q =
-		(const void *)((const struct walk_node *)b)->path;
+	const unsigned char *p = (const void *)a, *q = (const void *)b;
 
 	while (*p && *p == *q) {
 		p++;
@@ -86,6 +83,12 @@ static int node_order(const void *a, const void *b)
 	if (*p == '/' || *q == '/')
 		return *p == '/' ? -1 : 1;
 	return *p < *q ? -1 : 1;
+}
+
+static int node_order(const void *a, const void *b)
+{
+	return walk_order(((const struct walk_node *)a)->path,
+	                  ((const struct walk_node *)b)->path);
 }
 
 static void sweep(struct walk *w)
@@ -138,4 +141,14 @@ void walk_free(struct walk *w)
 		free(w->node[i].path);
 	free(w->node);
 	*w = (struct walk){ 0 };
+}
+
+bool walk_is_below(const char *path, const char *top)
+{
+	size_t len = strlen(top);
+
+	if (len == 1)
+		return true;
+	return strncmp(path, top, len) == 0 &&
+	       (path[len] == '/' || path[len] == '\0');
 }

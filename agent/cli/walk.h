@@ -24,4 +24,9 @@ int walk_tree(struct cli *cli, const char *top, uint32_t depth,
               struct walk *out);
 void walk_free(struct walk *w);
 
+/* The order of two paths: parents before their children, each subtree together. */
+int walk_order(const char *a, const char *b);
+/* Is `path` the node `top`, or below it? */
+bool walk_is_below(const char *path, const char *top);
+
 #endif /* MU_CLI_WALK_H */

@@ -1,5 +1,6 @@
 #include "client_impl.h"
 
+#include "acl.h"
 #include "mem.h"
 #include "proto.h"
 
@@ -81,6 +82,38 @@ static int decode_children(struct mu_in *in, struct mu_reply *out)
 			return MU_EPROTO;
 	}
 	out->result.children = child;
+	out->result.count = count;
+	return get_stat(in, out);
+}
+
+/* Entries, then texts: as with names, each NUL has room. */
+static int decode_acl(struct mu_in *in, struct mu_reply *out)
+{
+	struct mu_vec vec;
+	struct mu_in entries;
+	struct mu_acl_entry *acl;
+	char *at;
+	size_t count;
+
+	if (mu_get_acl_vec(in, &vec))
+		return MU_EPROTO;
+	count = vec.count > 0 ? (size_t)vec.count : 0;
+	acl = mu_alloc(count * sizeof *acl + vec.len + 1);
+	if (!acl)
+		return MU_ENOMEM;
+	out->memory = acl;
+	at = (char *)(acl + count);
+	entries = mu_in_of(vec.at, count ? vec.len : 0);
+	for (size_t i = 0; i < count; i++) {
+		struct mu_acl a = mu_get_acl(&entries);
+
+		acl[i].rights = a.perms;
+		acl[i].scheme = keep_text(a.scheme, &at);
+		acl[i].id = keep_text(a.id, &at);
+		if (!acl[i].scheme || !acl[i].id)
+			return MU_EPROTO;
+	}
+	out->result.acl = acl;
 	out->result.count = count;
 	return get_stat(in, out);
 }
@@ -190,10 +223,15 @@ static int decode(int32_t op, size_t count, const char *chroot,
 		return decode_data(in, out);
 	case MU_OP_EXISTS:
 	case MU_OP_SET_DATA:
+	case MU_OP_SET_ACL:
 		return get_stat(in, out);
+	case MU_OP_GET_ACL:
+		return decode_acl(in, out);
 	case MU_OP_GET_CHILDREN2:
 		return decode_children(in, out);
 	case MU_OP_CREATE2:
+	case MU_OP_CREATE_CONTAINER:
+	case MU_OP_CREATE_TTL:
 		return decode_created(in, chroot, out);
 	case MU_OP_MULTI:
 		return decode_multi(in, count, chroot, out);

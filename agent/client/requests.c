@@ -1,5 +1,6 @@
 #include "client_impl.h"
 
+#include "acl.h"
 #include "clock.h"
 #include "mem.h"
 #include "proto.h"
@@ -280,6 +281,115 @@ int mu_client_create(struct mu_client *c, const char *path, const void *data,
 		                  .flags = flags };
 
 	return write_one(c, &op, done, arg);
+}
+
+/* An ACL as it goes over the wire; it lies in *b. */
+static int acl_of(const struct mu_acl_entry *acl, size_t count,
+                  struct mu_buf *b, struct mu_vec *out)
+{
+	if (count > INT32_MAX || (count && !acl))
+		return MU_EINVAL;
+	for (size_t i = 0; i < count; i++) {
+		if (!acl[i].scheme || !acl[i].id)
+			return MU_EINVAL;
+		mu_put_acl(b, &(struct mu_acl){ acl[i].rights,
+		                                mu_str_of(acl[i].scheme),
+		                                mu_str_of(acl[i].id) });
+	}
+	*out = (struct mu_vec){ (int32_t)count, b->data, b->len };
+	return mu_buf_failed(b) ? MU_ENOMEM : 0;
+}
+
+/* The operation and the mode that make such a node; false: there is none. */
+static bool mode_of(const struct mu_create_options *o, int32_t *op,
+                    int32_t *mode)
+{
+	const unsigned plain = MU_CREATE_EPHEMERAL | MU_CREATE_SEQUENTIAL;
+
+	*mode = (int32_t)o->flags;
+	*op = MU_OP_CREATE2;
+	if (o->flags == MU_CREATE_CONTAINER && o->ttl_ms == 0) {
+		*op = MU_OP_CREATE_CONTAINER;
+		*mode = MU_MODE_CONTAINER;
+		return true;
+	}
+	if (o->ttl_ms == 0)
+		return (o->flags & ~plain) == 0;
+	*op = MU_OP_CREATE_TTL;
+	*mode = o->flags ? MU_MODE_PERSISTENT_SEQUENTIAL_TTL
+	                 : MU_MODE_PERSISTENT_TTL;
+	return (o->flags & ~(unsigned)MU_CREATE_SEQUENTIAL) == 0;
+}
+
+static int create_with(struct mu_client *c, const struct mu_create_options *o,
+                       struct mu_buf *acl, const struct ask *how)
+{
+	struct mu_create_request r = { .acl = mu_acl_open(),
+		                       .ttl_ms = o->ttl_ms };
+	struct ask a = *how;
+	int rc;
+
+	if (!mode_of(o, &a.op, &r.mode))
+		return MU_EINVAL;
+	rc = o->acl_count ? acl_of(o->acl, o->acl_count, acl, &r.acl) : 0;
+	if (!rc)
+		rc = data_of(o->data, o->len, &r.data);
+	if (!rc)
+		rc = full_path(c, o->path, o->flags & MU_CREATE_SEQUENTIAL,
+		               &r.path);
+	if (rc)
+		return rc;
+	mu_buf_reset(&c->body);
+	mu_put_create(&c->body, a.op, &r);
+	return submit(c, &a);
+}
+
+int mu_client_create_with(struct mu_client *c,
+                          const struct mu_create_options *options,
+                          mu_done_fn *done, void *arg)
+{
+	struct mu_buf acl = { 0 };
+	int rc;
+
+	if (!options || options->size < sizeof *options)
+		return MU_EINVAL;
+	rc = create_with(c, options, &acl,
+	                 &(struct ask){ .done = done, .arg = arg });
+	mu_buf_fini(&acl);
+	return rc;
+}
+
+int mu_client_get_acl(struct mu_client *c, const char *path, mu_done_fn *done,
+                      void *arg)
+{
+	struct mu_sync_request r;
+	int rc = full_path(c, path, false, &r.path);
+
+	if (rc)
+		return rc;
+	mu_buf_reset(&c->body);
+	mu_put_sync(&c->body, &r);
+	return submit(c, &(struct ask){ MU_OP_GET_ACL, NULL, 0, done, arg });
+}
+
+int mu_client_set_acl(struct mu_client *c, const char *path,
+                      const struct mu_acl_entry *acl, size_t count,
+                      int32_t version, mu_done_fn *done, void *arg)
+{
+	struct mu_set_acl_request r = { .version = version };
+	struct mu_buf b = { 0 };
+	int rc = acl_of(acl, count, &b, &r.acl);
+
+	if (!rc)
+		rc = full_path(c, path, false, &r.path);
+	if (!rc) {
+		mu_buf_reset(&c->body);
+		mu_put_set_acl(&c->body, &r);
+		rc = submit(c,
+		            &(struct ask){ MU_OP_SET_ACL, NULL, 0, done, arg });
+	}
+	mu_buf_fini(&b);
+	return rc;
 }
 
 int mu_client_set(struct mu_client *c, const char *path, const void *data,

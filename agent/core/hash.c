@@ -39,8 +39,18 @@ static void sip_word(struct sip *s, uint64_t m)
 	s->v0 ^= m;
 }
 
-/* n <= 8 bytes, the first lowest: the same on every machine. */
-static uint64_t load_le(const uint8_t *p, size_t n)
+/* Eight bytes, the first lowest: the same on every machine. Written so that
+ * compilers make one load of it. */
+static uint64_t load_word(const uint8_t *p)
+{
+	return (uint64_t)p[0] | (uint64_t)p[1] << 8 | (uint64_t)p[2] << 16 |
+	       (uint64_t)p[3] << 24 | (uint64_t)p[4] << 32 |
+	       (uint64_t)p[5] << 40 | (uint64_t)p[6] << 48 |
+	       (uint64_t)p[7] << 56;
+}
+
+/* The same of fewer. */
+static uint64_t load_rest(const uint8_t *p, size_t n)
 {
 	uint64_t v = 0;
 
@@ -52,7 +62,7 @@ static uint64_t load_le(const uint8_t *p, size_t n)
 uint64_t mu_hash(const uint8_t key[MU_HASH_KEY], uint64_t extra, const void *p,
                  size_t len)
 {
-	uint64_t k0 = load_le(key, 8), k1 = load_le(key + 8, 8);
+	uint64_t k0 = load_word(key), k1 = load_word(key + 8);
 	struct sip s = { k0 ^ 0x736f6d6570736575u, k1 ^ 0x646f72616e646f6du,
 		         k0 ^ 0x6c7967656e657261u, k1 ^ 0x7465646279746573u };
 	const uint8_t *at = p;
@@ -60,8 +70,8 @@ uint64_t mu_hash(const uint8_t key[MU_HASH_KEY], uint64_t extra, const void *p,
 
 	sip_word(&s, extra);
 	for (; left >= 8; at += 8, left -= 8)
-		sip_word(&s, load_le(at, 8));
-	sip_word(&s, load_le(at, left) | (uint64_t)(len + 8) << 56);
+		sip_word(&s, load_word(at));
+	sip_word(&s, load_rest(at, left) | (uint64_t)(len + 8) << 56);
 	s.v2 ^= 0xff;
 	sip_round(&s);
 	sip_round(&s);
@@ -154,6 +164,23 @@ static void split(struct mu_table *t)
 	}
 	t->buckets++;
 	t->top_mask = mask;
+}
+
+void mu_table_reserve(struct mu_table *t, uint32_t n)
+{
+	uint32_t want = n / 3 * 2;
+
+	MU_BUG_ON(t->count > 0);
+	if (want > BUCKETS_MAX)
+		want = BUCKETS_MAX;
+	while (t->buckets < want) {
+		if (t->buckets / MU_TABLE_SEGMENT == t->segments &&
+		    segment_add(t))
+			return;
+		t->buckets += MU_TABLE_SEGMENT;
+		while (t->top_mask < t->buckets - 1)
+			t->top_mask = t->top_mask << 1 | 1;
+	}
 }
 
 uint32_t mu_table_first(const struct mu_table *t, uint64_t hash)

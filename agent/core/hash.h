@@ -53,6 +53,10 @@ int mu_table_init(struct mu_table *t, const struct mu_table_ops *ops,
                   const void *arg);
 void mu_table_fini(struct mu_table *t);
 
+/* Make an empty table as large as `n` ids want it, or as memory allows: it grows
+ * no less afterwards. */
+void mu_table_reserve(struct mu_table *t, uint32_t n);
+
 /* The first id of the chain in which `hash` lies; 0: none. */
 uint32_t mu_table_first(const struct mu_table *t, uint64_t hash);
 

@@ -126,6 +126,11 @@ static int chars_check(struct mu_str path, struct mu_err *err)
 	uint32_t at = 0, c = 0, n;
 
 	while (at < path.len) {
+		/* Printable ASCII is nearly all there is, and legal. */
+		if (path.at[at] >= 0x20 && path.at[at] < 0x7f) {
+			at++;
+			continue;
+		}
 		n = char_decode(path, at, &c);
 		if (n == 0)
 			return refuse_byte(path, at, err);

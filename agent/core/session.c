@@ -188,7 +188,7 @@ int mu_sessions_add(struct mu_sessions *s, int64_t id,
 	c = cell_at(s, self);
 	c->self = self;
 	c->s.id = id;
-	c->s.timeout_ms = timeout_ms;
+	c->s.timeout_ms = c->s.made_timeout_ms = timeout_ms;
 	memcpy(c->s.password, password, MU_PASSWORD_LEN);
 	mu_table_insert(&s->by_id, id_hash(s, id), self);
 	c->deadline = clock_ms(s, now_ms) + timeout_ms;

@@ -19,7 +19,8 @@ struct mu_session {
 	int64_t id;
 	uint8_t password[MU_PASSWORD_LEN]; /* random; better than rule 11 */
 	uint32_t timeout_ms;
-	uint32_t link;   /* the one link it is attached to; 0: none */
+	uint32_t made_timeout_ms; /* that it was made with */
+	uint32_t link;            /* the one link it is attached to; 0: none */
 	bool closing;    /* its end is logged; new requests get MU_EEXPIRED */
 	uint64_t logged; /* index of its last logged command; 0: none */
 	char origin[MU_ORIGIN_MAX]; /* who made it: peer address or key name */

@@ -283,7 +283,7 @@ void mu_store_tick(struct mu_store *s, struct mu_when when)
 	mu_mortals_sweep(s);
 	now_ms = unstalled_ms(s);
 	while ((p = s->fresh.first) &&
-	       now_ms - p->opened_ms >= s->config.handshake_timeout_ms)
+	       now_ms >= p->opened_ms + s->config.handshake_timeout_ms)
 		mu_peer_end(s, p, MU_CLOSE_HANDSHAKE);
 }
 
@@ -301,7 +301,7 @@ int mu_store_durable(struct mu_store *s, uint64_t index)
 	return 0;
 }
 
-void mu_store_refused(struct mu_store *s)
+void mu_store_refused(struct mu_store *s, int code)
 {
 	struct mu_peer *waited, *next;
 
@@ -310,7 +310,7 @@ void mu_store_refused(struct mu_store *s)
 	for (; waited; waited = next) {
 		next = waited->wait_next;
 		waited->wait_next = NULL;
-		mu_peer_flush(s, waited);
+		mu_peer_flush(s, waited, code);
 	}
 }
 
@@ -403,6 +403,8 @@ void mu_store_stats(const struct mu_store *s, struct mu_store_stats *out)
 	out->ephemerals = mu_tree_ephemerals(s->tree);
 	out->watches = mu_watches_count(s->watches);
 	out->tree_bytes = mu_tree_bytes(s->tree);
+	out->tree_memory = mu_tree_memory(s->tree);
+	out->waiting_bytes = s->pending_bytes + s->queued_bytes;
 }
 
 const struct mu_tree *mu_store_tree(const struct mu_store *s)

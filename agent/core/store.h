@@ -52,6 +52,12 @@ struct mu_store_config {
 	                             throttled when their link's answers pass
 	                             it, or those of all links four times it */
 	uint32_t outstanding_max; /* requests of one link without a reply */
+	/* Bytes of all requests that wait, for the journal or behind others:
+	 * past it new ones are throttled. 0: no limit. */
+	uint64_t waiting_max;
+	/* Bytes that the tree may take in memory (mu_tree_memory): past it what
+	 * makes it larger is refused with MU_EMAXDATA. 0: no limit. */
+	uint64_t max_data;
 	uint32_t sessions_max, links_max, watches_max;
 	/* How often containers and nodes with a time to live are looked at
 	 * (rule 70); 0: never. */
@@ -156,14 +162,25 @@ void mu_store_tick(struct mu_store *s, struct mu_when when);
 int mu_store_durable(struct mu_store *s, uint64_t index);
 
 /* The journal failed for all commands above what was durable: they are
- * forgotten, and their requests answered with MU_EIO. */
-void mu_store_refused(struct mu_store *s);
+ * forgotten, and their requests answered with `code`. */
+void mu_store_refused(struct mu_store *s, int code);
 
 /* At start, before any link: apply the next command from the journal. It has its
  * zxid from when it was logged, in whatever epoch, and takes the next index.
  * MU_EDATA if it does not decode or its zxid is not above the one before it:
  * nothing has changed. MU_ENOMEM: as mu_store_durable. */
 int mu_store_replay(struct mu_store *s, const void *command, size_t len);
+
+/* After the restore (snapshot.h) and the replay, before any link: the epoch of
+ * this start, below which no new zxid lies. All sessions have a full timeout
+ * from `when` on. */
+void mu_store_begin(struct mu_store *s, uint32_t epoch, struct mu_when when);
+
+/* Of the last command that was applied, also before a restart; 0: none. */
+uint64_t mu_store_index(const struct mu_store *s);
+int64_t mu_store_tree_id(const struct mu_store *s);
+/* Before any link: a tree that was restored from a backup is another one. */
+void mu_store_set_tree_id(struct mu_store *s, int64_t tree_id);
 
 /* The next effect, in order; false when there is none. Bytes and links are
  * borrowed until the next call on s other than this one. Links that ended are
@@ -176,8 +193,10 @@ struct mu_store_stats {
 	uint64_t logged, applied; /* indices */
 	uint32_t links, sessions, nodes, ephemerals, watches;
 	uint64_t tree_bytes;
+	uint64_t tree_memory, waiting_bytes; /* what is held to the limits */
 	uint64_t requests, replies, events, throttled, oversize, expired;
-	uint64_t stalled_ms; /* by how much deadlines have been moved */
+	uint64_t over_max_data; /* requests refused for it */
+	uint64_t stalled_ms;    /* by how much deadlines have been moved */
 	uint64_t closed[MU_CLOSE_COUNT];
 	/* Writes past a limit of a quota that were let through, and that were
 	 * refused; and for which path the last was. */

@@ -77,8 +77,12 @@ int mu_apply(struct mu_store *s, const struct mu_command *c)
 		s->zxid = c->zxid;
 	if (c->time_ms > s->wall_ms)
 		s->wall_ms = c->time_ms;
-	if (c->type == MU_OP_CREATE_SESSION && c->session >= s->next_session)
-		s->next_session = c->session + 1;
+	if (c->time_ms > s->applied_ms)
+		s->applied_ms = c->time_ms;
+	if (c->type == MU_OP_CREATE_SESSION && c->session >= s->applied_session)
+		s->applied_session = c->session + 1;
+	if (s->applied_session > s->next_session)
+		s->next_session = s->applied_session;
 	return tell_all(s);
 }
 

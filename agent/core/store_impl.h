@@ -7,6 +7,7 @@
  *   store_log.c      commands that are logged and not yet applied
  *   store_session.c  handshake, attach, expiry
  *   store_request.c  what kind of request it is, and whether it must wait
+ *   store_admit.c    whether there is room for it
  *   store_read.c     requests answered from applied state
  *   store_ask.c      those that few clients ask for
  *   store_auth.c     who is at the other end of a link
@@ -14,6 +15,8 @@
  *   store_apply.c    a command applied, its events told, its waiters answered
  *   store_look.c     looking at it from outside
  *   store_verify.c   the store's promises to itself
+ *   store_load.c     coming out of a snapshot, and beginning after it
+ *   snapshot_write.c, snapshot_load.c  its state as bytes, and back
  *
  * Waiting. A link has a queue of entries; each waits for the index of a logged
  * command. A link with a queue stands in the list of waiters of exactly one
@@ -179,14 +182,18 @@ struct mu_store {
 
 	struct mu_pending **ring; /* owned; index & (ring_room - 1) */
 	size_t ring_room;
-	uint32_t creating; /* createSessions among them */
+	uint32_t creating;                    /* createSessions among them */
+	uint64_t pending_bytes, queued_bytes; /* of commands, of entries */
 	struct mu_buf scratch;
 	struct mu_outcome outcome;
 	struct mu_buf readers; /* scratch: links that may hear of an event */
 	struct mu_sweep sweep;
 
 	int64_t next_session; /* 0: none given yet */
-	uint8_t pool[256];    /* random bytes not yet used */
+	/* The same, and the clock, as far as commands that were applied say:
+	 * what a snapshot has of them. */
+	int64_t applied_session, applied_ms;
+	uint8_t pool[256]; /* random bytes not yet used */
 	size_t pool_len;
 	struct mu_store_stats stats; /* only what is counted, not looked up */
 };
@@ -211,14 +218,14 @@ struct mu_entry *mu_entry_new(enum mu_entry_kind kind, int32_t xid, int32_t op,
 /* Put an entry at the end of the link's queue, waiting at least for `wait`. */
 void mu_peer_push(struct mu_store *s, struct mu_peer *p, struct mu_entry *e,
                   uint64_t wait);
-struct mu_entry *mu_peer_pop(struct mu_peer *p);
+struct mu_entry *mu_peer_pop(struct mu_store *s, struct mu_peer *p);
 /* If the link has a queue, let it wait for its first entry's command. */
 void mu_peer_wait(struct mu_store *s, struct mu_peer *p);
 void mu_peer_unwait(struct mu_peer *p);
 /* Answer what no longer waits. */
 void mu_peer_drain(struct mu_store *s, struct mu_peer *p);
 /* The same after mu_store_refused: nothing waits, and writes have failed. */
-void mu_peer_flush(struct mu_store *s, struct mu_peer *p);
+void mu_peer_flush(struct mu_store *s, struct mu_peer *p, int code);
 
 /* store_log.c */
 struct mu_pending *mu_log_at(const struct mu_store *s, uint64_t index);
@@ -259,13 +266,21 @@ void mu_reply_in_turn(struct mu_store *s, struct mu_peer *p, int32_t xid,
 /* Queue an entry of a record that came too early. */
 void mu_request_raw(struct mu_store *s, struct mu_peer *p,
                     enum mu_entry_kind kind, const void *record, size_t len);
-/* Has the link so many requests waiting that one of `len` bytes is refused? */
+
+/* store_admit.c */
+/* Has the link, or have all of them together, so many requests waiting that one
+ * of `len` bytes is refused? */
 bool mu_request_is_full(const struct mu_store *s, const struct mu_peer *p,
                         size_t len);
+/* The same for the link alone. */
+bool mu_link_is_full(const struct mu_store *s, const struct mu_peer *p,
+                     size_t len);
 /* May one more entry of `len` bytes wait? Else it was answered, or the link has
  * ended. */
 bool mu_request_admit(struct mu_store *s, struct mu_peer *p, int32_t xid,
                       size_t len);
+/* Is there room in the tree for what this write adds? body: as logged. */
+bool mu_request_fits(const struct mu_store *s, int32_t op, struct mu_in body);
 
 /* store_auth.c */
 /* Who is at the other end; borrowed from the peer. */
@@ -284,6 +299,14 @@ bool mu_is_read(int32_t op);
 /* Answer a read from applied state; body: after the header. */
 void mu_read(struct mu_store *s, struct mu_peer *p,
              const struct mu_request_header *h, struct mu_in body);
+
+/* store_load.c */
+struct mu_snapshot_info;
+/* A store without a single node, though with room for some, and with what `info`
+ * says of it. Errors as mu_store_new. */
+int mu_store_bare(const struct mu_store_config *config, struct mu_when when,
+                  const struct mu_snapshot_info *info, uint32_t nodes,
+                  struct mu_store **out, struct mu_err *err);
 
 /* store_apply.c */
 /* Apply a decoded command. MU_ENOMEM, MU_EDATA as mu_command_apply. */

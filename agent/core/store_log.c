@@ -78,6 +78,7 @@ int mu_log_commit(struct mu_store *s, int32_t type, int64_t session,
 	c->index = *index = ++s->logged;
 	s->zxid_taken++;
 	s->creating += type == MU_OP_CREATE_SESSION;
+	s->pending_bytes += sizeof *c + len;
 	*slot(s, c->index) = c;
 	mu_fx_log(&s->fx, c->index);
 	return 0;
@@ -88,6 +89,7 @@ struct mu_pending *mu_log_take(struct mu_store *s)
 	struct mu_pending *c = mu_log_at(s, s->applied + 1);
 
 	s->applied++;
+	s->pending_bytes -= sizeof *c + c->len;
 	s->creating -= c->type == MU_OP_CREATE_SESSION;
 	return c;
 }
@@ -123,6 +125,7 @@ void mu_log_forget(struct mu_store *s, struct mu_peer **waited)
 		}
 		mu_free(c);
 	}
+	s->pending_bytes = 0;
 	*end = NULL;
 	mu_fx_forget(&s->fx, s->applied);
 	s->logged = s->applied;

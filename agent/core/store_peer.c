@@ -44,24 +44,24 @@ int mu_peers_init(struct mu_store *s)
 	return mu_table_init(&s->by_number, &by_number_ops, s);
 }
 
-static void drop_queue(struct mu_peer *p)
+static void drop_queue(struct mu_store *s, struct mu_peer *p)
 {
 	struct mu_entry *e;
 
-	while ((e = mu_peer_pop(p)))
+	while ((e = mu_peer_pop(s, p)))
 		mu_free(e);
 }
 
-static void drop(struct mu_peer *p)
+static void drop(struct mu_store *s, struct mu_peer *p)
 {
-	drop_queue(p);
+	drop_queue(s, p);
 	mu_buf_fini(&p->ids);
 	p->id_count = 0;
 }
 
 static void drop_of(void *arg, uint32_t id)
 {
-	drop(peer_at(arg, id));
+	drop(arg, peer_at(arg, id));
 }
 
 void mu_peers_fini(struct mu_store *s)
@@ -132,7 +132,7 @@ void mu_peer_end(struct mu_store *s, struct mu_peer *p,
 	if (p->state == MU_PEER_NEW)
 		mu_peer_list_take(&s->fresh, p);
 	mu_peer_unwait(p);
-	drop(p);
+	drop(s, p);
 	mu_watches_drop_link(s->watches, p->number);
 	if (p->session)
 		p->session->link = 0;
@@ -170,10 +170,11 @@ void mu_peer_push(struct mu_store *s, struct mu_peer *p, struct mu_entry *e,
 	p->tail = e;
 	p->entries++;
 	p->bytes += e->charge;
+	s->queued_bytes += sizeof *e + e->len;
 	mu_peer_wait(s, p);
 }
 
-struct mu_entry *mu_peer_pop(struct mu_peer *p)
+struct mu_entry *mu_peer_pop(struct mu_store *s, struct mu_peer *p)
 {
 	struct mu_entry *e = p->head;
 
@@ -184,6 +185,7 @@ struct mu_entry *mu_peer_pop(struct mu_peer *p)
 		p->tail = NULL;
 	p->entries--;
 	p->bytes -= e->charge;
+	s->queued_bytes -= sizeof *e + e->len;
 	return e;
 }
 
@@ -236,6 +238,7 @@ static void admit_early(struct mu_store *s, struct mu_peer *p)
 	while (e) {
 		struct mu_entry *next = e->next;
 
+		s->queued_bytes -= sizeof *e + e->len;
 		if (p->state != MU_PEER_ENDED && e->kind == MU_ENTRY_RAW)
 			mu_request(s, p, e->bytes, e->len);
 		else if (p->state != MU_PEER_ENDED)
@@ -291,7 +294,7 @@ void mu_peer_drain(struct mu_store *s, struct mu_peer *p)
 	size_t from = s->fx.bytes.len;
 
 	while (p->head && p->head->wait <= s->applied) {
-		struct mu_entry *e = mu_peer_pop(p);
+		struct mu_entry *e = mu_peer_pop(s, p);
 
 		if (e->kind == MU_ENTRY_HANDSHAKE) {
 			mu_handshake_done(s, p);
@@ -305,16 +308,16 @@ void mu_peer_drain(struct mu_store *s, struct mu_peer *p)
 	mu_peer_wait(s, p);
 }
 
-void mu_peer_flush(struct mu_store *s, struct mu_peer *p)
+void mu_peer_flush(struct mu_store *s, struct mu_peer *p, int code)
 {
 	size_t from = s->fx.bytes.len;
 	struct mu_entry *e;
 
-	while ((e = mu_peer_pop(p))) {
+	while ((e = mu_peer_pop(s, p))) {
 		if (e->kind == MU_ENTRY_HANDSHAKE)
 			mu_peer_end(s, p, MU_CLOSE_JOURNAL);
 		else if (e->kind == MU_ENTRY_WRITE)
-			mu_reply(s, p, e->xid, s->zxid, MU_EIO, NULL);
+			mu_reply(s, p, e->xid, s->zxid, code, NULL);
 		else
 			answer_bounded(s, p, e, from);
 		mu_free(e);

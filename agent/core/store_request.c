@@ -7,8 +7,6 @@
 /* Past outstanding_max requests are refused in their turn, which costs an entry
  * each; past this many times as much the link is cut. */
 #define FLOOD_FACTOR 8u
-/* Waiting requests of one link hold at most so many packets' bytes. */
-#define WAITING_PACKETS 16u
 
 /* Known, and refused: one broker has no members to configure (rule 100), only
  * the broker itself deletes containers, and there is no SASL. The link is kept,
@@ -58,30 +56,11 @@ void mu_reply_in_turn(struct mu_store *s, struct mu_peer *p, int32_t xid,
 	mu_peer_push(s, p, e, 0);
 }
 
-/* ---- admission ---- */
+/* ---- what must not go on ---- */
 
 static bool is_flood(const struct mu_store *s, const struct mu_peer *p)
 {
 	return p->entries / FLOOD_FACTOR >= s->config.outstanding_max;
-}
-
-bool mu_request_is_full(const struct mu_store *s, const struct mu_peer *p,
-                        size_t len)
-{
-	uint64_t bytes_max = (uint64_t)s->config.packet_max * WAITING_PACKETS;
-
-	return p->entries >= s->config.outstanding_max ||
-	       p->bytes + len > bytes_max;
-}
-
-bool mu_request_admit(struct mu_store *s, struct mu_peer *p, int32_t xid,
-                      size_t len)
-{
-	if (!mu_request_is_full(s, p, len))
-		return true;
-	s->stats.throttled++;
-	mu_reply_in_turn(s, p, xid, MU_ETHROTTLED, false);
-	return false;
 }
 
 void mu_request_raw(struct mu_store *s, struct mu_peer *p,
@@ -89,7 +68,7 @@ void mu_request_raw(struct mu_store *s, struct mu_peer *p,
 {
 	struct mu_entry *e;
 
-	if (mu_request_is_full(s, p, len)) {
+	if (mu_link_is_full(s, p, len)) {
 		mu_peer_end(s, p, MU_CLOSE_FLOODED);
 		return;
 	}
@@ -131,12 +110,21 @@ static void write_request(struct mu_store *s, struct mu_peer *p,
 {
 	struct mu_entry *e;
 	uint64_t index;
+	size_t from;
 	int err;
 
 	if (!mu_request_admit(s, p, h->xid, mu_in_left(in)))
 		return;
 	mu_log_begin(s, p, h->op, p->session->id, h->xid);
+	from = s->scratch.len;
 	err = mu_put_command_body(&s->scratch, h->op, in);
+	if (!err && s->config.max_data && !mu_buf_failed(&s->scratch) &&
+	    !mu_request_fits(
+		    s, h->op,
+		    mu_in_of(s->scratch.data + from, s->scratch.len - from))) {
+		s->stats.over_max_data++;
+		err = MU_EMAXDATA;
+	}
 	if (err) {
 		mu_reply_in_turn(s, p, h->xid, err, false);
 		return;

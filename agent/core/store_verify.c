@@ -8,6 +8,7 @@ struct tally {
 	uint32_t owned;    /* ephemerals of living sessions */
 	uint32_t attached; /* sessions with a link */
 	uint32_t up;       /* links with a session */
+	uint64_t queued;   /* bytes of entries */
 };
 
 static void check_session(void *arg, struct mu_session *session)
@@ -24,8 +25,9 @@ static void check_session(void *arg, struct mu_session *session)
 	MU_BUG_ON(!p || p->state != MU_PEER_UP || p->session != session);
 }
 
-static void check_queue(const struct mu_store *s, const struct mu_peer *p)
+static void check_queue(struct tally *t, const struct mu_peer *p)
 {
+	const struct mu_store *s = t->s;
 	const struct mu_entry *last = NULL;
 	size_t bytes = 0;
 	uint32_t count = 0;
@@ -33,6 +35,7 @@ static void check_queue(const struct mu_store *s, const struct mu_peer *p)
 	for (const struct mu_entry *e = p->head; e; e = e->next) {
 		MU_BUG_ON(last && e->wait < last->wait);
 		bytes += e->charge;
+		t->queued += sizeof *e + e->len;
 		count++;
 		last = e;
 	}
@@ -46,7 +49,7 @@ static void check_peer(void *arg, uint32_t id)
 	struct tally *t = arg;
 	const struct mu_peer *p = mu_slab_at(&t->s->peers, id);
 
-	check_queue(t->s, p);
+	check_queue(t, p);
 	MU_BUG_ON((p->state == MU_PEER_UP) != (p->session != NULL));
 	MU_BUG_ON(p->session && p->session->link != p->number);
 	MU_BUG_ON(p->head &&
@@ -59,6 +62,7 @@ static void check_peer(void *arg, uint32_t id)
 static void check_pending(const struct mu_store *s)
 {
 	int64_t zxid = s->zxid;
+	uint64_t bytes = 0;
 	uint32_t creating = 0;
 
 	for (uint64_t i = s->applied + 1; i <= s->logged; i++) {
@@ -68,12 +72,14 @@ static void check_pending(const struct mu_store *s)
 
 		MU_BUG_ON(err || c->index != i);
 		MU_BUG_ON(command.zxid != ++zxid);
+		bytes += sizeof *c + c->len;
 		creating += c->type == MU_OP_CREATE_SESSION;
 		for (const struct mu_peer *p = c->wait_first; p;
 		     p = p->wait_next)
 			MU_BUG_ON(p->waits_for != c);
 	}
-	MU_BUG_ON(zxid != s->zxid_taken || creating != s->creating);
+	MU_BUG_ON(zxid != s->zxid_taken || creating != s->creating ||
+	          bytes != s->pending_bytes);
 }
 
 void mu_store_verify(const struct mu_store *s)
@@ -85,5 +91,6 @@ void mu_store_verify(const struct mu_store *s)
 	mu_table_each(&s->by_number, check_peer, &t);
 	MU_BUG_ON(t.owned != mu_tree_ephemerals(s->tree));
 	MU_BUG_ON(t.attached != t.up);
+	MU_BUG_ON(t.queued != s->queued_bytes);
 	check_pending(s);
 }

@@ -84,7 +84,7 @@ static int root_add(struct mu_tree *t)
 	return 0;
 }
 
-struct mu_tree *mu_tree_new(const uint8_t key[16])
+struct mu_tree *mu_tree_bare(const uint8_t key[16])
 {
 	struct mu_tree *t = mu_alloc(sizeof *t);
 
@@ -93,7 +93,18 @@ struct mu_tree *mu_tree_new(const uint8_t key[16])
 	memcpy(t->key, key, sizeof t->key);
 	mu_slab_init(&t->nodes, sizeof(struct mu_node));
 	if (mu_table_init(&t->by_name, &by_name, t) || mu_tree_owners_init(t) ||
-	    mu_tree_traits_init(t) || root_add(t) || special_add(t)) {
+	    mu_tree_traits_init(t)) {
+		mu_tree_free(t);
+		return NULL;
+	}
+	return t;
+}
+
+struct mu_tree *mu_tree_new(const uint8_t key[16])
+{
+	struct mu_tree *t = mu_tree_bare(key);
+
+	if (t && (root_add(t) || special_add(t))) {
 		mu_tree_free(t);
 		return NULL;
 	}
@@ -315,6 +326,11 @@ uint32_t mu_tree_count(const struct mu_tree *t)
 uint64_t mu_tree_bytes(const struct mu_tree *t)
 {
 	return t->bytes;
+}
+
+uint64_t mu_tree_memory(const struct mu_tree *t)
+{
+	return (uint64_t)mu_tree_count(t) * MU_NODE_COST + mu_tree_bytes(t);
 }
 
 uint32_t mu_tree_ephemerals(const struct mu_tree *t)

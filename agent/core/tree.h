@@ -113,6 +113,10 @@ mu_node_id mu_tree_mortal_at(const struct mu_tree *t, uint32_t slot);
 
 uint32_t mu_tree_count(const struct mu_tree *t); /* rule 73: 5 when empty */
 uint64_t mu_tree_bytes(const struct mu_tree *t); /* names and data, bytes */
+/* What the nodes take in memory, bytes, with MU_NODE_COST for each besides its
+ * name and data. */
+#define MU_NODE_COST 120u
+uint64_t mu_tree_memory(const struct mu_tree *t);
 uint32_t mu_tree_ephemerals(const struct mu_tree *t); /* of all sessions */
 
 /* The ephemerals of one session, in no promised order: calls `each` until it

@@ -11,8 +11,8 @@
 
 /* ---- a node by itself ---------------------------------------------------------- */
 
-static int payload_new(union mu_payload *out, struct mu_str name,
-                       const void *data, int32_t len)
+int mu_tree_payload_new(union mu_payload *out, struct mu_str name,
+                        const void *data, int32_t len)
 {
 	size_t n = mu_payload_len(name.len, len);
 	union mu_payload made = { { 0 } };
@@ -69,7 +69,7 @@ mu_node_id mu_tree_node_new(struct mu_tree *t, mu_node_id parent,
 	if (!id)
 		return MU_NODE_NONE;
 	n = mu_tree_node(t, id);
-	if (payload_new(&n->payload, name, data, len))
+	if (mu_tree_payload_new(&n->payload, name, data, len))
 		goto undo_cell;
 	n->name_len = name.len;
 	n->data_len = len < 0 ? -1 : len;
@@ -342,7 +342,7 @@ int mu_tree_put_text(struct mu_tree *t, mu_node_id id, const void *data,
 	union mu_payload payload;
 
 	if (undo_reserve(t) ||
-	    payload_new(&payload, mu_tree_name(t, id), data, len))
+	    mu_tree_payload_new(&payload, mu_tree_name(t, id), data, len))
 		return MU_ENOMEM;
 	undo_add(t, (struct mu_undo){ .kind = MU_UNDO_SET,
 	                              .id = id,

@@ -175,6 +175,9 @@ static inline uint32_t mu_node_owner(const struct mu_tree *t,
  * and nodes with a time to live, belong to nobody and may have children. */
 bool mu_tree_is_ephemeral(const struct mu_tree *t, const struct mu_node *n);
 
+/* A tree without a single node, as mu_tree_load_node wants it (tree.c). */
+struct mu_tree *mu_tree_bare(const uint8_t key[16]);
+
 /* The next version: it grows by one, and wraps past -1 to 0 (rule 55). */
 static inline uint32_t mu_version_next(uint32_t version)
 {
@@ -197,6 +200,8 @@ int64_t mu_tree_owner_value(const struct mu_tree *t, uint32_t owner);
 /* Put an ephemeral first among those of its session, or take it out; other
  * nodes are let alone. back: put it where it was before it was taken out. */
 void mu_tree_own(struct mu_tree *t, mu_node_id id);
+/* Does it stand among them? */
+bool mu_tree_is_owned(const struct mu_tree *t, mu_node_id id);
 void mu_tree_own_back(struct mu_tree *t, mu_node_id id);
 void mu_tree_disown(struct mu_tree *t, mu_node_id id);
 
@@ -210,6 +215,8 @@ void mu_tree_traits_fini(struct mu_tree *t);
 int mu_tree_trait_ref(struct mu_tree *t, int64_t owner,
                       const struct mu_vec *acl, uint32_t aversion,
                       uint32_t *trait);
+/* Count one more use of a trait that is there. */
+void mu_tree_trait_again(struct mu_tree *t, uint32_t trait);
 /* And one less; 0 is allowed. */
 void mu_tree_trait_unref(struct mu_tree *t, uint32_t trait);
 

@@ -1,4 +1,5 @@
 /* tree_owner.c - whose a node is: the ephemerals of each session, as lists. */
+#include "tree_load.h"
 #include "tree_node.h"
 
 #include "bug.h"
@@ -9,7 +10,7 @@ bool mu_owner_is_mortal(int64_t value)
 	       (uint64_t)value >> 56 == (uint64_t)MU_OWNER_TTL >> 56;
 }
 
-static bool value_is_session(int64_t value)
+bool mu_owner_is_session(int64_t value)
 {
 	return value != 0 && !mu_owner_is_mortal(value);
 }
@@ -96,7 +97,7 @@ int64_t mu_tree_owner_value(const struct mu_tree *t, uint32_t owner)
 bool mu_tree_is_ephemeral(const struct mu_tree *t, const struct mu_node *n)
 {
 	return n->trait &&
-	       value_is_session(mu_tree_owner_value(t, mu_node_owner(t, n)));
+	       mu_owner_is_session(mu_tree_owner_value(t, mu_node_owner(t, n)));
 }
 
 void mu_tree_own(struct mu_tree *t, mu_node_id id)
@@ -108,6 +109,14 @@ void mu_tree_own(struct mu_tree *t, mu_node_id id)
 	n->own_prev = MU_NODE_NONE;
 	n->own_next = owner_at(t, mu_node_owner(t, n))->first;
 	mu_tree_own_back(t, id);
+}
+
+bool mu_tree_is_owned(const struct mu_tree *t, mu_node_id id)
+{
+	const struct mu_node *n = mu_tree_node(t, id);
+
+	return mu_tree_is_ephemeral(t, n) &&
+	       (n->own_prev || owner_at(t, mu_node_owner(t, n))->first == id);
 }
 
 void mu_tree_own_back(struct mu_tree *t, mu_node_id id)
@@ -156,6 +165,16 @@ int mu_tree_owned(const struct mu_tree *t, int64_t owner,
 	for (; id && rc == 0; id = mu_tree_node(t, id)->own_next)
 		rc = each(arg, id);
 	return rc;
+}
+
+mu_node_id mu_tree_owned_last(const struct mu_tree *t, int64_t owner)
+{
+	uint32_t o = owner_find(t, owner);
+	mu_node_id id = o ? owner_at(t, o)->first : MU_NODE_NONE;
+
+	while (id && mu_tree_node(t, id)->own_next)
+		id = mu_tree_node(t, id)->own_next;
+	return id;
 }
 
 uint32_t mu_tree_owned_count(const struct mu_tree *t, int64_t owner)

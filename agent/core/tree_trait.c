@@ -71,7 +71,7 @@ int mu_tree_trait_ref(struct mu_tree *t, int64_t owner,
 	id = trait_get(t, &want);
 	if (!id)
 		goto undo_acl;
-	mu_tree_trait(t, id)->refs++;
+	mu_tree_trait_again(t, id);
 	*trait = id;
 	return 0;
 
@@ -80,6 +80,11 @@ undo_acl:
 undo_owner:
 	mu_tree_owner_unref(t, want.owner);
 	return MU_ENOMEM;
+}
+
+void mu_tree_trait_again(struct mu_tree *t, uint32_t trait)
+{
+	mu_tree_trait(t, trait)->refs++;
 }
 
 void mu_tree_trait_unref(struct mu_tree *t, uint32_t trait)

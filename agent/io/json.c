@@ -7,7 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#define TEXT_MAX (1u << 20) /* bytes that mu_json_parse takes */
+#define TEXT_MAX (1u << 20)      /* bytes that mu_json_parse takes */
+#define JSON_LINE_MAX (1u << 29) /* and mu_json_parse_line */
 
 /* struct mu_json has no body: it is jansson's value under our name. */
 static json_t *in(struct mu_json *j)
@@ -219,6 +220,26 @@ int mu_json_parse(const void *p, size_t len, struct mu_json **out,
 	              why.line, why.column, why.text);
 }
 
+int mu_json_parse_line(const void *p, size_t len, struct mu_json **out,
+                       struct mu_err *err)
+{
+	json_error_t why;
+	json_t *j;
+
+	if (len > JSON_LINE_MAX)
+		return mu_err(err, MU_EDATA, "the line is larger than %u bytes",
+		              JSON_LINE_MAX);
+	j = json_loadb(p, len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &why);
+	if (j) {
+		*out = (struct mu_json *)j;
+		return 0;
+	}
+	if (json_error_code(&why) == json_error_out_of_memory)
+		return mu_err(err, MU_ENOMEM, "no memory left to read JSON");
+	return mu_err(err, MU_EDATA, "not valid JSON: column %d: %s",
+	              why.column, why.text);
+}
+
 /* ---- getters ---------------------------------------------------------------- */
 
 const char *mu_json_get_str(const struct mu_json *o, const char *key,
@@ -247,4 +268,148 @@ char *mu_json_get_text(const struct mu_json *o, const char *key)
 	const json_t *v = json_object_get(see(o), key);
 
 	return v ? json_dumps(v, JSON_COMPACT | JSON_ENCODE_ANY) : NULL;
+}
+
+/* ---- arrays and data -------------------------------------------------------- */
+
+bool mu_json_has(const struct mu_json *o, const char *key)
+{
+	return json_object_get(see(o), key) != NULL;
+}
+
+const struct mu_json *mu_json_get_array(const struct mu_json *o,
+                                        const char *key)
+{
+	const json_t *v = json_object_get(see(o), key);
+
+	return json_is_array(v) ? (const struct mu_json *)v : NULL;
+}
+
+const char *mu_json_text_of(const struct mu_json *v)
+{
+	return json_string_value(see(v));
+}
+
+/* jansson's walk takes an object that may be changed; ours is not. */
+int mu_json_each(const struct mu_json *o,
+                 int (*each)(void *arg, const char *key,
+                             const struct mu_json *v),
+                 void *arg)
+{
+	json_t *all = (json_t *)(uintptr_t)o;
+	int rc = 0;
+
+	for (void *at = json_object_iter(all); at && !rc;
+	     at = json_object_iter_next(all, at))
+		rc = each(arg, json_object_iter_key(at),
+		          (const struct mu_json *)json_object_iter_value(at));
+	return rc;
+}
+
+size_t mu_json_count(const struct mu_json *a)
+{
+	return json_array_size(see(a));
+}
+
+const struct mu_json *mu_json_at(const struct mu_json *a, size_t i)
+{
+	return (const struct mu_json *)json_array_get(see(a), i);
+}
+
+/* The six bits that a digit stands for; -1. */
+static int base64_bits(char c)
+{
+	if (c >= 'A' && c <= 'Z')
+		return c - 'A';
+	if (c >= 'a' && c <= 'z')
+		return c - 'a' + 26;
+	if (c >= '0' && c <= '9')
+		return c - '0' + 52;
+	return c == '+' ? 62 : c == '/' ? 63 : -1;
+}
+
+/* Into `out`, which has room for 3 bytes of each 4 digits; the length, or -1.
+ * Strict: whole groups, and no bits behind the end. */
+static ptrdiff_t base64_decode(unsigned char *out, const char *text, size_t len)
+{
+	size_t n = 0, pad = 0;
+	uint32_t bits = 0;
+
+	if (len % 4)
+		return -1;
+	while (pad < 2 && pad < len && text[len - 1 - pad] == '=')
+		pad++;
+	for (size_t i = 0; i < len; i++) {
+		int v = i < len - pad ? base64_bits(text[i]) : 0;
+
+		if (v < 0)
+			return -1;
+		bits = bits << 6 | (uint32_t)v;
+		if (i % 4 < 3)
+			continue;
+		out[n++] = (unsigned char)(bits >> 16);
+		out[n++] = (unsigned char)(bits >> 8);
+		out[n++] = (unsigned char)bits;
+		bits = 0;
+	}
+	for (size_t i = 0; i < pad; i++)
+		if (out[--n])
+			return -1;
+	return (ptrdiff_t)n;
+}
+
+static int take_bytes(const json_t *v, bool base64, void **out, int32_t *len)
+{
+	const char *text = json_string_value(v);
+	size_t room = json_string_length(v);
+	ptrdiff_t n = (ptrdiff_t)room;
+	unsigned char *p;
+
+	if (!text || room > INT32_MAX)
+		return MU_EDATA;
+	p = mu_alloc(room + 1);
+	if (!p)
+		return MU_ENOMEM;
+	if (base64)
+		n = base64_decode(p, text, room);
+	else
+		memcpy(p, text, room);
+	if (n < 0) {
+		mu_free(p);
+		return MU_EDATA;
+	}
+	p[n] = '\0';
+	*out = p;
+	*len = (int32_t)n;
+	return 0;
+}
+
+int mu_json_get_data(const struct mu_json *o, const char *key, void **out,
+                     int32_t *len, struct mu_err *err)
+{
+	const json_t *text = json_object_get(see(o), key), *base64;
+	char name[64];
+	int rc;
+
+	mu_format(name, sizeof name, "%s_base64", key);
+	base64 = json_object_get(see(o), name);
+	if (!text && !base64)
+		return mu_err(err, MU_ENONODE, "there is no \"%s\"", key);
+	if (text && base64)
+		return mu_err(err, MU_EDATA,
+		              "\"%s\" and \"%s\" do not go "
+		              "together",
+		              key, name);
+	*out = NULL;
+	*len = -1;
+	if (json_is_null(text))
+		return 0;
+	rc = take_bytes(text ? text : base64, !text, out, len);
+	if (rc == MU_ENOMEM)
+		return mu_err(err, rc, "no memory left to read JSON");
+	return rc ? mu_err(err, rc,
+	                   text ? "\"%s\" is neither text nor null"
+	                        : "\"%s\" is not base64",
+	                   text ? key : name)
+	          : 0;
 }

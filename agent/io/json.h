@@ -35,12 +35,36 @@ char *mu_json_text(const struct mu_json *j);
 /* Parse. MU_EDATA with the line and the reason. Depth and size are limited. */
 int mu_json_parse(const void *p, size_t len, struct mu_json **out,
                   struct mu_err *err);
+/* The same for one line of a file of many, which may be longer: the sentence
+ * tells the column alone. */
+int mu_json_parse_line(const void *p, size_t len, struct mu_json **out,
+                       struct mu_err *err);
 /* Getters; the fallback when it is absent or of another type. Borrowed. */
 const char *mu_json_get_str(const struct mu_json *o, const char *key,
                             const char *fallback);
 int64_t mu_json_get_int(const struct mu_json *o, const char *key,
                         int64_t fallback);
 bool mu_json_is_object(const struct mu_json *j);
+/* Is there such a member, be it null? */
+bool mu_json_has(const struct mu_json *o, const char *key);
+/* A member that is an array; NULL if absent or something else. Borrowed. */
+const struct mu_json *mu_json_get_array(const struct mu_json *o,
+                                        const char *key);
+/* The text of a value that is one; NULL. Borrowed. */
+const char *mu_json_text_of(const struct mu_json *v);
+/* Each member of an object in its order, until `each` gives other than 0, which
+ * is returned. */
+int mu_json_each(const struct mu_json *o,
+                 int (*each)(void *arg, const char *key,
+                             const struct mu_json *v),
+                 void *arg);
+size_t mu_json_count(const struct mu_json *a);
+const struct mu_json *mu_json_at(const struct mu_json *a, size_t i);
+/* What mu_json_set_data has written; *out is freed with mu_free and has a NUL
+ * after its *len bytes; NULL and -1: null. MU_ENONODE: there is none; MU_EDATA:
+ * neither text nor null, base64 that is none, or both; MU_ENOMEM. */
+int mu_json_get_data(const struct mu_json *o, const char *key, void **out,
+                     int32_t *len, struct mu_err *err);
 /* A member as compact text, freed with free; NULL if absent. */
 char *mu_json_get_text(const struct mu_json *o, const char *key);
 

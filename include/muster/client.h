@@ -143,6 +143,22 @@ MU_EXPORT void mu_client_info(const struct mu_client *c,
 
 /* ---- requests ---- */
 
+/* Rights of an ACL, or'ed together (rule 28). */
+enum mu_acl_rights {
+	MU_ACL_READ = 1,
+	MU_ACL_WRITE = 2,
+	MU_ACL_CREATE = 4,
+	MU_ACL_DELETE = 8,
+	MU_ACL_ADMIN = 16,
+	MU_ACL_ALL = 31,
+};
+
+struct mu_acl_entry {
+	int32_t rights;
+	const char *scheme; /* "world", "digest", "ip", "auth" */
+	const char *id;     /* "anyone", "user:hash", "10.0.0.0/8", "" */
+};
+
 struct mu_op_result {     /* of one operation of a multi */
 	int rc;           /* its own code; MU_EROLLEDBACK: a later one */
 	const char *path; /* create: the path as made; else NULL */
@@ -158,8 +174,9 @@ struct mu_result {
 	int32_t len;      /* bytes; -1: null data */
 	const struct mu_stat *stat;  /* get, exists, set, create, children */
 	const char *const *children; /* names; count entries */
-	size_t count;                /* of children, or of results */
+	size_t count; /* of children, of results, or of entries of the ACL */
 	const struct mu_op_result *results; /* multi; also set when it failed */
+	const struct mu_acl_entry *acl;     /* get_acl */
 };
 
 typedef void mu_done_fn(struct mu_client *c, const struct mu_result *r,
@@ -169,6 +186,19 @@ enum mu_create_flags { /* or them together */
 	               MU_CREATE_PERSISTENT = 0,
 	               MU_CREATE_EPHEMERAL = 1,
 	               MU_CREATE_SEQUENTIAL = 2,
+	               MU_CREATE_CONTAINER =
+	                       4, /* goes with none of the others */
+};
+
+struct mu_create_options {
+	uint32_t size; /* sizeof(struct mu_create_options): set it first */
+	const char *path;
+	const void *data;
+	int32_t len;    /* -1: null data */
+	unsigned flags; /* enum mu_create_flags */
+	const struct mu_acl_entry *acl;
+	size_t acl_count; /* 0: everybody may do everything */
+	int64_t ttl_ms;   /* not 0: a node with this time to live */
 };
 
 enum mu_addwatch_mode {
@@ -194,6 +224,19 @@ MU_EXPORT int mu_client_children(struct mu_client *c, const char *path,
 MU_EXPORT int mu_client_create(struct mu_client *c, const char *path,
                                const void *data, int32_t len, unsigned flags,
                                mu_done_fn *done, void *arg);
+/* The same with all that a node can be given. A time to live goes with neither
+ * MU_CREATE_EPHEMERAL nor MU_CREATE_CONTAINER; a ZooKeeper may have it switched
+ * off (MU_EUNIMPLEMENTED). */
+MU_EXPORT int mu_client_create_with(struct mu_client *c,
+                                    const struct mu_create_options *options,
+                                    mu_done_fn *done, void *arg);
+/* The ACL of a node. Who may not change it sees "x" for the hash of a digest. */
+MU_EXPORT int mu_client_get_acl(struct mu_client *c, const char *path,
+                                mu_done_fn *done, void *arg);
+/* version: of the ACL (aversion of the Stat). */
+MU_EXPORT int mu_client_set_acl(struct mu_client *c, const char *path,
+                                const struct mu_acl_entry *acl, size_t count,
+                                int32_t version, mu_done_fn *done, void *arg);
 MU_EXPORT int mu_client_set(struct mu_client *c, const char *path,
                             const void *data, int32_t len, int32_t version,
                             mu_done_fn *done, void *arg);

@@ -58,7 +58,9 @@
 	X(MU_ECLOSED, -2006, "the handle is closed") \
 	X(MU_EAGAIN, -2007, "nothing to do now; try again later") \
 	X(MU_EGONE, -2008, "the peer is gone") \
-	X(MU_EPROTO, -2009, "the peer broke the protocol")
+	X(MU_EPROTO, -2009, "the peer broke the protocol") \
+	X(MU_ENOSPACE, -2010, "the broker's disk takes no writes now") \
+	X(MU_EMAXDATA, -2011, "the tree has reached the broker's max_data")
 
 enum mu_status {
 	MU_OK = 0,

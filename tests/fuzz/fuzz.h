@@ -3,7 +3,8 @@
  *
  * A target is a file fuzz_<name>.c with one function of libFuzzer's shape. It
  * is built by fuzz.sh against libFuzzer, and is included by
- * tests/unit/test_corpus.c, which names the function itself.
+ * tests/unit/test_corpus.c (fuzz_tcp.c: by tests/io/test_tcp_corpus.c), which
+ * names the function itself.
  */
 #ifndef MU_TEST_FUZZ_H
 #define MU_TEST_FUZZ_H

@@ -2,7 +2,7 @@
 # fuzz.sh - run each fuzz target for FUZZ_SECONDS (default 60), starting from
 # its corpus. What it learns stays in a temporary directory; an input that ends
 # a target badly is kept in build/fuzz/. To keep it for good: add it to
-# tests/fuzz/corpus/<target>/, where `make unit` replays it in every run.
+# tests/fuzz/corpus/<target>/, where `make unit io` replays it in every run.
 cd "$(dirname "$0")/../.." || exit 1
 seconds=${FUZZ_SECONDS:-60}
 out=build/fuzz
@@ -20,9 +20,12 @@ bad=0
 for source in tests/fuzz/fuzz_*.c; do
 	target=$(basename "$source" .c)
 	target=${target#fuzz_}
+	shell=() # what the target runs beside the core
+	[ "$target" != tcp ] || shell=(-Iagent/io -Iagent/broker
+		agent/broker/{tcp,tcp_link,tcp_read,tcp_send,tcp_out,idmap,places}.c)
 	echo "fuzz: $target for $seconds s"
 	clang -std=c11 -D_GNU_SOURCE -O1 -g -fno-sanitize-recover=all -fsanitize=fuzzer,address,undefined \
-		-Iinclude -Iagent/core -o "$tmp/$target" "$source" agent/core/*.c agent/io/bug.c agent/io/mem.c ||
+		-Iinclude -Iagent/core -o "$tmp/$target" "$source" "${shell[@]}" agent/core/*.c agent/io/{bug,mem}.c ||
 		exit 1
 	mkdir "$tmp/$target.corpus"
 	"$tmp/$target" -max_total_time="$seconds" -max_len=4096 -timeout=5 -rss_limit_mb=1024 -verbosity=0 \

@@ -435,7 +435,7 @@ static void refuse(struct world *w)
 {
 	struct mu_store_stats st;
 
-	mu_store_refused(w->s);
+	mu_store_refused(w->s, MU_EIO);
 	mu_store_stats(w->s, &st);
 	MU_BUG_ON(st.logged != st.applied);
 	w->logged = st.applied;

@@ -163,7 +163,8 @@ class Broker(Server):
         with open(conf, "w") as f:
             f.write('listen = [ "ipc://%s/sock" ];\n'
                     'listen_zookeeper = [ "127.0.0.1:%s" ];\n'
-                    'data_dir = "%s/data";\nready_file = "%s";\n'
+                    'data_dir = "%s/data";\nready_file = "%s";\ncontrol = "";\n'
+                    'journal_segment_bytes = 1048576;\n'
                     "session_timeout_min_ms = 10000;\n"
                     "session_timeout_max_ms = 40000;\n"
                     "links_per_address_max = 0;\n%s\n" % (

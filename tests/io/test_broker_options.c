@@ -102,6 +102,18 @@ START_TEST(the_shipped_file_has_every_key_with_its_default)
 }
 END_TEST
 
+/* Rows that go into 64 bits; the others are cut to 32. */
+static bool is_wide(const char *key)
+{
+	static const char *const wide[] = { "snapshot_journal_bytes",
+		                            "waiting_max", "max_data" };
+
+	for (size_t i = 0; i < sizeof wide / sizeof *wide; i++)
+		if (strcmp(key, wide[i]) == 0)
+			return true;
+	return false;
+}
+
 START_TEST(every_row_says_what_it_is)
 {
 	const struct mu_conf_row *row;
@@ -112,7 +124,7 @@ START_TEST(every_row_says_what_it_is)
 			ck_assert_uint_gt(strlen(row->unit), 0);
 			ck_assert_int_le(row->min, atoll(row->fallback));
 			ck_assert_int_ge(row->max, atoll(row->fallback));
-			ck_assert_int_le(row->max, UINT32_MAX);
+			ck_assert(row->max <= UINT32_MAX || is_wide(row->key));
 		}
 	}
 }

@@ -267,6 +267,7 @@ int main(void)
 	SRunner *r;
 	int failed;
 
+	tcase_set_timeout(t, 60); /* hundreds of fsyncs */
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_test(t, the_first_epoch_is_1_and_it_grows_with_each_start);
 	tcase_add_test(t, it_says_that_commands_are_not_kept);

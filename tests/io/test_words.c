@@ -35,7 +35,8 @@ static void serve(const char *more)
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	snprintf(text, sizeof text,
 	         "listen = [ \"ipc://%s/sock\" ]; data_dir = \"%s/data\";\n"
-	         "listen_zookeeper = [ \"127.0.0.1:*\" ];\n%s",
+	         "listen_zookeeper = [ \"127.0.0.1:*\" ];\n"
+	         "control = \"\"; durability = \"memory\";\n%s",
 	         dir, dir, more);
 	if (mu_broker_options_parse("words", text, &o, &err) ||
 	    mu_loop_new(&l, &err) || mu_server_new(l, &o, &s, &err)) {

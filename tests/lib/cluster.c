@@ -261,10 +261,12 @@ void cluster_broker_conf(struct cluster *c, bool tcp, const char *more)
 	    "listen = [ \"%s\"%s ];\n"
 	    "listen_zookeeper = [ %s ];\n"
 	    "data_dir = \"%s/broker\";\n"
+	    "journal_segment_bytes = 1048576;\n"
 	    "ready_file = \"%s\";\n"
+	    "control = \"%s/broker.ctl\";\n"
 	    "%s",
 	    c->ipc, tcp ? ", \"tcp://127.0.0.1:*\"" : "", port, c->dir,
-	    c->ready, more ? more : "");
+	    c->ready, c->dir, more ? more : "");
 	file_write_text(c->conf, text);
 }
 
@@ -326,6 +328,28 @@ void cluster_broker_stop(struct cluster *c, int signum)
 void cluster_broker_restart(struct cluster *c, int signum)
 {
 	cluster_broker_stop(c, signum);
+	cluster_broker_start(c);
+}
+
+/* The epoch stays: to clients it is a later tree, not an earlier time. */
+void cluster_broker_lose_tree(struct cluster *c)
+{
+	char path[CLUSTER_PATH_MAX * 2];
+	struct dirent *e;
+	DIR *dir;
+
+	cluster_broker_stop(c, SIGKILL);
+	PUT(path, "%s/broker", c->dir);
+	dir = opendir(path);
+	ck_assert_ptr_nonnull(dir);
+	while ((e = readdir(dir))) {
+		if (strncmp(e->d_name, "journal-", 8) &&
+		    strncmp(e->d_name, "snapshot-", 9))
+			continue;
+		PUT(path, "%s/broker/%s", c->dir, e->d_name);
+		ck_assert_int_eq(unlink(path), 0);
+	}
+	closedir(dir);
 	cluster_broker_start(c);
 }
 

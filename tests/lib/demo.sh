@@ -198,6 +198,7 @@ cat >"$dir/broker.conf" <<END
 listen = [ "$MUSTER_BROKER" ];
 listen_zookeeper = [ ];
 data_dir = "$dir/data";
+control = "$dir/broker.ctl";
 END
 "$build/muster-broker" -c "$dir/broker.conf" >"$dir/broker.log" 2>&1 </dev/null &
 echo $! >"$dir/broker.pid"

@@ -23,6 +23,7 @@ only 'libconfig\.h' agent/io/conffile.c
 only 'dlfcn\.h' agent/io/dso.c
 only 'jansson\.h' agent/io/json.c
 only 'nettle/.*' agent/io/sha1.c
+only 'zstd\.h' agent/io/zst.c
 only 'uv\.h' agent/io/loop.c agent/io/proc.c agent/io/tcpsock.c agent/io/loop_uv.h
 
 # The core includes no system header but these, and only err.c <stdio.h>.
@@ -30,7 +31,8 @@ hits=$(grep -nE '^#include <' agent/core/*.[ch] |
 	grep -vE '<(string|stdint|stddef|stdbool|stdarg)\.h>|<muster/' | grep -v '^agent/core/err.c:.*<stdio.h>')
 [ -z "$hits" ] || say "the core includes: $hits"
 
-# The command line sees the client library, core's small tools, json and tty; a
+# The command line sees the client library, core's small tools, json and tty, and for
+# backups files, zstd and the control socket; a
 # plugin what it is about and plugins/lib.
 own() { # FOLDER LIBRARY-FOLDER ALLOWED...
 	local folder=$1 lib=$2 header
@@ -39,7 +41,7 @@ own() { # FOLDER LIBRARY-FOLDER ALLOWED...
 		[ -e "$folder/$header" ] || [ -e "$lib/$header" ] || case " $* " in *" $header "*) ;; *) echo "$header" ;; esac
 	done
 }
-hits=$(own agent/cli - err.h buf.h mem.h bug.h path.h json.h tty.h)
+hits=$(own agent/cli - err.h buf.h mem.h bug.h path.h json.h tty.h savefile.h unixsock.h zst.h)
 [ -z "$hits" ] || say "agent/cli includes: $hits"
 for d in plugins/*/; do
 	hits=$(own "${d%/}" plugins/lib)

@@ -57,13 +57,15 @@ char *file_read(const char *path, size_t *len)
 		free(p);
 		return NULL;
 	}
-	ck_assert_ptr_nonnull(p);
+	if (!p) /* the keeper of cluster.c calls this: no ck_assert */
+		abort();
 	while ((got = read(fd, p + n, room - n - 1)) > 0) {
 		n += (size_t)got;
 		if (n + 1 == room) {
 			room *= 2;
 			p = realloc(p, room);
-			ck_assert_ptr_nonnull(p);
+			if (!p)
+				abort();
 		}
 	}
 	close(fd);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #define NODES_MAX 70u /* sequential nodes are not made beyond */
+#define OWN_LEN 5u    /* letters that make a value like no other */
 #define RECENT 60u    /* paths that are picked from, besides the fixed ones */
 
 static const char *const fixed[] = {
@@ -42,13 +43,18 @@ static struct mu_str text(const struct client *c, uint32_t path)
 
 static struct mu_str some_data(struct client *c, char *room, uint32_t max)
 {
-	uint32_t len = world_below(world(c), max);
+	uint32_t len = world_below(world(c), max), n = ++c->sim->values;
 
 	if (world_chance(world(c), 50))
 		return (struct mu_str){ NULL, 0 };
+	if (world_chance(world(c), 30))
+		return (struct mu_str){ room, 0 };
 	for (uint32_t i = 0; i < len; i++)
 		room[i] = (char)('a' + world_below(world(c), 26));
-	return (struct mu_str){ room, len };
+	/* No value is written twice (linear.h). */
+	for (uint32_t i = 0; i < OWN_LEN; i++, n /= 26)
+		room[i] = (char)('a' + n % 26);
+	return (struct mu_str){ room, len < OWN_LEN ? OWN_LEN : len };
 }
 
 static int32_t some_version(struct client *c)

@@ -10,7 +10,7 @@
 #include <string.h>
 
 #define VERIFY_EVERY 2u /* turns */
-#define PLANT_LOST_WRITES 5u
+#define PURGE_MAX_MS 50u
 #define DOWN_MAX_MS 1500u
 
 static struct world *world(const struct broker *b)
@@ -138,8 +138,7 @@ static void carry_out(struct broker *b, const struct mu_effect *e)
 		break;
 	case MU_FX_LOG:
 		note_logged(b, e);
-		journal_append(&b->journal, world(b), e->index, e->bytes,
-		               e->len);
+		storage_append(&b->storage, e->index, e->bytes, e->len);
 		break;
 	}
 }
@@ -148,38 +147,110 @@ static void turn(struct broker *b);
 
 /* ---- the journal ---- */
 
+static void go_down(struct broker *b, enum broker_end end, bool in_call);
+
+/* What was logged and is not durable may never have been. */
+static void forget_logged(struct broker *b)
+{
+	struct history *h = history(b);
+
+	h->losses++;
+	for (size_t i = 0; i < h->known_count; i++)
+		h->known[i].logged_zxid = 0;
+}
+
+static enum broker_end some_end(struct broker *b)
+{
+	return world_chance(world(b), 500) ? BROKER_POWERLESS : BROKER_KILLED;
+}
+
+/* The disk took no more: what it took is applied, the rest refused. */
+static void refuse(struct broker *b, int rc, const struct mu_err *err)
+{
+	world_trace(world(b), "refused: %s", err->msg);
+	world(b)->counts.refused++;
+	forget_logged(b);
+	mu_store_refused(b->store, rc);
+}
+
 static void synced(void *arg, uint32_t boot, uint32_t batch)
 {
 	struct broker *b = arg;
-	uint64_t upto = b->journal.syncing;
+	struct mu_err err;
+	int rc;
 
-	if (boot != b->boot || !upto || batch != b->journal.batch)
+	if (boot != b->boot || !b->storage.busy || batch != b->storage.number)
 		return;
 	if (b->stalled_until_ms > world(b)->now_ms) {
 		world_at(world(b), b->stalled_until_ms, synced, b, boot, batch);
 		return;
 	}
-	for (uint64_t i = b->journal.durable; i < upto; i++)
-		history_apply(history(b), b->journal.entries[i].bytes,
-		              b->journal.entries[i].len, b->told_ms);
-	b->journal.durable = upto;
-	b->journal.syncing = 0;
-	if (mu_store_durable(b->store, upto))
+	rc = storage_write(&b->storage, b->told_ms, &err);
+	if (b->storage.platter.dead) {
+		go_down(b, some_end(b), false);
+		return;
+	}
+	if (mu_store_durable(b->store, b->storage.durable))
 		world_fail(world(b), "the store could not apply");
+	if (rc == MU_EDATA) {
+		world_trace(world(b), "broker stops: %s", err.msg);
+		go_down(b, BROKER_KILLED, false);
+		return;
+	}
+	if (rc)
+		refuse(b, rc, &err);
 	turn(b);
 }
 
 static void sync_start(struct broker *b)
 {
-	struct journal *j = &b->journal;
+	uint32_t number = storage_begin(&b->storage);
 
-	if (j->syncing || j->durable == j->count)
+	if (number)
+		world_at(world(b),
+		         world(b)->now_ms +
+		                 world_between(world(b), 0,
+		                               b->sim->journal_max_ms),
+		         synced, b, b->boot, number);
+}
+
+/* ---- snapshots ---- */
+
+static void purge(void *arg, uint32_t boot, uint32_t unused)
+{
+	struct broker *b = arg;
+	struct mu_err err;
+	int rc;
+
+	(void)unused;
+	if (boot != b->boot)
 		return;
-	j->syncing = j->count;
-	world_at(world(b),
-	         world(b)->now_ms +
-	                 world_between(world(b), 0, b->sim->journal_max_ms),
-	         synced, b, b->boot, ++j->batch);
+	rc = storage_purge(&b->storage, &err);
+	if (b->storage.platter.dead)
+		go_down(b, some_end(b), false);
+	else if (rc)
+		world_trace(world(b), "no purge: %s", err.msg);
+}
+
+void broker_snapshot(struct broker *b)
+{
+	struct mu_err err;
+	int rc;
+
+	if (!broker_is_up(b) || b->stalled_until_ms > world(b)->now_ms)
+		return;
+	rc = storage_snapshot(&b->storage, b->store, &b->config, &err);
+	world_trace(world(b), "snapshot of command %" PRIu64 ": %s",
+	            mu_store_index(b->store), rc ? err.msg : "good");
+	if (b->storage.platter.dead) {
+		go_down(b, some_end(b), false);
+		return;
+	}
+	world(b)->counts.snapshots += rc == 0;
+	if (rc == 0)
+		world_at(world(b),
+		         world(b)->now_ms + world_below(world(b), PURGE_MAX_MS),
+		         purge, b, b->boot, 0);
 }
 
 /* ---- a turn of its loop ---- */
@@ -299,37 +370,9 @@ void broker_lost(struct broker *b, uint32_t wire)
 
 /* ---- starts and ends ---- */
 
-/* What was logged and is not durable may never have been. */
-static void forget_logged(struct broker *b)
-{
-	struct history *h = history(b);
-
-	h->losses++;
-	for (size_t i = 0; i < h->known_count; i++)
-		h->known[i].logged_zxid = 0;
-}
-
 bool broker_is_up(const struct broker *b)
 {
 	return b->store != NULL;
-}
-
-static void replay(struct broker *b)
-{
-	struct journal *j = &b->journal;
-
-	for (size_t i = 0; i < j->count; i++) {
-		int err = mu_store_replay(b->store, j->entries[i].bytes,
-		                          j->entries[i].len);
-
-		if (err)
-			world_fail(world(b), "command %zu is not replayed: %s",
-			           i + 1, mu_err_name(err));
-		if (i >= j->durable) /* durable, and nobody was told */
-			history_apply(history(b), j->entries[i].bytes,
-			              j->entries[i].len, b->told_ms);
-	}
-	j->durable = j->count;
 }
 
 /* After a restart every session has a full timeout again. */
@@ -346,11 +389,9 @@ static void sessions_start_anew(struct broker *b)
 	}
 }
 
-static void start(void *arg, uint32_t keep, uint32_t unused)
+static void configure(struct broker *b)
 {
-	struct broker *b = arg;
-	struct mu_store_config config = {
-		.epoch = ++b->epoch,
+	b->config = (struct mu_store_config){
 		.tick_ms = BROKER_TICK_MS,
 		.session_timeout_min_ms = 300,
 		.session_timeout_max_ms = 4000,
@@ -361,27 +402,70 @@ static void start(void *arg, uint32_t keep, uint32_t unused)
 		.sessions_max = 10000,
 		.links_max = 10000,
 		.watches_max = 100000,
+		.tree_id = b->tree_id,
 	};
-	struct mu_err err;
+	for (size_t i = 0; i < sizeof b->config.hash_key; i++)
+		b->config.hash_key[i] = (uint8_t)world_random(world(b));
+}
 
-	(void)unused;
-	for (size_t i = 0; i < sizeof config.hash_key; i++)
-		config.hash_key[i] = (uint8_t)world_random(world(b));
-	if (!keep)
+static void start(void *arg, uint32_t end, uint32_t again);
+
+/* The disk let it down again. */
+static void start_later(struct broker *b, bool again)
+{
+	world_at(world(b),
+	         world(b)->now_ms + world_between(world(b), 10, DOWN_MAX_MS),
+	         start, b, BROKER_KILLED, again);
+}
+
+/* A disk that is ill or dies while the broker starts is met again. */
+static bool could_open(struct broker *b, uint32_t epoch, bool again)
+{
+	struct mu_store_config c = b->config;
+	struct platter *d = &b->storage.platter;
+	struct mu_err err = { 0 };
+	int rc;
+
+	c.epoch = epoch;
+	if (again && !b->sim->healed && world_chance(world(b), 100))
+		d->dies_at = d->calls + world_between(world(b), 1, 60);
+	rc = storage_open(&b->storage, &c, when(b), &b->store, &err);
+	if (rc == 0 && !d->dead)
+		return true;
+	if (!d->dead && !d->full && !d->broken && !d->sync_failed)
+		world_fail(world(b), "the broker does not start: %s", err.msg);
+	world_trace(world(b), "broker does not start: %s",
+	            d->dead ? "it dies" : err.msg);
+	mu_store_free(b->store);
+	b->store = NULL;
+	storage_crash(&b->storage, some_end(b) == BROKER_POWERLESS, false);
+	start_later(b, true);
+	return false;
+}
+
+static void start(void *arg, uint32_t end, uint32_t again)
+{
+	struct broker *b = arg;
+	bool wiped = end == BROKER_WIPED;
+
+	b->epoch++;
+	if (wiped)
 		b->tree_id = (int64_t)world_random(world(b));
-	config.tree_id = b->tree_id;
-	if (mu_store_new(&config, when(b), &b->store, &err)) {
-		world_fail(world(b), "no store: %s", err.msg);
-		return;
-	}
-	b->boot++;
+	configure(b);
 	b->zxid = (int64_t)b->epoch << 32;
-	if (!keep)
+	if (wiped) {
 		history_restart(history(b), b->zxid);
-	replay(b);
+		linear_reset(&b->sim->recorder.linear, b->zxid);
+	}
+	if (!could_open(b, b->epoch, again))
+		return;
+	b->boot++;
 	sessions_start_anew(b);
-	world_trace(world(b), "broker starts, epoch %u, %zu commands", b->epoch,
-	            b->journal.count);
+	world(b)->counts.returned += b->storage.returned;
+	world_trace(world(b),
+	            "broker starts, epoch %u, %" PRIu64 " commands, %" PRIu64
+	            " of them nobody was told of",
+	            b->epoch, b->storage.durable, b->storage.returned);
 	history_compare(history(b), mu_store_tree(b->store));
 	tick(b, b->boot, 0);
 }
@@ -390,15 +474,20 @@ void broker_init(struct broker *b, struct sim *s)
 {
 	memset(b, 0, sizeof *b);
 	b->sim = s;
-	start(b, 0, 0);
+	storage_init(&b->storage, &s->history);
+	b->storage.platter.ignores_syncs =
+		s->knobs.plant == SIM_PLANT_LOSE_WRITES;
+	start(b, BROKER_WIPED, 0);
 }
 
 void broker_fini(struct broker *b)
 {
 	mu_store_free(b->store);
 	b->store = NULL;
-	journal_fini(&b->journal);
+	storage_fini(&b->storage);
 }
+
+/* ---- faults ---- */
 
 void broker_stall(struct broker *b, uint32_t ms)
 {
@@ -411,41 +500,10 @@ void broker_stall(struct broker *b, uint32_t ms)
 	world(b)->counts.stalls++;
 }
 
-void broker_refuse(struct broker *b)
-{
-	if (!broker_is_up(b) || b->stalled_until_ms > world(b)->now_ms)
-		return;
-	world(b)->counts.refused++;
-	forget_logged(b);
-	journal_cut(&b->journal, b->journal.durable);
-	mu_store_refused(b->store);
-	turn(b);
-}
-
-/* What a crash leaves: all that was said to be durable, and some of what was on
- * its way to the disk. */
-static void crash_journal(struct broker *b, bool keep)
-{
-	struct journal *j = &b->journal;
-	uint64_t left = j->durable;
-
-	if (!keep) {
-		journal_cut(j, 0);
-		return;
-	}
-	left += world_below(world(b), (uint32_t)(j->count - left) + 1);
-	if (b->sim->knobs.plant == SIM_PLANT_LOSE_WRITES &&
-	    left > PLANT_LOST_WRITES)
-		left = j->durable - PLANT_LOST_WRITES;
-	journal_cut(j, left);
-}
-
-void broker_crash(struct broker *b, bool keep)
+static void go_down(struct broker *b, enum broker_end end, bool in_call)
 {
 	uint32_t down_ms = world_between(world(b), 10, DOWN_MAX_MS);
 
-	if (!broker_is_up(b))
-		return;
 	world(b)->counts.crashes++;
 	mu_store_free(b->store);
 	b->store = NULL;
@@ -454,7 +512,43 @@ void broker_crash(struct broker *b, bool keep)
 	b->touched_count = 0;
 	b->wall_ms += (int64_t)world_below(world(b), 2000) - 1000;
 	forget_logged(b);
-	crash_journal(b, keep);
+	storage_crash(&b->storage, end != BROKER_KILLED, in_call);
+	if (end == BROKER_WIPED)
+		storage_wipe(&b->storage);
+	world_trace(world(b), "broker is down%s",
+	            end == BROKER_POWERLESS ? ", without power" : "");
 	net_cut_all(b->sim);
-	world_at(world(b), world(b)->now_ms + down_ms, start, b, keep, 0);
+	world_at(world(b), world(b)->now_ms + down_ms, start, b, end, true);
+}
+
+void broker_crash(struct broker *b, enum broker_end end)
+{
+	if (broker_is_up(b))
+		go_down(b, end, world_chance(world(b), 700));
+}
+
+void broker_doom(struct broker *b)
+{
+	struct platter *d = &b->storage.platter;
+
+	if (broker_is_up(b))
+		d->dies_at = d->calls + world_between(world(b), 1, 30);
+}
+
+void broker_disk_ill(struct broker *b, bool full)
+{
+	b->storage.platter.full = full;
+	b->storage.platter.broken = !full;
+}
+
+void broker_disk_well(struct broker *b)
+{
+	b->storage.platter.full = b->storage.platter.broken = false;
+	b->storage.platter.sync_fails = false;
+	b->storage.platter.dies_at = 0;
+}
+
+void broker_disk_lies(struct broker *b)
+{
+	b->storage.platter.sync_fails = true;
 }

@@ -9,7 +9,7 @@
 #include "store.h"
 
 #include "history.h"
-#include "journal.h"
+#include "storage.h"
 
 struct sim;
 
@@ -19,7 +19,8 @@ struct sim;
 struct broker {
 	struct sim *sim;
 	struct mu_store *store; /* NULL while it is down */
-	struct journal journal;
+	struct storage storage;
+	struct mu_store_config config;
 	uint32_t boot; /* counts its starts and its crashes */
 	uint32_t epoch;
 	int64_t tree_id;
@@ -43,10 +44,24 @@ void broker_hear(struct broker *b, uint32_t wire, const void *message,
                  size_t len);
 void broker_lost(struct broker *b, uint32_t wire);
 
+/* Take a snapshot now. */
+void broker_snapshot(struct broker *b);
+
 /* Faults. After a crash it comes up again by itself: with what was durable, and
  * perhaps some more that nobody was told of; or with an empty tree. */
+enum broker_end {
+	BROKER_KILLED,    /* what was written is there, synced or not */
+	BROKER_POWERLESS, /* what was synced is there */
+	BROKER_WIPED,     /* nothing is */
+};
 void broker_stall(struct broker *b, uint32_t ms);
-void broker_refuse(struct broker *b);
-void broker_crash(struct broker *b, bool keep);
+void broker_crash(struct broker *b, enum broker_end end);
+/* It dies at one of the next calls of the disk. */
+void broker_doom(struct broker *b);
+/* Until broker_disk_well: no room, or every write is refused. */
+void broker_disk_ill(struct broker *b, bool full);
+void broker_disk_well(struct broker *b);
+/* The next sync fails. */
+void broker_disk_lies(struct broker *b);
 
 #endif /* SIM_BROKER_H */

@@ -84,6 +84,7 @@ void client_init(struct client *c, struct sim *s, uint32_t number)
 	c->number = number;
 	c->view.world = &s->world;
 	c->view.history = &s->history;
+	c->view.recorder = &s->recorder;
 	c->view.client = number;
 	start(c, false, 0);
 	app_act(c, 0, 0);
@@ -267,6 +268,8 @@ void client_ask(struct client *c, int32_t op, uint32_t path, int watch,
 		.watch = watch,
 		.after = k->logged_zxid,
 		.losses = c->sim->history.losses,
+		.recorded = record_ask(&c->sim->recorder, op, path, body->data,
+		                       body->len),
 	};
 }
 

@@ -32,6 +32,15 @@ void check_expiry(struct world *w, const struct known_session *k)
 {
 	world_trace(w, "session %" PRIx64 " expires", (uint64_t)k->id);
 	w->counts.expired++;
+	/* Nobody has come for it: it has a full timeout since the broker began,
+	 * or since it was made, by the store's last reading of the clock. */
+	if (!k->wire &&
+	    w->now_ms - k->heard_ms + 2 * BROKER_TICK_MS < k->timeout_ms)
+		world_fail(w,
+		           "session %" PRIx64 " expires %" PRIu64
+		           " ms after the start, its timeout is %u",
+		           (uint64_t)k->id, w->now_ms - k->heard_ms,
+		           k->timeout_ms);
 	if (k->wire && !k->broken && w->now_ms - k->arrived_ms < k->timeout_ms)
 		world_fail(w,
 		           "session %" PRIx64 " expires %" PRIu64
@@ -432,23 +441,24 @@ static bool is_excused(const struct view *v, int rc)
 {
 	const struct known_session *k = history_session(v->history, v->session);
 
-	return rc == MU_EIO || (rc == MU_EEXPIRED && k->ending);
+	return rc == MU_EIO || rc == MU_ENOSPACE ||
+	       (rc == MU_EEXPIRED && k->ending);
 }
 
 void view_reply(struct view *v, const struct asked *q, int rc, int64_t zxid,
                 const void *body, size_t len)
 {
-	world_trace(v->world, "client %u: %s %s is %s at %" PRIx64, v->client,
-	            mu_op_name(q->op),
-	            q->path ? v->history->paths[q->path - 1].text : "",
-	            mu_err_name(rc), (uint64_t)zxid);
-	if (zxid == -1) {
+	if (zxid == -1) { /* not traced: there can be very many */
 		v->world->counts.lost++;
 		if (rc != MU_ECONNLOSS && rc != MU_EEXPIRED)
 			world_fail(v->world, "client %u: no reply, but %s",
 			           v->client, mu_err_name(rc));
 		return;
 	}
+	world_trace(v->world, "client %u: %s %s is %s at %" PRIx64, v->client,
+	            mu_op_name(q->op),
+	            q->path ? v->history->paths[q->path - 1].text : "",
+	            mu_err_name(rc), (uint64_t)zxid);
 	if (zxid < v->seen)
 		world_fail(v->world,
 		           "client %u goes back from %" PRIx64 " to %" PRIx64,
@@ -459,6 +469,8 @@ void view_reply(struct view *v, const struct asked *q, int rc, int64_t zxid,
 	settle(v, history_after(v->history, zxid), "a reply");
 	if (is_excused(v, rc))
 		return;
+	record_answer(v->recorder, &q->recorded, q->op, rc, zxid, v->session,
+	              &(struct mu_str){ body, (uint32_t)len });
 	if (zxid < q->after && q->losses == v->history->losses)
 		world_fail(v->world,
 		           "client %u is answered at %" PRIx64

@@ -12,7 +12,7 @@
 
 #include "link.h"
 
-#include "history.h"
+#include "record.h"
 
 /* ---- sessions, as the broker's host sees them ---- */
 
@@ -38,6 +38,7 @@ struct view_watch {
 struct view {
 	struct world *world;
 	struct history *history;
+	struct recorder *recorder;
 	uint32_t client;
 	int64_t session;
 	enum mu_link_state state;
@@ -62,6 +63,7 @@ struct asked {
 	int watch;     /* MU_LW_*; -1: none */
 	int64_t after; /* its session's last write that was logged by then... */
 	uint64_t losses; /* ...unless the broker has forgotten it since */
+	struct recorded recorded;
 };
 
 /* A new link machine: it knows no watches. A resumed session goes on from what

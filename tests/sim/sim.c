@@ -77,6 +77,38 @@ static void stall_client(struct sim *s)
 		s->world.now_ms + world_between(&s->world, 20, 2000);
 }
 
+static void make_well(void *arg, uint32_t a, uint32_t b)
+{
+	struct sim *s = arg;
+
+	(void)a;
+	(void)b;
+	broker_disk_well(&s->broker);
+}
+
+static void make_ill(struct sim *s, bool full)
+{
+	broker_disk_ill(&s->broker, full);
+	world_at(&s->world,
+	         s->world.now_ms + world_between(&s->world, 20, 1500),
+	         make_well, s, 0, 0);
+}
+
+static void snapshot(void *arg, uint32_t a, uint32_t b)
+{
+	struct sim *s = arg;
+	uint32_t every_ms = s->knobs.snapshot_every_ms;
+
+	(void)a;
+	(void)b;
+	if (s->healed || every_ms == 0)
+		return;
+	world_at(&s->world,
+	         s->world.now_ms + world_between(&s->world, 1, 2 * every_ms),
+	         snapshot, s, 0, 0);
+	broker_snapshot(&s->broker);
+}
+
 static enum sim_fault draw(struct sim *s)
 {
 	uint32_t total = 0, at, i = 0;
@@ -118,12 +150,24 @@ static void strike(struct sim *s, enum sim_fault fault)
 	case SIM_STALL_CLIENT:
 		stall_client(s);
 		break;
-	case SIM_REFUSE:
-		broker_refuse(&s->broker);
+	case SIM_DISK_FULL:
+	case SIM_DISK_BROKEN:
+		make_ill(s, fault == SIM_DISK_FULL);
 		break;
-	case SIM_CRASH_KEEP:
-	case SIM_CRASH_EMPTY:
-		broker_crash(&s->broker, fault == SIM_CRASH_KEEP);
+	case SIM_DISK_LIES:
+		broker_disk_lies(&s->broker);
+		break;
+	case SIM_KILL:
+		broker_crash(&s->broker, BROKER_KILLED);
+		break;
+	case SIM_POWER:
+		broker_crash(&s->broker, BROKER_POWERLESS);
+		break;
+	case SIM_DOOM:
+		broker_doom(&s->broker);
+		break;
+	case SIM_WIPE:
+		broker_crash(&s->broker, BROKER_WIPED);
 		break;
 	case SIM_FAULT_COUNT:
 		break;
@@ -158,7 +202,10 @@ static void heal(struct sim *s)
 	s->healed = true;
 	memset(s->net.isolated, 0, sizeof s->net.isolated);
 	speed_up(s, 0, 0);
+	broker_disk_well(&s->broker);
 	world_trace(&s->world, "HEALED");
+	/* Once more, with nothing left to chance but what was not synced. */
+	broker_crash(&s->broker, BROKER_POWERLESS);
 }
 
 static void check_end(struct sim *s)
@@ -236,14 +283,18 @@ bool sim_run(struct sim *s, const struct sim_knobs *knobs, uint64_t seed)
 	sim_running = s;
 	speed_up(s, 0, 0);
 	history_init(&s->history, &s->world);
+	recorder_init(&s->recorder, &s->history);
 	net_init(&s->net);
 	broker_init(&s->broker, s);
 	for (uint32_t i = 0; i < knobs->clients; i++)
 		client_init(&s->clients[i], s, i);
 	fault(s, 0, 0);
+	snapshot(s, 0, 0);
 	run_until(s, s->world.now_ms + knobs->trouble_ms);
 	if (!world_has_failed(&s->world))
 		finish(s);
+	if (!world_has_failed(&s->world))
+		recorder_check(&s->recorder);
 	sim_running = NULL;
 	return !world_has_failed(&s->world);
 }
@@ -254,6 +305,17 @@ void sim_fini(struct sim *s)
 		client_fini(&s->clients[i]);
 	broker_fini(&s->broker);
 	net_fini(&s->net);
+	recorder_fini(&s->recorder);
 	history_fini(&s->history);
 	world_fini(&s->world);
+}
+
+void sim_dump(const struct sim *s, FILE *to)
+{
+	world_dump(&s->world, to);
+	fprintf(to,
+	        "again: SIM_TRACE=1 CK_RUN_CASE=%s SIM_SEED=%" PRIu64
+	        " tests/sim/test_sim (below the build's directory)\n",
+	        s->knobs.name, s->world.seed);
+	fflush(to);
 }

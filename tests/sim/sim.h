@@ -5,11 +5,14 @@
  *
  *   world      chance, clock, queue of what is due, trace, first failure
  *   net        wires: ordered and lossless while they live, cut at any moment
- *   journal    what is durable, later, in batches; what a crash leaves
+ *   platter    a directory that forgets what was not synced
+ *   storage    the real journal and snapshots on it
  *   broker     a store and its shell; stalls, crashes, restarts
  *   client     a link machine and an application that asks at random
  *   history    what has really happened
  *   invariant  what each client may be told, given what has happened
+ *   record     what each client asked and was told...
+ *   linear     ...and whether that is one history, whatever has happened
  *   sim        the knobs of a run, its faults, its end
  */
 #ifndef SIM_SIM_H
@@ -30,9 +33,13 @@
 	X(SIM_STALL_BROKER, "stall broker") \
 	X(SIM_STALL_CLIENT, "stall client") \
 	X(SIM_SLOW_JOURNAL, "slow journal") \
-	X(SIM_REFUSE, "journal refuses") \
-	X(SIM_CRASH_KEEP, "crash, journal kept") \
-	X(SIM_CRASH_EMPTY, "crash, nothing kept")
+	X(SIM_DISK_FULL, "disk full") \
+	X(SIM_DISK_BROKEN, "disk refuses") \
+	X(SIM_DISK_LIES, "sync fails") \
+	X(SIM_KILL, "kill broker") \
+	X(SIM_POWER, "power lost") \
+	X(SIM_DOOM, "broker will die in a disk call") \
+	X(SIM_WIPE, "crash, nothing kept")
 
 enum sim_fault {
 #define SIM_FAULT_ENUM(name, word) name,
@@ -52,15 +59,17 @@ enum sim_plant {
 	SIM_PLANT_STALE_READ,   /* a reply names a zxid that is not its own */
 	SIM_PLANT_DROP_PINGS,   /* what one client sends is thrown away */
 	SIM_PLANT_NO_TICK,      /* the store is not told that time passes */
-	SIM_PLANT_LOSE_WRITES,  /* a restart forgets the last durable writes */
+	SIM_PLANT_LOSE_WRITES,  /* the disk says that it synced, and did not */
 };
 
 struct sim_knobs {
+	const char *name;
 	uint32_t clients;
-	uint32_t trouble_ms;     /* of virtual time, then all is healed */
-	uint32_t pause_max_ms;   /* between two acts of a client */
-	uint32_t delay_max_ms;   /* of a message */
-	uint32_t fault_every_ms; /* on average; 0: none */
+	uint32_t trouble_ms;        /* of virtual time, then all is healed */
+	uint32_t pause_max_ms;      /* between two acts of a client */
+	uint32_t delay_max_ms;      /* of a message */
+	uint32_t fault_every_ms;    /* on average; 0: none */
+	uint32_t snapshot_every_ms; /* likewise */
 	uint8_t weight[SIM_FAULT_COUNT];
 	enum sim_plant plant;
 };
@@ -68,12 +77,14 @@ struct sim_knobs {
 struct sim {
 	struct world world;
 	struct history history;
+	struct recorder recorder;
 	struct net net;
 	struct broker broker;
 	struct client clients[SIM_CLIENTS_MAX];
 	struct sim_knobs knobs;
 	bool healed;
 	bool closing;            /* nobody comes back */
+	uint32_t values;         /* that were written, so that all differ */
 	uint32_t delay_max_ms;   /* now */
 	uint32_t journal_max_ms; /* now */
 };
@@ -82,6 +93,9 @@ struct sim {
  * sim_fini in any case. */
 bool sim_run(struct sim *s, const struct sim_knobs *knobs, uint64_t seed);
 void sim_fini(struct sim *s);
+
+/* What was broken, the last steps, and how to play it again. */
+void sim_dump(const struct sim *s, FILE *to);
 
 /* The one that runs now, for a handler of SIGABRT (mu_bug); or NULL. */
 extern struct sim *sim_running;

@@ -2,11 +2,14 @@
  * test_sim.c - whole clusters in one process, one seed a run.
  *
  *     SIM_SEEDS=2000 test_sim    so many seeds in all (200)
+ *     SIM_FROM=501               counted from here in each kind of trouble (1)
+ *     SIM_PART=0/2               the first half of them
  *     SIM_SEED=17 test_sim       this seed only, in every kind of trouble
  *     SIM_TRACE=1                every line of the trace as it happens
  *     CK_RUN_CASE=restarts       one kind of trouble (see the cases below)
  *
- * A seed that fails prints itself, what was broken, and the last steps.
+ * A seed that fails prints itself, what was broken, the last steps, and how to
+ * play it again. make sim SEEDS=2000 FROM=501 runs many (many.sh).
  *
  * The checker is tested too: the shell makes a mistake on purpose (plant.c),
  * and the test is that the run fails, saying what is wrong.
@@ -25,15 +28,19 @@
 /* ---- kinds of trouble ---- */
 
 static const struct sim_knobs calm = {
+	.name = "calm",
 	.clients = 5,
 	.trouble_ms = 10000,
+	.snapshot_every_ms = 2000,
 	.pause_max_ms = 20,
 	.delay_max_ms = 5,
 };
 
 static const struct sim_knobs network = {
+	.name = "network",
 	.clients = 5,
 	.trouble_ms = 25000,
+	.snapshot_every_ms = 2000,
 	.pause_max_ms = 40,
 	.delay_max_ms = 20,
 	.fault_every_ms = 150,
@@ -44,8 +51,10 @@ static const struct sim_knobs network = {
 };
 
 static const struct sim_knobs stalls = {
+	.name = "stalls",
 	.clients = 5,
 	.trouble_ms = 30000,
+	.snapshot_every_ms = 2000,
 	.pause_max_ms = 50,
 	.delay_max_ms = 10,
 	.fault_every_ms = 700,
@@ -53,36 +62,49 @@ static const struct sim_knobs stalls = {
 	            [SIM_STALL_CLIENT] = 10,
 	            [SIM_SLOW_JOURNAL] = 20,
 	            [SIM_SLOW_NET] = 5,
-	            [SIM_REFUSE] = 10,
+	            [SIM_DISK_FULL] = 6,
+	            [SIM_DISK_BROKEN] = 6,
 	            [SIM_CUT] = 10 },
 };
 
 static const struct sim_knobs restarts = {
+	.name = "restarts",
 	.clients = 5,
 	.trouble_ms = 30000,
+	.snapshot_every_ms = 2000,
 	.pause_max_ms = 50,
 	.delay_max_ms = 10,
 	.fault_every_ms = 500,
-	.weight = { [SIM_CRASH_KEEP] = 20,
+	.weight = { [SIM_KILL] = 8,
+	            [SIM_POWER] = 8,
+	            [SIM_DOOM] = 10,
+	            [SIM_DISK_FULL] = 4,
+	            [SIM_DISK_BROKEN] = 4,
+	            [SIM_DISK_LIES] = 4,
 	            [SIM_SLOW_JOURNAL] = 10,
 	            [SIM_CUT] = 10 },
 };
 
 static const struct sim_knobs losses = {
+	.name = "losses",
 	.clients = 5,
 	.trouble_ms = 30000,
+	.snapshot_every_ms = 2000,
 	.pause_max_ms = 50,
 	.delay_max_ms = 10,
 	.fault_every_ms = 800,
-	.weight = { [SIM_CRASH_EMPTY] = 20,
-	            [SIM_CRASH_KEEP] = 10,
+	.weight = { [SIM_WIPE] = 20,
+	            [SIM_KILL] = 5,
+	            [SIM_POWER] = 5,
 	            [SIM_SLOW_NET] = 5,
 	            [SIM_CUT] = 10 },
 };
 
 static const struct sim_knobs everything = {
+	.name = "everything",
 	.clients = 8,
 	.trouble_ms = 30000,
+	.snapshot_every_ms = 2000,
 	.pause_max_ms = 60,
 	.delay_max_ms = 25,
 	.fault_every_ms = 250,
@@ -93,9 +115,13 @@ static const struct sim_knobs everything = {
 	            [SIM_STALL_BROKER] = 6,
 	            [SIM_STALL_CLIENT] = 8,
 	            [SIM_SLOW_JOURNAL] = 6,
-	            [SIM_REFUSE] = 4,
-	            [SIM_CRASH_KEEP] = 3,
-	            [SIM_CRASH_EMPTY] = 2 },
+	            [SIM_DISK_FULL] = 3,
+	            [SIM_DISK_BROKEN] = 3,
+	            [SIM_DISK_LIES] = 2,
+	            [SIM_KILL] = 2,
+	            [SIM_POWER] = 2,
+	            [SIM_DOOM] = 2,
+	            [SIM_WIPE] = 1 },
 };
 
 /* ---- one seed ---- */
@@ -104,7 +130,7 @@ static void on_abort(int signal)
 {
 	(void)signal;
 	if (sim_running)
-		world_dump(&sim_running->world, stderr);
+		sim_dump(sim_running, stderr);
 }
 
 static struct sim *sim_alloc(void)
@@ -131,7 +157,7 @@ static void run(const struct sim_knobs *knobs, int number)
 
 	memcpy(failure, s->world.failure, sizeof failure);
 	if (!good)
-		world_dump(&s->world, stderr);
+		sim_dump(s, stderr);
 	sim_fini(s);
 	free(s);
 	ck_assert_msg(good, "seed %llu: %s",
@@ -220,6 +246,8 @@ START_TEST(the_runs_reach_what_they_are_about)
 	ck_assert_uint_gt(sum.stalls, REACH_SEEDS);
 	ck_assert_uint_gt(sum.crashes, REACH_SEEDS);
 	ck_assert_uint_gt(sum.refused, REACH_SEEDS);
+	ck_assert_uint_gt(sum.snapshots, 5 * REACH_SEEDS);
+	ck_assert_uint_gt(sum.returned, REACH_SEEDS);
 }
 END_TEST
 
@@ -236,7 +264,7 @@ static const struct plant_row {
 	{ SIM_PLANT_STALE_READ, &calm, "which was not so" },
 	{ SIM_PLANT_DROP_PINGS, &calm, "after it was heard of" },
 	{ SIM_PLANT_NO_TICK, &network, "lives, silent for" },
-	{ SIM_PLANT_LOSE_WRITES, &restarts, "the commands made" },
+	{ SIM_PLANT_LOSE_WRITES, &restarts, "does not start" },
 };
 
 START_TEST(a_planted_mistake_is_noticed)
@@ -252,7 +280,7 @@ START_TEST(a_planted_mistake_is_noticed)
 		noticed = !sim_run(s, &knobs, seed) &&
 		          strstr(s->world.failure, row->says);
 		if (!noticed)
-			world_dump(&s->world, stderr);
+			sim_dump(s, stderr);
 		sim_fini(s);
 		free(s);
 	}
@@ -279,12 +307,34 @@ static const struct {
 	  &every_promise_is_kept_when_all_of_it_goes_wrong_at_once, 4 },
 };
 
+static int from_env(const char *name, int otherwise)
+{
+	const char *text = getenv(name);
+
+	return text ? atoi(text) : otherwise;
+}
+
+/* Of this case's share of the seeds, those of this process. */
+static void range(int share, int *from, int *until)
+{
+	const char *part = getenv("SIM_PART");
+	int count = from_env("SIM_SEEDS", SEEDS_DEFAULT) * share / 20;
+	int first = from_env("SIM_FROM", 1), k = 0, of = 1;
+
+	if (part && (sscanf(part, "%d/%d", &k, &of) != 2 || k < 0 || k >= of)) {
+		k = 0;
+		of = 1;
+	}
+	if (getenv("SIM_SEED") || count < 1)
+		count = 1;
+	*from = first + count * k / of;
+	*until = first + count * (k + 1) / of;
+}
+
 int main(void)
 {
 	Suite *suite = suite_create("sim");
 	SRunner *runner = srunner_create(suite);
-	const char *asked = getenv("SIM_SEEDS");
-	int seeds = asked ? atoi(asked) : SEEDS_DEFAULT;
 	TCase *t = tcase_create("checker");
 	int failed;
 
@@ -294,15 +344,15 @@ int main(void)
 	tcase_add_test(t, the_runs_reach_what_they_are_about);
 	tcase_add_loop_test(t, a_planted_mistake_is_noticed, 0,
 	                    (int)(sizeof plants / sizeof plants[0]));
-	suite_add_tcase(suite, t);
+	if (!getenv("SIM_PART"))
+		suite_add_tcase(suite, t);
 	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-		int count = seeds * cases[i].share / 20;
+		int from, until;
 
-		if (getenv("SIM_SEED") || count < 1)
-			count = 1;
+		range(cases[i].share, &from, &until);
 		t = tcase_create(cases[i].name);
 		tcase_set_timeout(t, 120);
-		tcase_add_loop_test(t, *cases[i].test, 1, count + 1);
+		tcase_add_loop_test(t, *cases[i].test, from, until);
 		suite_add_tcase(suite, t);
 	}
 	srunner_run_all(runner, CK_ENV);

@@ -12,7 +12,7 @@
 
 #include <stdio.h>
 
-#define WORLD_TRACE_LINES 50u
+#define WORLD_TRACE_LINES 40u
 #define WORLD_TRACE_LEN 160u
 
 /* Something that is due. `a` and `b` are for the function. */
@@ -28,7 +28,7 @@ struct world_event {
 /* What was seen how often, to be sure that a run is about something. */
 struct world_counts {
 	uint64_t events, caught_up, replies, lost, failed, expired, resumed,
-		refused, crashes, stalls;
+		refused, crashes, stalls, snapshots, returned;
 };
 
 struct world {

@@ -278,7 +278,7 @@ START_TEST(a_broker_that_lost_its_tree_is_no_failure_of_anyone)
 	start(&a, "alpha", NULL, LOGGER);
 	start(&b, "beta", NULL, NULL);
 	cluster_agent_wait_log(&a, "member=beta");
-	cluster_broker_restart(&c, SIGKILL);
+	cluster_broker_lose_tree(&c);
 	wait_value("/members/alpha", "state", "up");
 	wait_value("/members/beta", "state", "up");
 	cluster_agent_wait_log(&a, "the broker came back with another tree");
@@ -596,7 +596,7 @@ START_TEST(a_report_lands_in_the_tree)
 	wait_value("/applied/motd/alpha", "version", "1");
 	ck_assert(file_has(file, "two"));
 	/* The report comes back with the tree, even if nothing has changed. */
-	cluster_broker_restart(&c, SIGKILL);
+	cluster_broker_lose_tree(&c);
 	wait_value("/applied/motd/alpha", "version", "1");
 }
 END_TEST

@@ -231,7 +231,7 @@ START_TEST(events_that_wait_outlive_a_broker_that_lost_its_tree)
 	cluster_edit("create", "/config", "x");
 	for (int i = 0; i < 10; i++)
 		cluster_edit("set", "/config", "y");
-	cluster_broker_restart(&c, SIGKILL);
+	cluster_broker_lose_tree(&c);
 	cluster_agent_wait_log(&a, "the broker came back with another tree");
 	cluster_edit("create", "/config", "after");
 	cluster_agent_wait_log(&a, "value=after");
@@ -269,7 +269,7 @@ START_TEST(what_a_removed_instance_reported_goes_into_no_other_tree)
 	cluster_agent_instances(&a, "i.conf", text);
 	program_signal(&a.program, SIGHUP);
 	cluster_agent_wait_log(&a, "\"instance stopped\" instance=gone");
-	cluster_broker_restart(&c, SIGKILL);
+	cluster_broker_lose_tree(&c);
 	cluster_wait_for_node("/applied/kept/alpha");
 	ck_assert_int_ne(cluster_muster(&r, "stat", "/applied/gone", NULL), 0);
 	run_free(&r);

@@ -76,7 +76,8 @@ static void write_conf(struct broker *b, const char *more)
 	fprintf(f,
 	        "listen = [ \"tcp://127.0.0.1:*\", \"ipc://%s\" ]; "
 	        "listen_zookeeper = [ ];\n"
-	        "data_dir = \"%s/data\";\nready_file = \"%s\";\n%s\n",
+	        "data_dir = \"%s/data\";\nready_file = \"%s\";\n"
+	        "control = \"\"; journal_segment_bytes = 65536;\n%s\n",
 	        b->ipc, b->dir, b->ready, more);
 	ck_assert_int_eq(fclose(f), 0);
 }
@@ -687,18 +688,18 @@ START_TEST(a_killed_broker_is_a_loss_and_starts_again_with_a_later_epoch)
 	ck_assert(until_in_file(b.ready, "ipc://"));
 	snprintf(b.url, sizeof b.url, "ipc://%s", b.ipc);
 	client_open(&c, &b, 20000);
-	ck_assert_int_eq(create(&c, "/a", "", MU_MODE_PERSISTENT), 0);
+	ck_assert_int_eq(create(&c, "/a", "", MU_MODE_PERSISTENT), MU_EEXISTS);
 	ck_assert_int_gt(c.reply.zxid >> 32, zxid >> 32);
 	client_close(&c);
 	broker_stop(&b);
 }
 END_TEST
 
-START_TEST(it_says_that_it_keeps_nothing)
+START_TEST(with_memory_only_it_says_that_it_keeps_nothing)
 {
 	struct broker b;
 
-	broker_start(&b, "");
+	broker_start(&b, "durability = \"memory\";\n");
 	ck_assert_ptr_nonnull(
 		strstr(file_text(b.log), "the tree is kept in memory only"));
 	broker_stop(&b);
@@ -718,7 +719,7 @@ START_TEST(a_second_broker_is_refused_with_a_sentence)
 	snprintf(conf, sizeof conf, "%s/conf2", b.dir);
 	snprintf(text, sizeof text,
 	         "listen = \"%s\"; listen_zookeeper = [ ]; data_dir = "
-	         "\"%s/data2\";\n",
+	         "\"%s/data2\"; control = \"\";\n",
 	         b.url, b.dir);
 	f = fopen(conf, "w");
 	fputs(text, f);
@@ -867,7 +868,7 @@ int main(void)
 		a_packet_far_too_large_cuts_the_link,
 		clients_that_come_and_go_leave_no_memory_behind,
 		a_killed_broker_is_a_loss_and_starts_again_with_a_later_epoch,
-		it_says_that_it_keeps_nothing,
+		with_memory_only_it_says_that_it_keeps_nothing,
 		a_second_broker_is_refused_with_a_sentence,
 		a_wrong_file_stops_it_and_check_config_says_the_same,
 		it_explains_itself,

@@ -516,7 +516,7 @@ START_TEST(a_port_that_is_taken_is_an_error_that_says_how_to_go_on)
 	snprintf(conf, sizeof conf, "%s/second.conf", c.dir);
 	snprintf(text, sizeof text,
 	         "listen = [ \"ipc://%s/second\" ]; data_dir = \"%s/d2\";\n"
-	         "listen_zookeeper = [ \"127.0.0.1:%d\" ];\n",
+	         "listen_zookeeper = [ \"127.0.0.1:%d\" ]; control = \"\";\n",
 	         c.dir, c.dir, port);
 	file_write_text(conf, text);
 	argv[2] = conf;

@@ -786,6 +786,49 @@ START_TEST(ls_long_is_a_table)
 }
 END_TEST
 
+static bool crowd_is_listed(void *unused)
+{
+	(void)unused;
+	return MUSTER("ls", "/crowd") == 0;
+}
+
+/* The protocol cannot page; so it says what to do, and that works. */
+START_TEST(ls_of_too_many_says_how_many_and_what_to_do)
+{
+	struct cluster small;
+	char path[256];
+
+	ONLY_NATIVE("a real ZooKeeper has no reply_max");
+	cluster_open(&small);
+	cluster_broker_conf(&small, false, "reply_max = 4096;\n");
+	cluster_broker_start(&small);
+	ck_assert_int_eq(MUSTER("create", "/crowd"), 0);
+	for (int i = 0; i < 20; i++) {
+		if (i == 19) /* as many as fit */
+			ck_assert_int_eq(MUSTER("ls", "/crowd"), 0);
+		snprintf(path, sizeof path, "/crowd/%0200d", i);
+		ck_assert_int_eq(MUSTER("create", path), 0);
+	}
+	for (int i = 0; i < 3; i++) {
+		static const char *const option[] = { "--", "--long",
+			                              "--json" };
+
+		ck_assert_int_eq(MUSTER("ls", option[i], "/crowd"), 1);
+		ck_out("");
+		ck_err_has("larger than the limit");
+		ck_err_has("/crowd has 20 children");
+		ck_err_has("reply_max in broker.conf");
+	}
+	ck_assert_int_eq(MUSTER("get", path), 0);
+	ck_assert_int_eq(MUSTER("ls", "/no/crowd"), 2);
+	ck_assert_str_eq(strstr(r.err, "reply_max") ? r.err : "", "");
+	cluster_broker_conf(&small, false, "reply_max = 8192;\n");
+	kill(small.broker.pid, SIGHUP);
+	ck_assert(wait_for(crowd_is_listed, NULL, WAIT_MS));
+	cluster_close(&small);
+}
+END_TEST
+
 START_TEST(tree_draws_parents_before_their_children)
 {
 	make_tree("/draw");
@@ -1242,6 +1285,7 @@ static void add_lists(TCase *t)
 	tcase_add_test(t, ls_prints_a_name_a_line_sorted);
 	tcase_add_test(t, ls_without_a_path_lists_the_root);
 	tcase_add_test(t, ls_long_is_a_table);
+	tcase_add_test(t, ls_of_too_many_says_how_many_and_what_to_do);
 	tcase_add_test(t, tree_draws_parents_before_their_children);
 	tcase_add_test(t, tree_goes_no_deeper_than_asked);
 	tcase_add_test(t, tree_json_is_a_list_of_nodes);

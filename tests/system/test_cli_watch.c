@@ -256,11 +256,24 @@ END_TEST
 
 START_TEST(it_survives_a_restart_of_the_broker_and_says_so)
 {
-	ONLY_NATIVE("a ZooKeeper keeps the session");
+	ONLY_NATIVE("a ZooKeeper is not started again");
 	watch_all();
 	cluster_broker_restart(&cluster, _i ? SIGKILL : SIGTERM);
 	ck_said("muster watch: disconnected");
-	/* This broker keeps nothing: the session is gone too. */
+	ck_said("connected again; changes in between were not seen");
+	ck_assert_int_eq(MUSTER("create", "/after", "v"), 0);
+	ck_comes("created   /after");
+	ck_assert(!file_has(watch.err, "starting a new one"));
+	ck_assert_int_eq(program_stop(&watch, SIGTERM), 0);
+}
+END_TEST
+
+START_TEST(it_survives_the_loss_of_the_tree_and_says_so)
+{
+	ONLY_NATIVE("a ZooKeeper keeps its tree");
+	watch_all();
+	cluster_broker_lose_tree(&cluster);
+	ck_said("muster watch: disconnected");
 	ck_said("starting a new one");
 	for (int i = 0; i < 400 && !file_has(watch.out, "/back"); i++) {
 		ck_assert_int_eq(MUSTER("set", "-c", "/back", "v"), 0);
@@ -314,6 +327,7 @@ int main(void)
 	tcase_add_test(t, it_ends_after_as_many_events_as_asked);
 	tcase_add_loop_test(t, it_ends_with_0_when_it_is_stopped, 0, 2);
 	tcase_add_test(t, it_ends_when_its_reader_goes);
+	tcase_add_test(t, it_survives_the_loss_of_the_tree_and_says_so);
 	tcase_add_loop_test(t, it_survives_a_restart_of_the_broker_and_says_so,
 	                    0, 2);
 	tcase_add_test(t, it_goes_on_in_the_same_session_after_a_silence);

@@ -207,6 +207,37 @@ START_TEST(a_refused_list_of_segments_is_only_a_delay)
 }
 END_TEST
 
+START_TEST(a_table_that_was_reserved_does_not_grow_and_finds_all)
+{
+	unsigned steps = 0;
+	uint32_t buckets;
+
+	mu_table_reserve(&t, THINGS);
+	buckets = t.buckets;
+	ck_assert_uint_ge(buckets, THINGS / 3 * 2);
+	insert_all();
+	ck_assert_uint_eq(t.buckets, buckets);
+	for (uint32_t id = 1; id <= THINGS; id++)
+		ck_assert(holds(id, &steps));
+	ck_assert_uint_lt(steps, 2 * THINGS);
+}
+END_TEST
+
+START_TEST(what_memory_does_not_reserve_grows_later)
+{
+	unsigned steps = 0;
+
+	fault_alloc_at(0);
+	mu_table_reserve(&t, THINGS);
+	ck_assert(fault_alloc_off());
+	ck_assert_uint_eq(t.buckets, MU_TABLE_SEGMENT);
+	insert_all();
+	ck_assert_uint_gt(t.buckets, THINGS / 3);
+	for (uint32_t id = 1; id <= THINGS; id++)
+		ck_assert(holds(id, &steps));
+}
+END_TEST
+
 static uint32_t visits[THINGS + 1];
 
 static void visit(void *arg, uint32_t id)
@@ -267,6 +298,9 @@ int main(void)
 	tcase_add_test(c,
 	               an_insert_succeeds_without_memory_and_growth_catches_up);
 	tcase_add_test(c, a_refused_list_of_segments_is_only_a_delay);
+	tcase_add_test(c,
+	               a_table_that_was_reserved_does_not_grow_and_finds_all);
+	tcase_add_test(c, what_memory_does_not_reserve_grows_later);
 	tcase_add_test(c, each_visits_all_once);
 	tcase_add_test(c, a_table_without_memory_may_be_finished);
 	tcase_add_test_raise_signal(c, removing_what_is_not_held_is_a_bug,

@@ -90,7 +90,7 @@ static void set_scene(const struct scene *scene)
 	bed_make(2, WATCHED, "x");
 	bed_do(2, MU_OP_ADD_WATCH, q_add_watch("/", 1));
 	bed_forget();
-	bed.slow = true;
+	store.slow = true;
 	if (scene->behind)
 		bed_ask(1, MU_OP_SET_DATA, q_set(WATCHED, "z", -1));
 }
@@ -98,9 +98,9 @@ static void set_scene(const struct scene *scene)
 /* The store still serves others, and whoever comes anew. */
 static void assert_works(void)
 {
-	bed.slow = false;
+	store.slow = false;
 	bed_pump();
-	mu_store_verify(bed.s);
+	mu_store_verify(store.s);
 	ck_assert_int_eq(bed_err(2, MU_OP_SYNC, q_sync("/")), 0);
 	ck_assert_int_ne(bed_connect(9), 0);
 	bed_make(9, "/after", "x");
@@ -109,7 +109,7 @@ static void assert_works(void)
 
 static void skip_events(uint32_t link)
 {
-	struct bed_record *r;
+	struct store_record *r;
 
 	while ((r = bed_peek(link)) &&
 	       memcmp(r->bytes, "\xff\xff\xff\xff", 4) == 0)
@@ -119,7 +119,7 @@ static void skip_events(uint32_t link)
 /* Either the link ended for memory, or each request has a reply in its turn. */
 static void assert_answered(const struct scene *scene)
 {
-	bed_durable(bed.logged);
+	bed_durable(store.logged);
 	if (bed_is_closed(1, MU_CLOSE_MEMORY))
 		return;
 	if (scene->behind)
@@ -143,15 +143,15 @@ START_TEST(a_request_survives_the_loss_of_any_allocation)
 		set_scene(scene);
 		len = bed_record(++bed.xid, scene->op, scene->body(), &bytes);
 		fault_alloc_at(k);
-		mu_store_receive(bed.s, 1, bytes, len, bed.now);
+		mu_store_receive(store.s, 1, bytes, len, store.now);
 		reached = fault_alloc_off();
 		free(bytes);
 		bed_drain();
-		mu_store_verify(bed.s);
+		mu_store_verify(store.s);
 		assert_answered(scene);
 		skip_events(2);
-		for (size_t i = 0; i < bed.record_count; i++)
-			bed.records[i].taken = true;
+		for (size_t i = 0; i < store.record_count; i++)
+			store.records[i].taken = true;
 		assert_works();
 		bed_close();
 		if (!reached)
@@ -176,9 +176,9 @@ START_TEST(a_handshake_survives_the_loss_of_any_allocation)
 		bed_entropy();
 		mu_put_connect_request(&b, &q);
 		fault_alloc_at(k);
-		rc = mu_store_link_open(bed.s, 1, "here", bed.now);
+		rc = mu_store_link_open(store.s, 1, "here", store.now);
 		if (!rc)
-			mu_store_receive(bed.s, 1, b.data, b.len, bed.now);
+			mu_store_receive(store.s, 1, b.data, b.len, store.now);
 		reached = fault_alloc_off();
 		mu_buf_fini(&b);
 		bed_pump();
@@ -210,7 +210,7 @@ START_TEST(resuming_survives_the_loss_of_any_allocation)
 		mu_put_connect_request(&b, &q);
 		bed_link(3);
 		fault_alloc_at(k);
-		mu_store_receive(bed.s, 3, b.data, b.len, bed.now);
+		mu_store_receive(store.s, 3, b.data, b.len, store.now);
 		reached = fault_alloc_off();
 		mu_buf_fini(&b);
 		bed_pump();
@@ -236,7 +236,7 @@ START_TEST(applying_ends_the_store_or_one_link_when_memory_is_out)
 		bed_ask(1, scene->op, scene->body());
 		bed_ask(2, MU_OP_SYNC, q_sync("/"));
 		fault_alloc_at(k);
-		rc = mu_store_durable(bed.s, bed.logged);
+		rc = mu_store_durable(store.s, store.logged);
 		reached = fault_alloc_off();
 		if (rc) {
 			ck_assert_int_eq(rc, MU_ENOMEM);
@@ -244,7 +244,7 @@ START_TEST(applying_ends_the_store_or_one_link_when_memory_is_out)
 			fatal++;
 		} else {
 			bed_drain();
-			mu_store_verify(bed.s);
+			mu_store_verify(store.s);
 			if (scene->body == body_create) /* nobody missed it */
 				bed_event(2,
 				          scene->behind ? MU_NODE_DATA_CHANGED
@@ -269,12 +269,12 @@ START_TEST(an_expiry_that_cannot_be_logged_is_tried_again)
 
 		bed_open();
 		bed_connect(1);
-		mu_store_link_lost(bed.s, 1);
+		bed_lost(1);
 		for (int i = 0; i < 59; i++)
 			bed_tick(50);
-		bed.now.mono_ms += 50;
+		store.now.mono_ms += 50;
 		fault_alloc_at(k);
-		mu_store_tick(bed.s, bed.now);
+		mu_store_tick(store.s, store.now);
 		reached = fault_alloc_off();
 		bed_pump();
 		ck_assert_uint_eq(bed_stats().sessions, reached ? 1 : 0);

@@ -10,19 +10,19 @@ START_TEST(a_link_and_its_session_are_shown)
 	int64_t session;
 
 	bed_open();
-	ck_assert(!mu_store_link_look(bed.s, 1, &l));
+	ck_assert(!mu_store_link_look(store.s, 1, &l));
 	session = bed_connect(1);
-	ck_assert(mu_store_link_look(bed.s, 1, &l));
+	ck_assert(mu_store_link_look(store.s, 1, &l));
 	ck_assert_int_eq(l.session, session);
 	ck_assert_uint_gt(l.timeout_ms, 0);
 	ck_assert_uint_eq(l.waiting, 0);
-	bed.slow = true;
+	store.slow = true;
 	bed_send(1, 1, MU_OP_SET_DATA, q_set("/", "x", -1));
 	bed_send(1, 2, MU_OP_GET_DATA, q_path("/", false));
-	ck_assert(mu_store_link_look(bed.s, 1, &l));
+	ck_assert(mu_store_link_look(store.s, 1, &l));
 	ck_assert_uint_eq(l.waiting, 2);
-	mu_store_link_lost(bed.s, 1);
-	ck_assert(!mu_store_link_look(bed.s, 1, &l));
+	bed_lost(1);
+	ck_assert(!mu_store_link_look(store.s, 1, &l));
 	bed_close();
 }
 END_TEST
@@ -34,14 +34,14 @@ START_TEST(rule80_a_link_takes_as_many_as_may_wait_and_no_more)
 
 	c.outstanding_max = 3;
 	bed_open_with(&c);
-	ck_assert(mu_store_link_takes(bed.s, 1, 10)); /* unknown */
+	ck_assert(mu_store_link_takes(store.s, 1, 10)); /* unknown */
 	bed_connect(1);
-	bed.slow = true;
+	store.slow = true;
 	for (i = 1; i <= 3; i++) {
-		ck_assert(mu_store_link_takes(bed.s, 1, 10));
+		ck_assert(mu_store_link_takes(store.s, 1, 10));
 		bed_send(1, i, MU_OP_SET_DATA, q_set("/", "x", -1));
 	}
-	ck_assert(!mu_store_link_takes(bed.s, 1, 10));
+	ck_assert(!mu_store_link_takes(store.s, 1, 10));
 	ck_assert_uint_eq(bed_stats().throttled, 0);
 	/* it says what the store does */
 	bed_send(1, 4, MU_OP_SET_DATA, q_set("/", "x", -1));
@@ -112,11 +112,11 @@ END_TEST
 START_TEST(sessions_and_watches_are_those_of_the_store)
 {
 	bed_open();
-	ck_assert_uint_eq(mu_sessions_count(mu_store_sessions(bed.s)), 0);
+	ck_assert_uint_eq(mu_sessions_count(mu_store_sessions(store.s)), 0);
 	bed_connect(1);
 	ck_assert_int_eq(bed_ask(1, MU_OP_GET_DATA, q_path("/", true)), 1);
-	ck_assert_uint_eq(mu_sessions_count(mu_store_sessions(bed.s)), 1);
-	ck_assert_uint_eq(mu_watches_count(mu_store_watches(bed.s)), 1);
+	ck_assert_uint_eq(mu_sessions_count(mu_store_sessions(store.s)), 1);
+	ck_assert_uint_eq(mu_watches_count(mu_store_watches(store.s)), 1);
 	bed_close();
 }
 END_TEST

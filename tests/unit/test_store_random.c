@@ -115,7 +115,7 @@ static void on_reply(struct client *c, const struct mu_reply_header *h,
 	check_shown(c, a, in);
 }
 
-static void on_record(struct client *c, const struct bed_record *r)
+static void on_record(struct client *c, const struct store_record *r)
 {
 	struct mu_in in = mu_in_of(r->bytes, r->len);
 	struct mu_reply_header h;
@@ -139,27 +139,27 @@ static void on_record(struct client *c, const struct bed_record *r)
 static void settle(void)
 {
 	bed_drain();
-	mu_store_verify(bed.s);
+	mu_store_verify(store.s);
 	ck_assert_int_ge(bed_stats().zxid, applied_zxid);
 	applied_zxid = bed_stats().zxid;
-	for (size_t i = 0; i < bed.record_count; i++) {
-		struct client *c = client_of(bed.records[i].link);
+	for (size_t i = 0; i < store.record_count; i++) {
+		struct client *c = client_of(store.records[i].link);
 
 		if (c)
-			on_record(c, &bed.records[i]);
-		free(bed.records[i].bytes);
+			on_record(c, &store.records[i]);
+		free(store.records[i].bytes);
 	}
-	for (size_t i = 0; i < bed.close_count; i++) {
-		struct client *c = client_of(bed.closes[i].link);
+	for (size_t i = 0; i < store.close_count; i++) {
+		struct client *c = client_of(store.closes[i].link);
 
 		if (c)
 			forget_link(c);
 	}
-	free(bed.records);
-	free(bed.closes);
-	bed.records = NULL;
-	bed.closes = NULL;
-	bed.record_count = bed.close_count = 0;
+	free(store.records);
+	free(store.closes);
+	store.records = NULL;
+	store.closes = NULL;
+	store.record_count = store.close_count = 0;
 }
 
 /* ---- what is done ---- */
@@ -244,19 +244,19 @@ static void refuse(void)
 
 	settle();
 	applied = bed_stats().applied;
-	while (bed.logged > applied) {
-		free(bed.commands[--bed.command_count].bytes);
-		bed.logged--;
+	while (store.logged > applied) {
+		free(store.commands[--store.command_count].bytes);
+		store.logged--;
 	}
-	mu_store_refused(bed.s);
+	mu_store_refused(store.s, MU_EIO);
 }
 
 static void make_durable(uint64_t some)
 {
 	uint64_t applied = bed_stats().applied;
 
-	if (bed.logged > applied)
-		bed_durable(applied + 1 + some % (bed.logged - applied));
+	if (store.logged > applied)
+		bed_durable(applied + 1 + some % (store.logged - applied));
 }
 
 static void step(void)
@@ -273,7 +273,7 @@ static void step(void)
 	} else if (!c->link) {
 		connect_client(c);
 	} else if (what < 30) {
-		mu_store_link_lost(bed.s, c->link);
+		bed_lost(c->link);
 		forget_link(c);
 	} else if (what < 31) {
 		connect_client(c); /* its old link is cut, or left to die */
@@ -312,10 +312,10 @@ static void assert_replays(void)
 	struct mu_store_stats a, b;
 	struct mu_store *s;
 
-	ck_assert_int_eq(mu_store_new(&bed.config, bed.now, &s, NULL), 0);
-	for (size_t i = 0; i < bed.command_count; i++)
-		ck_assert_int_eq(mu_store_replay(s, bed.commands[i].bytes,
-		                                 bed.commands[i].len),
+	ck_assert_int_eq(mu_store_new(&store.config, store.now, &s, NULL), 0);
+	for (size_t i = 0; i < store.command_count; i++)
+		ck_assert_int_eq(mu_store_replay(s, store.commands[i].bytes,
+		                                 store.commands[i].len),
 		                 0);
 	mu_store_verify(s);
 	a = bed_stats();
@@ -325,7 +325,7 @@ static void assert_replays(void)
 	ck_assert_uint_eq(a.ephemerals, b.ephemerals);
 	ck_assert_uint_eq(a.sessions, b.sessions);
 	ck_assert_uint_eq(a.tree_bytes, b.tree_bytes);
-	ck_assert_uint_eq(hash_of(bed.s), hash_of(s));
+	ck_assert_uint_eq(hash_of(store.s), hash_of(s));
 	mu_store_free(s);
 }
 
@@ -336,10 +336,10 @@ START_TEST(rule32_order_holds_whatever_happens)
 	seed = (uint64_t)_i * 7919 + 1;
 	config.outstanding_max = 20;
 	bed_open_with(&config);
-	bed.slow = true;
+	store.slow = true;
 	for (int i = 0; i < STEPS; i++)
 		step();
-	while (bed_stats().applied < bed.logged) {
+	while (bed_stats().applied < store.logged) {
 		make_durable(UINT32_MAX);
 		settle();
 	}
