@@ -1,6 +1,7 @@
 #!/bin/bash
-# deps.sh [test] - install what Muster is built and run with (Debian 12 packages);
-# with `test` also the foreign clients and the server that the tests hold it to.
+# deps.sh [test|bench] - install what Muster is built and run with (Debian 12 packages);
+# with `test` also the foreign clients and the server that the tests hold it to;
+# with `bench` what make bench holds it against.
 # Says what it does; needs root only where something is missing. Leaves no system
 # service running or enabled that was not there before: nginx is used as a
 # program only.
@@ -12,6 +13,7 @@ packages=(
 	libuv1-dev     # event loop, processes, signals
 	libconfig-dev  # configuration files
 	libjansson-dev # JSON
+	libzstd-dev    # backups
 	nettle-dev     # SHA-1, for the digests of ZooKeeper's ACLs
 	check libsubunit-dev # tests
 	clang-format universal-ctags # make lint
@@ -24,7 +26,29 @@ if [ "${1:-}" = test ]; then
 		zookeeper default-jre-headless      # a real ZooKeeper, and zkCli.sh
 		python3-kazoo libzookeeper-mt-dev   # clients nobody here wrote
 	)
+	command -v node >/dev/null || packages+=(nodejs) # and what one of them runs on
+	command -v npm >/dev/null || packages+=(npm)
 fi
+
+if [ "${1:-}" = bench ]; then
+	packages+=(
+		zookeeper default-jre-headless libzookeeper-mt-dev
+		redis-tools # redis-benchmark; and the server, but no service
+	)
+fi
+
+# No Debian package has this client. It goes into the build directory, by npm, and
+# needs no root; without it one test is skipped, which says so.
+node_client() {
+	local name=node-zookeeper-client version=1.1.3 dir=${BUILD:-build}/interop-node
+	local have=$dir/node_modules/$name/package.json
+	grep -qs "\"version\": \"$version\"" "$have" && return
+	echo "muster: installing $name $version with npm, into $dir"
+	mkdir -p "$dir"
+	timeout 120 npm install --prefix "$dir" --no-save --no-package-lock --no-audit --no-fund \
+		--ignore-scripts --loglevel=error "$name@$version" >/dev/null && [ -e "$have" ] && return
+	echo "muster: npm could not install $name: the test with a Node client WILL BE SKIPPED" >&2
+}
 
 missing=()
 for p in "${packages[@]}"; do
@@ -37,7 +61,10 @@ if command -v nginx >/dev/null || [ -x /usr/sbin/nginx ]; then
 	for p in "${missing[@]}"; do [ "$p" = nginx-light ] || kept+=("$p"); done
 	missing=("${kept[@]}")
 fi
-[ ${#missing[@]} -gt 0 ] || exit 0
+if [ ${#missing[@]} = 0 ]; then
+	[ "${1:-}" != test ] || node_client
+	exit 0
+fi
 
 echo "muster: installing Debian packages: ${missing[*]}"
 root=()
@@ -73,3 +100,4 @@ if [ $wants_nginx = yes ]; then
 	fi
 	echo "muster: nginx is installed as a program; its service is neither started nor enabled"
 fi
+[ "${1:-}" != test ] || node_client

@@ -1,12 +1,13 @@
 #!/usr/bin/env node
 // node_suite.js - a Node client that nobody here wrote (node-zookeeper-client)
-// against our broker's ZooKeeper port: node_suite.js PORT. Found through NODE_PATH.
+// against a ZooKeeper port: node_suite.js PORT. Found through NODE_PATH. Whoever
+// runs it ends the server and starts it again where a line asks for that.
 'use strict';
 const assert = require('assert');
 const zookeeper = require('node-zookeeper-client');
 
 const port = process.argv[2];
-const WAIT_MS = 15000;
+const WAIT_MS = 40000;
 const tests = [];
 
 function test(name, body) {
@@ -27,6 +28,18 @@ function connected(chroot) {
 	return new Promise((resolve) => {
 		client.once('connected', () => resolve(client));
 		client.connect();
+	});
+}
+
+function once(client, event) {
+	return new Promise((resolve) => client.once(event, resolve));
+}
+
+// kill -9, and a new one on the same port.
+function restart() {
+	return new Promise((resolve) => {
+		process.stdin.once('data', resolve);
+		console.log('restart the server');
 	});
 }
 
@@ -58,6 +71,26 @@ test('sequential and ephemeral nodes', async (zk) => {
 		'/s/n-0000000000');
 	const stat = await call(zk, 'exists', '/s/n-0000000000');
 	assert.deepStrictEqual(stat.ephemeralOwner, zk.getSessionId());
+	await refused(zookeeper.Exception.NO_CHILDREN_FOR_EPHEMERALS,
+		call(zk, 'create', '/s/n-0000000000/c'));
+	assert.strictEqual(await call(zk, 'create', '/s/n-', null, mode.PERSISTENT_SEQUENTIAL),
+		'/s/n-0000000001');
+});
+
+test('ephemerals go with their session, and others are told', async (zk) => {
+	const other = await connected();
+	await call(other, 'create', '/mine', null, zookeeper.CreateMode.EPHEMERAL);
+	const told = new Promise((resolve, reject) => {
+		call(zk, 'exists', '/mine', resolve).then((stat) => assert.ok(stat)).catch(reject);
+	});
+	// The watch is there before the session ends.
+	assert.deepStrictEqual((await call(zk, 'exists', '/mine')).ephemeralOwner,
+		other.getSessionId());
+	other.close();
+	const event = await told;
+	assert.strictEqual(event.getType(), zookeeper.Event.NODE_DELETED);
+	assert.strictEqual(event.getPath(), '/mine');
+	assert.ok(!await call(zk, 'exists', '/mine'));
 });
 
 test('watches', async (zk) => {
@@ -84,6 +117,8 @@ test('transactions are all or nothing', async (zk) => {
 	assert.strictEqual(made.length, 3);
 	await assert.rejects(call(zk.transaction().create('/t/a').check('/t', 9), 'commit'));
 	assert.deepStrictEqual((await call(zk, 'getChildren', '/t'))[0], []);
+	await call(zk.transaction().create('/t/a').remove('/t/a').remove('/t', 1), 'commit');
+	assert.ok(!await call(zk, 'exists', '/t'));
 });
 
 test('ACLs', async (zk) => {
@@ -91,6 +126,10 @@ test('ACLs', async (zk) => {
 	await call(zk, 'create', '/acl', Buffer.from('x'), zookeeper.ACL.CREATOR_ALL_ACL);
 	const other = await connected();
 	await refused(zookeeper.Exception.NO_AUTH, call(other, 'getData', '/acl'));
+	other.addAuthInfo('digest', Buffer.from('u:wrong'));
+	await refused(zookeeper.Exception.NO_AUTH, call(other, 'setData', '/acl', Buffer.from('y')));
+	other.addAuthInfo('digest', Buffer.from('u:p'));
+	assert.strictEqual((await call(other, 'getData', '/acl'))[0].toString(), 'x');
 	other.close();
 	assert.strictEqual((await call(zk, 'getACL', '/acl'))[0][0].id.scheme, 'digest');
 });
@@ -101,6 +140,24 @@ test('a chroot', async (zk) => {
 	assert.strictEqual(await call(below, 'create', '/mine'), '/mine');
 	below.close();
 	assert.ok(await call(zk, 'exists', '/root/of/mine'));
+});
+
+test('a server that ends and comes back', async (zk) => {
+	const mode = zookeeper.CreateMode, session = zk.getSessionId();
+	await call(zk, 'create', '/back', Buffer.from('kept'));
+	await call(zk, 'create', '/back/e', null, mode.EPHEMERAL);
+	let tell;
+	const told = new Promise((resolve) => { tell = resolve; });
+	await call(zk, 'getData', '/back', tell);
+	const back = once(zk, 'disconnected').then(() => once(zk, 'connected'));
+	await restart();
+	await back;
+	assert.deepStrictEqual(zk.getSessionId(), session);
+	assert.strictEqual((await call(zk, 'getData', '/back'))[0].toString(), 'kept');
+	assert.deepStrictEqual((await call(zk, 'exists', '/back/e')).ephemeralOwner, session);
+	await call(zk, 'setData', '/back', Buffer.from('set'), 0);
+	const event = await told;
+	assert.strictEqual(event.getType(), zookeeper.Event.NODE_DATA_CHANGED);
 });
 
 function limited(promise) {
