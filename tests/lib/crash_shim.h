@@ -41,12 +41,12 @@ enum crash_call {
 };
 #define CRASH_BIT(op) (1u << (op))
 #define CRASH_ALL ((1u << CRASH_CALLS) - 1)
-#define CRASH_SYNCS (CRASH_BIT(CRASH_SYNC) | CRASH_BIT(CRASH_SYNC_DIR))
 /* What a file system without room refuses; one that is read-only. */
 #define CRASH_GROWS \
 	(CRASH_BIT(CRASH_OPEN) | CRASH_BIT(CRASH_MKDIR) | \
 	 CRASH_BIT(CRASH_WRITE) | CRASH_BIT(CRASH_ALLOCATE))
-#define CRASH_CHANGES (CRASH_ALL & ~CRASH_SYNCS)
+#define CRASH_CHANGES \
+	(CRASH_ALL & ~(CRASH_BIT(CRASH_SYNC) | CRASH_BIT(CRASH_SYNC_DIR)))
 
 /* X(name, word) */
 #define CRASH_ACT_MAP(X) \

@@ -283,10 +283,6 @@ static void plan_part(struct crash_slot *s, struct crash_part *p)
 	const uint32_t of_100 = dice_below(&s->w->dice, 100);
 	size_t i = 0;
 
-	if (s->w->only_delete) {
-		plan_delete(s, p);
-		return;
-	}
 	while (kinds[i].percent <= of_100)
 		i++;
 	kinds[i].plan(s, p);

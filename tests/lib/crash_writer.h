@@ -55,8 +55,7 @@ struct crash_writer {
 	uint32_t reading; /* reads without an answer */
 	char url[256];
 	struct dice dice;
-	bool may_refuse;  /* MU_ENOSPACE, MU_EIO, MU_EMAXDATA are answers */
-	bool only_delete; /* send nothing else */
+	bool may_refuse; /* MU_ENOSPACE, MU_EIO, MU_EMAXDATA are answers */
 	int64_t tree_id;
 	int64_t zxid;      /* highest that is known */
 	int64_t floor;     /* that, at the last restart */

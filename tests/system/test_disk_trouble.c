@@ -544,6 +544,38 @@ START_TEST(a_damaged_snapshot_is_found)
 }
 END_TEST
 
+static bool is_a_snapshot(void *arg)
+{
+	const size_t count = files_of("snapshot-");
+
+	(void)arg;
+	return count > 0 && !strstr(names[count - 1], ".tmp");
+}
+
+/* Nobody who writes is told: only a snapshot's child has the trouble. */
+START_TEST(a_snapshot_that_cannot_be_written_harms_nobody_and_is_tried_again)
+{
+	static const uint32_t masks[] = { CRASH_GROWS, CRASH_BIT(CRASH_SYNC),
+		                          CRASH_BIT(CRASH_RENAME) };
+
+	open_all(SMALL "snapshot_journal_bytes = 65536;\n");
+	bed.c.plan->who = CRASH_CHILD;
+	crash_now(&bed.c, CRASH_FAIL, masks[_i], ENOSPC);
+	for (int i = 0; i < 200 && bed.c.plan->hits == 0; i++)
+		crash_writer_run(&w, &bed.k.broker, 60, 0);
+	check_well("written while the snapshot fails");
+	ck_assert_uint_gt(bed.c.plan->hits, 0);
+	check_log("snapshot");
+	crash_now(&bed.c, CRASH_COUNT, CRASH_ALL, 0);
+	ck_assert(wait_for(is_a_snapshot, NULL, WAIT_MS));
+	ck_assert_int_eq(program_stop(&bed.k.broker, SIGKILL), 128 + SIGKILL);
+	crash_wait_child(&bed.c);
+	crash_lose_power(&bed.c, (uint64_t)_i);
+	again_all_is_well();
+	close_all();
+}
+END_TEST
+
 /* ---- no room in memory ------------------------------------------------------------------------ */
 
 START_TEST(a_full_tree_refuses_what_adds_and_takes_deletes)
@@ -605,6 +637,10 @@ int main(void)
 	tcase_add_test(tc, a_missing_segment_stops_the_start);
 	tcase_add_loop_test(tc, a_torn_tail_is_cut_and_said, 0, 3);
 	tcase_add_loop_test(tc, a_damaged_snapshot_is_found, 0, 2);
+	tcase_add_loop_test(
+		tc,
+		a_snapshot_that_cannot_be_written_harms_nobody_and_is_tried_again,
+		0, 3);
 	tcase_add_test(tc, a_full_tree_refuses_what_adds_and_takes_deletes);
 	suite_add_tcase(suite, tc);
 	r = srunner_create(suite);
