@@ -1,7 +1,7 @@
 /*
  * main.c - muster-broker: arguments, signals, start and stop.
  */
-#include "check.h"
+#include "datacheck.h"
 #include "err.h"
 #include "files.h"
 #include "log.h"

@@ -4,7 +4,7 @@
  */
 #include "server_impl.h"
 
-#include "check.h"
+#include "datacheck.h"
 #include "err.h"
 #include "forked.h"
 #include "log.h"

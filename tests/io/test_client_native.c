@@ -68,8 +68,8 @@ START_TEST(garbage_for_an_answer_is_no_connection)
 	broker.garbage = true;
 	make("");
 	start_thread();
-	ck_assert_int_eq(mu_client_wait(c, 300, &err), MU_ETIMEDOUT);
-	ck_assert_ptr_nonnull(strstr(err.msg, "another protocol"));
+	UNTIL(mu_client_wait(c, 300, &err) == MU_ETIMEDOUT &&
+	      strstr(err.msg, "another protocol"));
 }
 END_TEST
 
@@ -77,13 +77,13 @@ START_TEST(wait_says_which_brokers_were_tried_and_why_not)
 {
 	options.brokers = "tcp://127.0.0.1:1,ipc:///nowhere/b.sock";
 	ck_assert_int_eq(mu_client_new(&options, &c, &err), 0);
-	ck_assert_int_eq(mu_client_wait(c, 600, &err), MU_ETIMEDOUT);
+	/* A busy machine may take longer to try both. */
+	UNTIL(mu_client_wait(c, 600, &err) == MU_ETIMEDOUT &&
+	      strstr(err.msg, "ipc:///nowhere/b.sock") &&
+	      strstr(err.msg, "tcp://127.0.0.1:1; is muster-broker "
+	                      "running there?"));
 	ck_assert_msg(strstr(err.msg, "connect: no answer within 600 ms: "),
 	              "%s", err.msg);
-	ck_assert_msg(strstr(err.msg, "tcp://127.0.0.1:1; is muster-broker "
-	                              "running there?"),
-	              "%s", err.msg);
-	ck_assert_msg(strstr(err.msg, "ipc:///nowhere/b.sock"), "%s", err.msg);
 }
 END_TEST
 

@@ -42,10 +42,12 @@ END_TEST
 
 /* ---- links ---- */
 
-static void wait_in_vain(void)
+/* A busy machine may take longer to hear why not. */
+static void wait_in_vain(const char *reason)
 {
 	fake_broker_start(&broker);
-	ck_assert_int_eq(mu_client_wait(c, 400, &err), MU_ETIMEDOUT);
+	UNTIL(mu_client_wait(c, 400, &err) == MU_ETIMEDOUT &&
+	      strstr(err.msg, reason));
 	fake_broker_stop(&broker);
 	mu_format(why, sizeof why, "%s", err.msg);
 }
@@ -54,7 +56,7 @@ START_TEST(a_server_that_closes_without_a_word_is_told_in_words)
 {
 	broker.leave = true;
 	make("");
-	wait_in_vain();
+	wait_in_vain("closed the connection");
 	ck_assert_ptr_nonnull(strstr(why, "closed the connection without an "
 	                                  "answer; this ZooKeeper may be"));
 }
@@ -64,8 +66,8 @@ START_TEST(a_port_without_a_server_is_told_in_words)
 {
 	fake_tcp_close(&broker.tcp);
 	make("");
-	ck_assert_int_eq(mu_client_wait(c, 300, &err), MU_ETIMEDOUT);
-	ck_assert_ptr_nonnull(strstr(err.msg, "Connection refused"));
+	UNTIL(mu_client_wait(c, 300, &err) == MU_ETIMEDOUT &&
+	      strstr(err.msg, "Connection refused"));
 	ck_assert(fake_tcp_open(&broker.tcp, false, 0));
 }
 END_TEST
@@ -143,7 +145,7 @@ START_TEST(garbage_for_an_answer_is_no_connection)
 {
 	broker.garbage = true;
 	make("");
-	wait_in_vain();
+	wait_in_vain("is it a ZooKeeper?");
 	ck_assert_ptr_nonnull(strstr(why, broker.url));
 	ck_assert_ptr_nonnull(strstr(why, "is it a ZooKeeper?"));
 }

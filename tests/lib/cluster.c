@@ -339,6 +339,10 @@ void cluster_broker_lose_tree(struct cluster *c)
 	DIR *dir;
 
 	cluster_broker_stop(c, SIGKILL);
+	if (cluster_backend() == CLUSTER_ZOOKEEPER) {
+		cluster_broker_start(c);
+		return;
+	}
 	PUT(path, "%s/broker", c->dir);
 	dir = opendir(path);
 	ck_assert_ptr_nonnull(dir);

@@ -117,7 +117,8 @@ void cluster_broker_start(struct cluster *c);
 void cluster_broker_stop(struct cluster *c, int signum);
 /* Stop by `signum`, start again. */
 void cluster_broker_restart(struct cluster *c, int signum);
-/* Kill it, remove its journal and snapshots, start it. */
+/* Kill it, remove its journal and snapshots, start it. A real ZooKeeper keeps
+ * its tree: it is only lost from sight and found again. */
 void cluster_broker_lose_tree(struct cluster *c);
 
 /* ---- agents ---- */

@@ -743,7 +743,7 @@ START_TEST(a_wrong_file_stops_it_and_check_config_says_the_same)
 	name_files(&b);
 	write_conf(&b, "tick_ms = 0;");
 	ck_assert_int_eq(run(out, sizeof out, "-c", b.conf, NULL), 2);
-	ck_assert_msg(strstr(out, "/conf:4") != NULL, "%s", out);
+	ck_assert_msg(strstr(out, "/conf:5") != NULL, "%s", out);
 	ck_assert_int_eq(
 		run(out, sizeof out, "-c", b.conf, "--check-config", NULL), 2);
 	ck_assert_msg(strstr(out, "tick_ms") != NULL, "%s", out);

@@ -1,11 +1,11 @@
 /*
- * check.h - look at a data directory without a broker, and mend its journal.
+ * datacheck.h - look at a data directory without a broker, and mend its journal.
  *
  * Both take the directory's lock, so that no broker is at work in it, say what
  * they find, one line a file, and return a process's exit status.
  */
-#ifndef MU_BROKER_CHECK_H
-#define MU_BROKER_CHECK_H
+#ifndef MU_BROKER_DATACHECK_H
+#define MU_BROKER_DATACHECK_H
 
 #include <stdbool.h>
 #include <stdio.h>
@@ -20,4 +20,4 @@ int mu_check_data(const char *dir, bool running, FILE *out);
  * nothing to mend, or it was mended; 1: it was not, or cannot be. */
 int mu_repair_data(const char *dir, bool yes);
 
-#endif /* MU_BROKER_CHECK_H */
+#endif /* MU_BROKER_DATACHECK_H */

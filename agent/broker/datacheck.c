@@ -1,5 +1,5 @@
 /* A data directory, looked at and mended. */
-#include "check.h"
+#include "datacheck.h"
 
 #include "clock.h"
 #include "command.h"
