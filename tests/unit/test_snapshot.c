@@ -454,12 +454,12 @@ START_TEST(a_record_too_long_for_a_block_has_one_of_its_own)
 	free(b.at);
 	/* The record fills a block of its own to the last byte. */
 	b = image_of_one(fit - (int32_t)numbers);
-	ck_assert_uint_eq(payload_at(&b, second), fit);
+	ck_assert_uint_eq(payload_at(&b, second), (uint32_t)fit);
 	mu_store_free(restored(&b, 4));
 	free(b.at);
 	/* Both in one, to the last byte, and one byte more. */
 	b = image_of_one(fit - (int32_t)(numbers + first));
-	ck_assert_uint_eq(payload_at(&b, MU_SNAPSHOT_HEAD), fit);
+	ck_assert_uint_eq(payload_at(&b, MU_SNAPSHOT_HEAD), (uint32_t)fit);
 	mu_store_free(restored(&b, 4));
 	free(b.at);
 	b = image_of_one(fit - (int32_t)(numbers + first) + 1);
