@@ -47,13 +47,13 @@ int32_t mu_get_int(struct mu_in *in)
 int64_t mu_get_long(struct mu_in *in)
 {
 	const uint8_t *p = take(in, 8);
-	uint64_t v = 0;
 
 	if (!p)
-		return 0;
-	for (int i = 0; i < 8; i++)
-		v = v << 8 | p[i];
-	return (int64_t)v;
+		return 0; /* below: one load for a compiler */
+	return (int64_t)((uint64_t)p[0] << 56 | (uint64_t)p[1] << 48 |
+	                 (uint64_t)p[2] << 40 | (uint64_t)p[3] << 32 |
+	                 (uint64_t)p[4] << 24 | (uint64_t)p[5] << 16 |
+	                 (uint64_t)p[6] << 8 | (uint64_t)p[7]);
 }
 
 bool mu_get_bool(struct mu_in *in)
@@ -139,10 +139,16 @@ void mu_put_str(struct mu_buf *b, struct mu_str s)
 
 void mu_put_data(struct mu_buf *b, const void *p, int32_t len)
 {
+	const size_t n = len > 0 ? (size_t)len : 0;
+	uint8_t *at;
+
 	MU_BUG_ON(len < -1);
-	mu_put_int(b, len);
-	if (len > 0)
-		mu_buf_put(b, p, (size_t)len);
+	at = grow(b, 4 + n);
+	if (!at)
+		return;
+	store_int(at, len);
+	if (n)
+		memcpy(at + 4, p, n);
 }
 
 void mu_patch_int(struct mu_buf *b, size_t at, int32_t v)

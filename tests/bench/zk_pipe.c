@@ -18,6 +18,7 @@
 #define CHILDREN 10
 #define MISS_MS 20000 /* no reply for so long: the server is dead */
 #define EXISTS_ALREADY (-110)
+#define SCATTER 7919u /* from one name to the next */
 
 struct session {
 	struct raw raw;      /* its xid is the last one asked for */
@@ -28,12 +29,14 @@ struct session {
 	size_t stride;       /* and how far on the next */
 	uint32_t *name;      /* what they are to say */
 	uint32_t left;       /* still to be asked */
-	uint32_t made, taken;
+	uint32_t made, taken, set;
+	uint32_t among; /* not 0: names count on in steps, round so many */
 	size_t kept; /* bytes of a reply that is not whole yet */
 	uint8_t in[IN_BYTES];
 };
 
 struct zk_pipe {
+	bool scatters; /* sets go to the nodes made */
 	int epoll;
 	unsigned count, outstanding;
 	struct session *session;
@@ -193,6 +196,19 @@ static void prepare_names(struct session *s, enum mu_op op, const char *path)
 		s->digits += 9; /* the first one's header */
 	if (op == MU_OP_DELETE)
 		s->left = s->made - s->taken;
+}
+
+/* A set of nodes that were made. */
+static void prepare_scattered(struct session *s, unsigned id)
+{
+	char path[64];
+
+	snprintf(path, sizeof path, "/zkbench/s%u/made/0000000000", id);
+	s->names = 1;
+	s->name = &s->set;
+	s->among = s->made;
+	s->digits = 16 + strlen(path) - NAME_DIGITS;
+	raw_put_set(&s->raw, &s->frame, path, data(), DATA_BYTES);
 }
 
 /* The request of this load, and how many of it there are to be. */
