@@ -100,7 +100,7 @@ plant sequential-number-reused agent/core/tree.c sim \
 	's/return mu_tree_is_ephemeral\(t, n\) \? 0 : \(int32_t\)n->creates;/return (int32_t)(n->creates \& 3);/'
 plant zxid-reused-after-a-restart agent/core/store_load.c sim \
 	's/int64_t least = .*/int64_t least = (int64_t)1 << 32;/; s/if \(s->zxid < least\)/if (epoch)/'
-plant refused-write-happens agent/core/store_log.c sim \
+plant refused-write-uses-up-a-zxid agent/core/store_log.c unit/test_store_order \
 	's/s->logged = s->applied;/s->logged = s->applied; s->zxid = s->zxid_taken;/'
 plant deadline-not-moved-by-a-stall agent/core/store.c sim \
 	's/mu_sessions_stalled\(s->sessions, since_ms - tick_ms\);/(void)tick_ms;/'
