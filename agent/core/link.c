@@ -332,7 +332,7 @@ static bool tick_once(struct mu_link *l)
 		return true;
 	}
 	if (l->session && now >= dead_by(l)) {
-		mu_link_step(l, MU_LI_DEAD, MU_EEXPIRED);
+		mu_link_step(l, MU_LI_DEAD, MU_ETIMEDOUT);
 		return true;
 	}
 	if (l->state == MU_LINK_IDLE) {

@@ -19,7 +19,9 @@
  * Times are CLOCK_MONOTONIC in ms, given with each call. With T the negotiated
  * timeout: a ping goes out when nothing was sent for T/3; a link that was
  * silent for 2T/3 is lost; a session not heard of for 4T/3 is expired (rule
- * 49); an attempt to connect has T/hosts.
+ * 49), and the state is told with MU_ETIMEDOUT: no server has said so, and one
+ * that was away itself may still have it (MU_EEXPIRED: a server said so); an
+ * attempt to connect has T/hosts.
  */
 #ifndef MU_CORE_LINK_H
 #define MU_CORE_LINK_H

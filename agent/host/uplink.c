@@ -36,6 +36,8 @@ struct mu_uplink {
 	struct pending *pending;
 	uint32_t outstanding;
 	bool up, ended, silent, processing;
+	bool unheard;             /* it ended because no broker was heard of */
+	bool again;               /* the log says so already, of this outage */
 	bool new_handle;          /* nobody was told yet of this handle */
 	bool told;                /* somebody was told of a tree */
 	int64_t tree_id, session; /* of the last connection */
@@ -214,6 +216,7 @@ static void go_up(struct mu_uplink *u)
 		mu_log(MU_WARN, MSG("the broker came back with another tree"));
 	mu_timer_disarm(u->trouble);
 	u->up = true;
+	u->again = false;
 	u->told = true;
 	u->new_handle = false;
 	u->tree_id = info.tree_id;
@@ -254,6 +257,7 @@ static void on_state(struct mu_client *c, enum mu_client_state state, int why,
 	go_down(u);
 	if (state != MU_CLIENT_CONNECTING)
 		u->ended = true;
+	u->unheard = state == MU_CLIENT_EXPIRED && why == MU_ETIMEDOUT;
 }
 
 static void on_event(struct mu_client *c, const struct mu_watch_event *e,
@@ -284,6 +288,18 @@ static void processed(struct mu_uplink *u)
 {
 	if (!u->ended)
 		return;
+	/* A broker that was away all that time has the session still. */
+	if (u->unheard && u->saved.session) {
+		if (!u->again)
+			mu_log(MU_WARN,
+			       MSG("no broker was heard of for longer than the "
+			           "session's timeout; asking for it again"));
+		u->again = true;
+		drop(u);
+		fail_all(u);
+		begin(u);
+		return;
+	}
 	mu_log(MU_WARN, MSG("the session has expired; starting a new one"));
 	drop(u);
 	fail_all(u);

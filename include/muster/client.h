@@ -93,7 +93,10 @@ struct mu_client_options {
 	uint8_t password[16];
 	int64_t last_zxid;
 
-	/* The connection came up (0), went (why), or the session ended. */
+	/* The connection came up (0), went (why), or the session ended: with
+	 * MU_EEXPIRED a broker said so; with MU_ETIMEDOUT none was heard of for
+	 * 4/3 of the timeout (rule 49), and a broker that was away itself may
+	 * still have it: a new handle may ask for it again. */
 	void (*on_state)(struct mu_client *c, enum mu_client_state state,
 	                 int why, void *arg);
 	/* A watch fired. Events come in the order of their zxids, and before

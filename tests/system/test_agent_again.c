@@ -91,6 +91,43 @@ static void kill_runner(const struct cluster_agent *x)
 	ck_assert_int_eq(kill(pid, SIGKILL), 0);
 }
 
+/* ---- a broker that was away ---- */
+
+/* Longer than the sessions' timeout: who was away was the broker, not they. */
+START_TEST(a_broker_that_was_away_for_long_is_no_failure_of_anyone)
+{
+	static const char logger[] =
+		"instances = ( { name = \"logger\"; plugin = \"log\"; members "
+	        "= "
+		"true; watch = ( { path = \"/config\"; } ); } );";
+	char *log, *at, session[40];
+
+	ONLY_NATIVE("a ZooKeeper is not stopped here");
+	start(&a, "alpha", "session_timeout_ms = 1000;\n", logger);
+	start(&b, "beta", "session_timeout_ms = 1000;\n", logger);
+	cluster_agent_wait_log(&a, "member=beta");
+	log = file_read(a.log, NULL);
+	at = strstr(log, "session=0x");
+	ck_assert_ptr_nonnull(at);
+	snprintf(session, sizeof session, "%.*s", (int)strcspn(at, " "), at);
+	free(log);
+	cluster_broker_stop(&c, SIGKILL);
+	cluster_agent_wait_log(&a, "asking for it again");
+	cluster_agent_wait_log(&b, "asking for it again");
+	cluster_broker_start(&c);
+	wait_times(&a, "msg=connected broker", 2);
+	wait_times(&b, "msg=connected broker", 2);
+	ck_assert_uint_eq(file_count(a.log, session), 2);
+	cluster_edit("create", "/config", "after");
+	cluster_agent_wait_log(&a, "path=/config ");
+	cluster_agent_wait_log(&b, "path=/config ");
+	ck_assert(!file_has(a.log, "failed member"));
+	ck_assert(!file_has(b.log, "failed member"));
+	ck_assert(!file_has(a.log, "left member"));
+	ck_assert_uint_eq(file_count(a.log, "\"instance ready\""), 1);
+}
+END_TEST
+
 /* ---- a runner that was started again ---- */
 
 START_TEST(a_new_runner_is_given_the_present_state_and_then_the_event_again)
@@ -377,6 +414,8 @@ int main(void)
 	tcase_add_unchecked_fixture(tc, cluster_backend_up, NULL);
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_set_timeout(tc, 90);
+	tcase_add_test(tc,
+	               a_broker_that_was_away_for_long_is_no_failure_of_anyone);
 	tcase_add_test(
 		tc,
 		a_new_runner_is_given_the_present_state_and_then_the_event_again);
