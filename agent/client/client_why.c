@@ -25,7 +25,8 @@ static const struct {
 	  " reached its limit?" },
 	{ MU_LINK_HANDSHAKE, ANY, "",
 	  " closed the connection without an answer; this ",
-	  " may be behind what the session has seen, or have too many "
+	  " may be behind what the session has seen, have a full disk, or too "
+	  "many "
 	  "connections" },
 };
 

@@ -79,6 +79,11 @@ static int make(struct mu_savefile *s, unsigned mode, struct mu_err *err)
 			errno = EISDIR;
 			return refused(s, "write", err);
 		}
+		if (!S_ISREG(st.st_mode) && !S_ISLNK(st.st_mode))
+			return mu_err(err, MU_EIO,
+			              "%.300s is no ordinary file, and would "
+			              "be replaced by one",
+			              s->path);
 	}
 	s->fd = openat(s->dir, s->temp, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC,
 	               (mode_t)mode);

@@ -382,9 +382,7 @@ int mu_snapfile_purge(struct mu_disk *d, uint32_t keep, uint64_t *oldest,
 		return rc;
 	if (keep == 0)
 		keep = 1;
-	*oldest = 0;
-	if (count)
-		*oldest = list[count < keep ? count - 1 : keep - 1];
+	*oldest = count >= keep ? list[keep - 1] : 0;
 	/* The oldest first: what is left never has a gap. */
 	for (size_t i = count; i > keep && !rc; i--)
 		rc = remove_index(d, list[i - 1], err);

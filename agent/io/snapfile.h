@@ -66,13 +66,14 @@ int mu_snapfile_load(struct mu_disk *d, const struct mu_snapfile_load *how,
                      struct mu_err *err);
 
 /* Remove all but the newest `keep` (at least 1). *oldest: the index of the
- * oldest that is left, 0 if there is none. MU_EIO, MU_ENOMEM. */
+ * oldest that is left; 0 while there are fewer than `keep`, for then the journal
+ * before them is the other way back. MU_EIO, MU_ENOMEM. */
 int mu_snapfile_purge(struct mu_disk *d, uint32_t keep, uint64_t *oldest,
                       struct mu_err *err);
 
 struct mu_snapfile_taken {
 	uint64_t index, bytes;
-	uint64_t oldest; /* index of the oldest that is left */
+	uint64_t oldest; /* as mu_snapfile_purge */
 };
 
 /* All that taking one is: write it (unless one of that index is there and

@@ -144,6 +144,24 @@ START_TEST(what_cannot_be_is_told)
 }
 END_TEST
 
+START_TEST(what_is_no_ordinary_file_is_not_replaced)
+{
+	char home[] = "/tmp/mu-savefile-XXXXXX", fifo[64];
+	struct mu_savefile *f;
+	struct stat st;
+
+	ck_assert_ptr_nonnull(mkdtemp(home));
+	snprintf(fifo, sizeof fifo, "%s/pipe", home);
+	ck_assert_int_eq(mkfifo(fifo, 0600), 0);
+	ck_assert_int_eq(mu_savefile_open(fifo, true, 0600, &f, &err), MU_EIO);
+	ck_assert_ptr_nonnull(strstr(err.msg, "no ordinary file"));
+	ck_assert_int_eq(stat(fifo, &st), 0);
+	ck_assert(S_ISFIFO(st.st_mode));
+	ck_assert_int_eq(unlink(fifo), 0);
+	ck_assert_int_eq(rmdir(home), 0);
+}
+END_TEST
+
 START_TEST(a_path_without_a_slash_is_of_this_directory)
 {
 	ck_assert_int_eq(chdir(dir), 0);
@@ -168,6 +186,7 @@ int main(void)
 	tcase_add_test(t, what_is_there_is_replaced_only_if_it_may_be);
 	tcase_add_test(t, what_came_meanwhile_is_not_replaced_either);
 	tcase_add_test(t, what_cannot_be_is_told);
+	tcase_add_test(t, what_is_no_ordinary_file_is_not_replaced);
 	tcase_add_test(t, a_path_without_a_slash_is_of_this_directory);
 	suite_add_tcase(all, t);
 	r = srunner_create(all);

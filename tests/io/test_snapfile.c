@@ -486,6 +486,9 @@ START_TEST(the_newest_are_kept_and_the_oldest_of_them_is_told)
 	ck_assert_int_eq(mu_snapfile_purge(disk, 2, &oldest, &err), 0);
 	ck_assert_uint_eq(oldest, b);
 	assert_list((uint64_t[]){ c, b }, 2);
+	/* too few: the journal before them is still needed */
+	ck_assert_int_eq(mu_snapfile_purge(disk, 3, &oldest, &err), 0);
+	ck_assert_uint_eq(oldest, 0);
 	ck_assert_int_eq(mu_snapfile_purge(disk, 0, &oldest, &err), 0);
 	ck_assert_uint_eq(oldest, c);
 	assert_list((uint64_t[]){ c }, 1);
