@@ -15,6 +15,7 @@ packages=(
 	libjansson-dev # JSON
 	libzstd-dev    # backups
 	nettle-dev     # SHA-1, for the digests of ZooKeeper's ACLs
+	libcurl4-openssl-dev     # HTTP, for the plugin webhook; curl itself uses it
 	check libsubunit-dev # tests
 	clang-format universal-ctags # make lint
 	nginx-light    # a real service for make run and the tests
@@ -24,6 +25,7 @@ packages=(
 if [ "${1:-}" = test ]; then
 	packages+=(
 		zookeeper default-jre-headless      # a real ZooKeeper, and zkCli.sh
+		openssl                             # a certificate, for a test's nginx
 		python3-kazoo libzookeeper-mt-dev   # clients nobody here wrote
 	)
 	command -v node >/dev/null || packages+=(nodejs) # and what one of them runs on

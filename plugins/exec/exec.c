@@ -27,14 +27,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 #define TIMEOUT_MS 10000
 #define VARS_MAX 16u
-
-static const uint32_t off_by_default[] = { MU_EVENT_PRESENT,
-	                                   MU_EVENT_MEMBER_PRESENT,
-	                                   MU_EVENT_CONNECTED,
-	                                   MU_EVENT_DISCONNECTED };
 
 struct exec {
 	const struct mu_host *host;
@@ -63,33 +57,6 @@ static int read_command(struct exec *x, struct mu_err *err)
 		            "exec needs `command`: a text for the shell, or a "
 		            "list of a program and its arguments");
 	return 0;
-}
-
-static int read_events(struct exec *x, struct mu_err *err)
-{
-	const char **words = NULL;
-	int rc = typed_list(x->host, "events", &words, err);
-
-	for (size_t i = 0; i < EVENT_ROWS; i++)
-		x->wants[i] = !words;
-	for (size_t i = 0; i < COUNT(off_by_default); i++)
-		x->wants[event_row_of_type(off_by_default[i])] = false;
-	for (size_t i = 0; rc == 0 && words && words[i]; i++) {
-		size_t row = event_row_of_word(words[i]);
-
-		if (row < EVENT_ROWS)
-			x->wants[row] = true;
-		else
-			rc = fail(err, MU_ECONFIG,
-			          "events: \"%.60s\" is no event; there are "
-			          "present, created, deleted, changed, "
-			          "children, member-present, joined, left, "
-			          "failed, member-changed, connected and "
-			          "disconnected",
-			          words[i]);
-	}
-	free(words);
-	return rc;
 }
 
 static int read_rest(struct exec *x, struct mu_err *err)
@@ -123,7 +90,7 @@ static int exec_init(const struct mu_host *h, void **self, struct mu_err *err)
 	x->host = h;
 	rc = read_command(x, err);
 	if (rc == 0)
-		rc = read_events(x, err);
+		rc = event_rows_read(h, "events", x->wants, err);
 	if (rc == 0)
 		rc = read_rest(x, err);
 	if (rc)

@@ -19,6 +19,12 @@ extern const struct event_row event_rows[EVENT_ROWS];
 size_t event_row_of_type(uint32_t type);
 size_t event_row_of_word(const char *word);
 
+/* Which events a list of words in the settings wants, by row. Without the list:
+ * all but present, member-present, connected and disconnected, which tell of no
+ * change. MU_ECONFIG, MU_ENOMEM. */
+int event_rows_read(const struct mu_host *h, const char *key,
+                    bool wants[EVENT_ROWS], struct mu_err *err);
+
 /* "joined"; "unknown" for what has no row. */
 const char *event_word(uint32_t type);
 

@@ -72,6 +72,40 @@ int typed_ms(const struct mu_host *h, const char *key, uint32_t *out,
 	return 0;
 }
 
+int typed_number(const struct mu_host *h, const char *key, uint32_t max,
+                 uint32_t *out, struct mu_err *err)
+{
+	int64_t value = h->setting_int(h, key, 0);
+
+	if (value != h->setting_int(h, key, 1))
+		return refuse(h, key, "a whole number", err);
+	if (value < 0 || value > max)
+		return fail(err, MU_ECONFIG,
+		            "%s = %" PRId64 " is not between 0 and %" PRIu32,
+		            key, value, max);
+	*out = (uint32_t)value;
+	return 0;
+}
+
+int typed_mode(const struct mu_host *h, const char *key, mode_t *out,
+               struct mu_err *err)
+{
+	const char *text = NULL;
+	unsigned long bits;
+	char *end;
+	int rc = typed_text(h, key, &text, err);
+
+	if (rc || !text)
+		return rc;
+	bits = strtoul(text, &end, 8);
+	if (text[0] < '0' || text[0] > '7' || *end || bits > 07777)
+		return fail(err, MU_ECONFIG,
+		            "%s = \"%.20s\" is no octal mode such as \"0644\"",
+		            key, text);
+	*out = (mode_t)bits;
+	return 0;
+}
+
 /* The texts of a list that has n elements. */
 static int fill_list(const struct mu_host *h, const char *key, int n,
                      const char **list, struct mu_err *err)
