@@ -94,12 +94,14 @@ $(BUILD)/muster.pc: packaging/muster.pc.in Makefile
 	@mkdir -p $(@D)
 	$(Q)sed -e 's|@PREFIX@|$(PREFIX)|g' -e 's|@VERSION@|$(VERSION)|g' $< > $@
 
-# plugins/<name>/<name>.c, with what the shipped ones share.
+# All that is in plugins/<name>, with what the shipped ones share, and the
+# libraries that each is about.
 PLUGIN_LIB := $(call objs,plugins/lib)
+$(BUILD)/plugins/webhook.so: PLUGIN_OUTSIDE := -lcurl -ljansson
 .SECONDEXPANSION:
-$(PLUGINS): $(BUILD)/plugins/%.so: $$(BUILD)/plugins/$$*/$$*.o $(PLUGIN_LIB)
+$(PLUGINS): $(BUILD)/plugins/%.so: $$(call objs,plugins/$$*) $(PLUGIN_LIB)
 	$(call say,link  $@)
-	$(Q)$(CC) $(CFLAGS) -shared -o $@ $^
+	$(Q)$(CC) $(CFLAGS) -shared -o $@ $^ $(PLUGIN_OUTSIDE)
 
 install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/libexec \
@@ -232,6 +234,7 @@ cov-build: $(UNIT)
 bench: all $(BUILD)/tests/bench/bench $(BUILD)/tests/bench/stopwatch.so
 	@$(BUILD)/tests/bench/bench
 	@$(MAKE) --no-print-directory bench-journal
+	@$(MAKE) --no-print-directory bench-restart
 	@$(MAKE) --no-print-directory bench-pressure
 	@$(MAKE) --no-print-directory bench-zk
 bench-zk: all $(BUILD)/tests/bench/zk
@@ -239,14 +242,18 @@ bench-zk: all $(BUILD)/tests/bench/zk
 # MU_BENCH_DIR: on which disk; otherwise that of /var/tmp.
 bench-journal: $(BUILD)/tests/bench/bench_journal
 	@$(BUILD)/tests/bench/bench_journal
+# A snapshot of a million nodes, and a start from it.
+bench-restart: all $(BUILD)/tests/bench/bench_restart
+	@$(BUILD)/tests/bench/bench_restart
 # A bystander's reads while others ask for too much.
 bench-pressure: all $(SHIM) $(BUILD)/tests/bench/bench_pressure
 	@$(BUILD)/tests/bench/bench_pressure
 $(BUILD)/tests/bench/bench: $(BUILD)/tests/bench/bench.o
 $(BUILD)/tests/bench/bench_pressure: $(BUILD)/tests/bench/bench_pressure.o
 $(BUILD)/tests/bench/bench_journal: $(BUILD)/tests/bench/bench_journal.o
+$(BUILD)/tests/bench/bench_restart: $(addprefix $(BUILD)/tests/bench/,bench_restart.o zk_pipe.o zk_sides.o)
 $(BUILD)/tests/bench/zk: $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/bench/zk*.c))
-$(BUILD)/tests/bench/bench $(BUILD)/tests/bench/bench_journal $(BUILD)/tests/bench/bench_pressure $(BUILD)/tests/bench/zk: $(BUILD)/tests/bench/measure.o $(TESTLIB) $(ARCHIVES)
+$(addprefix $(BUILD)/tests/bench/,bench bench_journal bench_restart bench_pressure zk): $(BUILD)/tests/bench/measure.o $(TESTLIB) $(ARCHIVES)
 	$(Q)$(CC) $(CFLAGS) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(OUTSIDE) $(CHECK)
 $(BUILD)/tests/bench/stopwatch.so: $(BUILD)/tests/bench/stopwatch.o
 	$(Q)$(CC) $(CFLAGS) -shared -o $@ $^
@@ -277,9 +284,9 @@ help:
 	@echo 'make unit|io|sim|plugins|system|interop   one layer of the tests'
 	@echo 'make sim SEEDS=20000 [FROM=1]   more simulated clusters; make plant: mistakes that they must notice'
 	@echo 'make crash          the broker killed 1,000 times: CRASH_CYCLES=, CRASH_SEED='
-	@echo 'make test-asan test-tsan coverage fuzz bench bench-journal bench-pressure bench-zk lint purity format clean'
+	@echo 'make test-asan test-tsan coverage fuzz bench bench-journal bench-restart bench-pressure bench-zk lint purity format clean'
 clean:
 	rm -rf build build-*
-.PHONY: all install unit io sim plant plugins system system-tcp system-zookeeper interop crash test test-clang test-asan asan-build test-tsan tsan-build coverage cov-build bench bench-journal bench-pressure bench-zk fuzz \
+.PHONY: all install unit io sim plant plugins system system-tcp system-zookeeper interop crash test test-clang test-asan asan-build test-tsan tsan-build coverage cov-build bench bench-journal bench-restart bench-pressure bench-zk fuzz \
         purity lint format deps run help clean
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

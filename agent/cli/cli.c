@@ -26,6 +26,17 @@ const char *cli_given(const struct cli *cli, const char *option)
 	return NULL;
 }
 
+const char *cli_given_nth(const struct cli *cli, const char *option, size_t n)
+{
+	const struct cli_option *rows = cli->command->options;
+
+	for (size_t i = 0; i < cli->agains; i++)
+		if (strcmp(rows[cli->again[i].row].name, option) == 0 &&
+		    n-- == 0)
+			return cli->again[i].value;
+	return NULL;
+}
+
 bool cli_given_number(const struct cli *cli, const char *option, int64_t min,
                       int64_t max, int64_t fallback, int64_t *out)
 {

@@ -30,6 +30,7 @@ enum cli_exit {
 };
 
 #define CLI_OPTIONS_MAX 16u
+#define CLI_AGAIN_MAX 64u /* options given, the repeated ones counted each */
 
 /* An option of a command. */
 struct cli_option {
@@ -57,6 +58,12 @@ struct cli {
 	int argc; /* arguments that are no options */
 	char **argv;
 	const char *given[CLI_OPTIONS_MAX]; /* by row; "" for a switch */
+	/* the same in their order, for an option that may come many times */
+	struct {
+		int row;
+		const char *value;
+	} again[CLI_AGAIN_MAX];
+	size_t agains;
 	const char *brokers;
 	uint32_t timeout_ms;
 	bool json;
@@ -73,6 +80,8 @@ extern const struct cli_option cli_common_options[];
 
 /* The value of an option by its long name; NULL: not given. */
 const char *cli_given(const struct cli *cli, const char *option);
+/* The value with which it was given for the n-th time, from 0; NULL: it was not. */
+const char *cli_given_nth(const struct cli *cli, const char *option, size_t n);
 /* Its value as a number in [min, max]; `fallback` if not given. False: it is
  * not one (a sentence has been printed). */
 bool cli_given_number(const struct cli *cli, const char *option, int64_t min,

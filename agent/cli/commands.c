@@ -84,6 +84,31 @@ static const struct cli_option backup_options[] = {
 	{ NULL, 0, NULL, NULL },
 };
 
+static const struct cli_option plugin_options[] = {
+	{ "dir", 0, "DIR",
+	  "new: write there; else into the new directory NAME" },
+	{ "settings", 0, "FILE",
+	  "check, run: what stands between the braces of\n"
+	  "                        settings in conf.d" },
+	{ "runner", 0, "FILE",
+	  "check, run: muster-runner; else $MUSTER_RUNNER, else\n"
+	  "                        the one that the agent uses" },
+	{ "rounds", 0, "N", "check: init and fini so many times; 50" },
+	{ "events", 0, "FILE", "run: what to replay; - is standard input" },
+	{ "no-figures", 0, NULL,
+	  "run: leave out time and memory, so that two runs\n"
+	  "                        can be compared" },
+	{ "watch", 0, "PATH[:MODE]",
+	  "record: a node; MODE is exact, children or subtree,\n"
+	  "                        as in conf.d. May be repeated" },
+	{ "members", 0, NULL, "record: members too" },
+	{ "output", 'o', "FILE",
+	  "record: write FILE, whole or not at all; - is\n"
+	  "                        standard output, and so without it" },
+	{ "for", 0, "SECONDS", "record: end then; else at SIGINT or SIGTERM" },
+	{ NULL, 0, NULL, NULL },
+};
+
 const struct cli_command cli_commands[] = {
 	{ "get", "PATH", 1, 1, "print the value of a node",
 	  "The bytes as they are. --json adds the Stat; a value that is not\n"
@@ -162,6 +187,20 @@ const struct cli_command cli_commands[] = {
 	  "FILE - is standard input. Over the control socket, as muster\n"
 	  "broker.",
 	  broker_options, cmd_restore },
+	{ "plugin", "new|check|run|record [NAME|FILE.so]", 1, 2,
+	  "write a plugin, judge it, try it out",
+	  "new NAME: writes a plugin that works, its Makefile and its test.\n"
+	  "check FILE.so: reads the file, then has a muster-runner load it,\n"
+	  "and begin and end it many times; each finding comes with what to\n"
+	  "do. run FILE.so --events FILE: replays events to it, with a tree\n"
+	  "in memory for get, children and set, and shows time and memory of\n"
+	  "each callback; the time includes the way to its process and back.\n"
+	  "record: writes such a file from a cluster, first what is there,\n"
+	  "then what happens. Only record asks a broker. --timeout is for one\n"
+	  "callback of run, and for all rounds of check. A plugin that is not\n"
+	  "fit, of which a callback fails or takes too long, or whose process\n"
+	  "ends, gives exit code 1.",
+	  plugin_options, cmd_plugin },
 	{ "version", "", 0, 0, "show the version of this program", NULL, none,
 	  cmd_version },
 	{ NULL, NULL, 0, 0, NULL, NULL, NULL, NULL },

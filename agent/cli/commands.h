@@ -19,6 +19,7 @@ int cmd_import(struct cli *cli);
 int cmd_broker(struct cli *cli);
 int cmd_backup(struct cli *cli);
 int cmd_restore(struct cli *cli);
+int cmd_plugin(struct cli *cli);
 int cmd_version(struct cli *cli);
 
 #endif /* MU_CLI_COMMANDS_H */

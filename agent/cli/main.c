@@ -206,6 +206,18 @@ static int take_common(struct cli *cli, int row, const char *value)
 	}
 }
 
+/* An option of the command. -1: go on; else an exit code. */
+static int take_own(struct cli *cli, int row, const char *value)
+{
+	cli->given[row] = value;
+	if (cli->agains == CLI_AGAIN_MAX)
+		return cli_usage(cli, "takes at most %u options",
+		                 CLI_AGAIN_MAX);
+	cli->again[cli->agains].row = row;
+	cli->again[cli->agains++].value = value;
+	return -1;
+}
+
 static int bad_option(const struct cli *cli, int why, const char *word)
 {
 	char letter[3] = { '-', (char)optopt, '\0' };
@@ -240,7 +252,7 @@ static int options_read(struct cli *cli, int argc, char **argv)
 		if (c == '?' || c == ':')
 			return bad_option(cli, c, argv[optind - 1]);
 		if (row >= 0)
-			cli->given[row] = optarg ? optarg : "";
+			rc = take_own(cli, row, optarg ? optarg : "");
 		else
 			rc = take_common(
 				cli,

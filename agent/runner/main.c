@@ -1,9 +1,11 @@
 /*
  * muster-runner - the process that one instance of a plugin lives in. Started
  * by muster-agent, with the channel as descriptor MU_CHAN_FD; its one argument,
- * the instance's name, is there for ps alone.
+ * the instance's name, is there for ps alone. For muster plugin check there are
+ * two: --rounds=N and the name, see rounds.h.
  */
 #include "chan.h"
+#include "rounds.h"
 #include "serve.h"
 
 #include <stdio.h>
@@ -38,5 +40,6 @@ int main(int argc, char **argv)
 		        err.msg);
 		return MU_RUNNER_USAGE;
 	}
-	return mu_serve(&channel, parent);
+	return mu_serve(&channel, parent,
+	                mu_rounds_asked(argc > 1 ? argv[1] : ""));
 }

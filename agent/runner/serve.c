@@ -3,6 +3,7 @@
 #include "err.h"
 #include "instance.h"
 #include "limits.h"
+#include "rounds.h"
 #include "text.h"
 
 #include <stdio.h>
@@ -17,6 +18,8 @@ struct runner {
 	struct mu_buf record;
 	struct mu_settings settings;
 	struct mu_instance instance;
+	unsigned rounds; /* 0: one instance, for its agent */
+	char measured[MU_ROUNDS_TEXT_MAX];
 };
 
 static int trouble(const char *what)
@@ -30,7 +33,7 @@ static void say_ready(struct runner *r, int rc, const struct mu_err *err)
 	struct mu_chan_ready m = {
 		.version = MU_CHAN_VERSION,
 		.rc = rc,
-		.reason = mu_str_of(rc ? err->msg : ""),
+		.reason = mu_str_of(rc ? err->msg : r->measured),
 		.plugin = mu_str_of(r->instance.plugin.name),
 	};
 
@@ -99,6 +102,8 @@ static int boot(struct runner *r, pid_t parent, struct mu_err *err)
 		return rc;
 	mu_limits_allow_cpu(i->cpu_max_s);
 	rc = explain_load(mu_instance_load(i, file, err), m.memory_max_mb, err);
+	if (rc == 0 && r->rounds)
+		return mu_rounds(i, r->rounds, r->measured, err);
 	return rc ? rc : mu_instance_start(i, err);
 }
 
@@ -153,13 +158,14 @@ static int loop(struct runner *r)
 	return MU_RUNNER_DONE;
 }
 
-int mu_serve(struct mu_channel *c, pid_t parent)
+int mu_serve(struct mu_channel *c, pid_t parent, unsigned rounds)
 {
 	static struct runner r;
 	struct mu_err err;
 	int code, rc;
 
 	r.channel = c;
+	r.rounds = rounds;
 	rc = mu_channel_read(c, MU_CHANNEL_FOREVER, &r.start);
 	if (rc)
 		return rc == MU_EGONE ? MU_RUNNER_DONE
@@ -168,6 +174,8 @@ int mu_serve(struct mu_channel *c, pid_t parent)
 	if (rc)
 		mu_limits_lift_memory();
 	say_ready(&r, rc, &err);
+	if (rc == 0 && rounds)
+		return MU_RUNNER_DONE; /* each has ended with its fini */
 	code = rc ? MU_RUNNER_REFUSED : loop(&r);
 	/* Without its agent there is nobody left to wait for fini. */
 	if (c->gone)

@@ -17,7 +17,8 @@ enum mu_runner_exit {
 
 /* Run one instance, as the agent at the other end of the channel says, until
  * the end: an enum mu_runner_exit. `parent` is getppid() as it was when main
- * began. */
-int mu_serve(struct mu_channel *c, pid_t parent);
+ * began. rounds: 0, or begin and end it that many times and tell in READY what
+ * that left behind; see rounds.h. */
+int mu_serve(struct mu_channel *c, pid_t parent, unsigned rounds);
 
 #endif /* MU_RUNNER_SERVE_H */

@@ -30,13 +30,13 @@ struct session {
 	uint32_t *name;      /* what they are to say */
 	uint32_t left;       /* still to be asked */
 	uint32_t made, taken, set;
-	uint32_t among; /* not 0: names count on in steps, round so many */
-	size_t kept; /* bytes of a reply that is not whole yet */
+	bool scatters;  /* sets go to the nodes made */
+	uint32_t among; /* not 0: names go round so many, in steps */
+	size_t kept;    /* bytes of a reply that is not whole yet */
 	uint8_t in[IN_BYTES];
 };
 
 struct zk_pipe {
-	bool scatters; /* sets go to the nodes made */
 	int epoll;
 	unsigned count, outstanding;
 	struct session *session;
@@ -147,6 +147,12 @@ void zk_pipe_close(struct zk_pipe *p)
 	free(p);
 }
 
+void zk_pipe_scatter(struct zk_pipe *p)
+{
+	for (unsigned i = 0; i < p->count; i++)
+		p->session[i].scatters = p->session[i].made > 0;
+}
+
 /* ---- asking and hearing ------------------------------------------------------------- */
 
 static void put_delete(struct session *s, const char *path)
@@ -179,17 +185,28 @@ static void put_multi(struct session *s, const char *path)
 	mu_frame_end(&s->frame, at);
 }
 
-/* A request that names nodes which are made or deleted. */
+/* Whose digits the request's names are. */
+static uint32_t *names_of(struct session *s, enum mu_op op)
+{
+	if (op == MU_OP_DELETE)
+		return &s->taken;
+	return op == MU_OP_SET_DATA ? &s->set : &s->made;
+}
+
+/* A request that names nodes of those which `create` makes. */
 static void prepare_names(struct session *s, enum mu_op op, const char *path)
 {
 	s->names = op == MU_OP_MULTI ? ZK_MULTI_CREATES : 1;
-	s->name = op == MU_OP_DELETE ? &s->taken : &s->made;
+	s->name = names_of(s, op);
+	s->among = op == MU_OP_SET_DATA ? s->made : 0;
 	s->digits = 16 + strlen(path) - NAME_DIGITS;
 	if (op == MU_OP_CREATE)
 		raw_put_create(&s->raw, &s->frame, path, data(), DATA_BYTES,
 		               MU_MODE_PERSISTENT);
 	else if (op == MU_OP_DELETE)
 		put_delete(s, path);
+	else if (op == MU_OP_SET_DATA)
+		raw_put_set(&s->raw, &s->frame, path, data(), DATA_BYTES);
 	else
 		put_multi(s, path);
 	if (op == MU_OP_MULTI)
@@ -198,25 +215,13 @@ static void prepare_names(struct session *s, enum mu_op op, const char *path)
 		s->left = s->made - s->taken;
 }
 
-/* A set of nodes that were made. */
-static void prepare_scattered(struct session *s, unsigned id)
-{
-	char path[64];
-
-	snprintf(path, sizeof path, "/zkbench/s%u/made/0000000000", id);
-	s->names = 1;
-	s->name = &s->set;
-	s->among = s->made;
-	s->digits = 16 + strlen(path) - NAME_DIGITS;
-	raw_put_set(&s->raw, &s->frame, path, data(), DATA_BYTES);
-}
-
 /* The request of this load, and how many of it there are to be. */
 static void prepare(struct session *s, unsigned id, enum mu_op op)
 {
 	const char *below = op == MU_OP_GET_CHILDREN ? "/ten" : "";
-	const bool names =
-		op == MU_OP_CREATE || op == MU_OP_DELETE || op == MU_OP_MULTI;
+	const bool names = op == MU_OP_CREATE || op == MU_OP_DELETE ||
+	                   op == MU_OP_MULTI ||
+	                   (op == MU_OP_SET_DATA && s->scatters);
 	char path[64];
 
 	s->left = UINT32_MAX;
@@ -234,6 +239,13 @@ static void prepare(struct session *s, unsigned id, enum mu_op op)
 	s->raw.xid--; /* it is a pattern: not asked yet */
 }
 
+static uint32_t next_name(struct session *s)
+{
+	const uint32_t n = (*s->name)++;
+
+	return s->among ? (uint32_t)((uint64_t)n * SCATTER % s->among) : n;
+}
+
 /* Up to n more, in one write; how many. */
 static unsigned ask(struct zk_pipe *p, struct session *s, unsigned n)
 {
@@ -248,7 +260,7 @@ static unsigned ask(struct zk_pipe *p, struct session *s, unsigned n)
 		put_be32(at + 4, (uint32_t)++s->raw.xid);
 		for (unsigned k = 0; k < s->names; k++)
 			put_digits(at + s->digits + k * s->stride,
-			           (*s->name)++);
+			           next_name(s));
 	}
 	s->left -= n;
 	if (n && !raw_send(s->raw.fd, p->out, len))

@@ -27,6 +27,10 @@ struct zk_pipe *zk_pipe_open(uint16_t port, unsigned sessions,
 /* Close the sessions too. */
 void zk_pipe_close(struct zk_pipe *p);
 
+/* From now on a set is of the nodes that `create` and `multi` have made in that session
+ * so far, of each in turn and of none beside the one before. */
+void zk_pipe_scatter(struct zk_pipe *p);
+
 /* Keep all outstanding for `ms`, or until `count` were answered where that is not
  * 0; a delete goes on until nothing is left. Replies a second. */
 double zk_pipe_run(struct zk_pipe *p, enum mu_op op, unsigned ms,

@@ -21,7 +21,8 @@ only() { # HEADER FILES...
 only 'zmq\.h' agent/io/zsock.c
 only 'libconfig\.h' agent/io/conffile.c
 only 'dlfcn\.h' agent/io/dso.c
-only 'jansson\.h' agent/io/json.c
+only 'jansson\.h' agent/io/json.c plugins/webhook/body.c
+only 'curl/.*' plugins/webhook/webhook.c
 only 'nettle/.*' agent/io/sha1.c
 only 'zstd\.h' agent/io/zst.c
 only 'uv\.h' agent/io/loop.c agent/io/proc.c agent/io/tcpsock.c agent/io/loop_uv.h
@@ -31,8 +32,9 @@ hits=$(grep -nE '^#include <' agent/core/*.[ch] |
 	grep -vE '<(string|stdint|stddef|stdbool|stdarg)\.h>|<muster/' | grep -v '^agent/core/err.c:.*<stdio.h>')
 [ -z "$hits" ] || say "the core includes: $hits"
 
-# The command line sees the client library, core's small tools, json and tty, and for
-# backups files, zstd and the control socket; a
+# The command line sees the client library, core's small tools, json and tty, for
+# backups files, zstd and the control socket, for muster plugin what an agent has of a
+# runner (its channel, the settings) and of the tree (mirror, roll); a
 # plugin what it is about and plugins/lib.
 own() { # FOLDER LIBRARY-FOLDER ALLOWED...
 	local folder=$1 lib=$2 header
@@ -41,7 +43,8 @@ own() { # FOLDER LIBRARY-FOLDER ALLOWED...
 		[ -e "$folder/$header" ] || [ -e "$lib/$header" ] || case " $* " in *" $header "*) ;; *) echo "$header" ;; esac
 	done
 }
-hits=$(own agent/cli - err.h buf.h mem.h bug.h path.h json.h tty.h savefile.h unixsock.h zst.h)
+hits=$(own agent/cli - err.h buf.h mem.h bug.h path.h json.h tty.h savefile.h unixsock.h zst.h \
+	abi.h chan.h clock.h conffile.h mirror.h roll.h)
 [ -z "$hits" ] || say "agent/cli includes: $hits"
 for d in plugins/*/; do
 	hits=$(own "${d%/}" plugins/lib)
