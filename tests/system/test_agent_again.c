@@ -97,9 +97,8 @@ static void kill_runner(const struct cluster_agent *x)
 START_TEST(a_broker_that_was_away_for_long_is_no_failure_of_anyone)
 {
 	static const char logger[] =
-		"instances = ( { name = \"logger\"; plugin = \"log\"; members "
-	        "= "
-		"true; watch = ( { path = \"/config\"; } ); } );";
+		"instances = ( { name = \"logger\"; plugin = \"log\"; "
+		"members = true; watch = ( { path = \"/config\"; } ); } );";
 	char *log, *at, session[40];
 
 	ONLY_NATIVE("a ZooKeeper is not stopped here");
