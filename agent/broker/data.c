@@ -9,6 +9,7 @@
 #include "restore.h"
 #include "snapfile.h"
 
+#include <string.h>
 #include <unistd.h>
 
 #define SAY_EVERY_MS 1000u
@@ -22,6 +23,7 @@ struct loading {
 	struct mu_data *data;
 	uint64_t reaches; /* the journal has all commands after this index */
 	bool has_journal;
+	bool told; /* the service manager knows a step */
 };
 
 static struct mu_when now(void)
@@ -54,6 +56,7 @@ static void on_progress(void *arg, uint64_t done, uint64_t all)
 	          "EXTEND_TIMEOUT_USEC=30000000\nSTATUS=%s: %u %%", l->what,
 	          percent);
 	mu_notify(state);
+	l->told = true;
 }
 
 static void on_passed(void *arg, const char *why)
@@ -232,6 +235,30 @@ static int open_disk(struct loading *l, const struct mu_broker_options *o,
 	return rc ? rc : begin_epoch(l, o, config, err);
 }
 
+static int is_of_a_tree(void *arg, const char *name)
+{
+	uint64_t index;
+
+	(void)arg;
+	return mu_snapfile_index(name, &index) ||
+	       strncmp(name, MU_SEGMENT_NAME, strlen(MU_SEGMENT_NAME)) == 0;
+}
+
+/* Who set durability to memory by mistake must not look for his nodes in vain. */
+static void say_unread(const char *dir)
+{
+	struct mu_disk *disk;
+
+	if (mu_disk_open(dir, &disk, NULL))
+		return;
+	if (disk->list(disk, is_of_a_tree, NULL) > 0)
+		mu_log(MU_WARN,
+		       MSG("data_dir holds a tree, which is left unread and as "
+		           "it is: durability is memory"),
+		       KS("data_dir", dir));
+	disk->free(disk);
+}
+
 static int open_memory(struct loading *l, const struct mu_broker_options *o,
                        struct mu_store_config *config, struct mu_err *err)
 {
@@ -239,6 +266,7 @@ static int open_memory(struct loading *l, const struct mu_broker_options *o,
 
 	if (rc)
 		return rc;
+	say_unread(o->data_dir);
 	config->epoch = l->data->journal->epoch;
 	return make_store(l, 0, config, err);
 }
@@ -253,6 +281,8 @@ int mu_data_open(const struct mu_broker_options *o,
 	*out = (struct mu_data){ .lock_fd = -1 };
 	rc = mu_broker_options_durable(o) ? open_disk(&l, o, config, err)
 	                                  : open_memory(&l, o, config, err);
+	if (l.told)
+		mu_notify("STATUS=");
 	out->store = l.store;
 	out->replayed = l.replayed;
 	if (rc)

@@ -198,6 +198,13 @@ static int tell_ready(struct broker *b, struct mu_err *err)
 	return 0;
 }
 
+static void not_ready(struct broker *b)
+{
+	if (b->ready)
+		unlink(b->options.ready_file);
+	b->ready = false;
+}
+
 /* One server's life; after a restore another begins. */
 static int serve_once(struct broker *b, struct mu_err *err)
 {
@@ -213,7 +220,9 @@ static int serve_all(struct broker *b, struct mu_err *err)
 {
 	int rc = serve_once(b, err);
 
-	while (!rc && !b->stopped && mu_server_wants_again(b->server)) {
+	while (!rc && !b->stopped && mu_server_wants_again(b->server) &&
+	       !mu_server_failed(b->server)) {
+		not_ready(b);
 		mu_server_free(b->server);
 		b->server = NULL;
 		rc = serve_once(b, err);
@@ -239,8 +248,7 @@ static int serve(struct broker *b, struct mu_err *err)
 	mu_notify("STOPPING=1");
 	if (b->server && mu_server_failed(b->server))
 		rc = mu_err(err, MU_ENOMEM, "could not go on");
-	if (b->ready)
-		unlink(b->options.ready_file);
+	not_ready(b);
 	mu_server_free(b->server);
 	for (i = 0; i < SIGNALS; i++) {
 		if (handle[i])
@@ -272,6 +280,7 @@ static int run(struct broker *b)
 	int rc;
 
 	mu_log_open("muster-broker", MU_INFO);
+	signal(SIGCHLD, SIG_DFL); /* who started us may have ignored it */
 	if (load(b, &b->options, &err)) {
 		fprintf(stderr, "muster-broker: %s\n", err.msg);
 		return EXIT_CONFIG;
@@ -368,6 +377,11 @@ int main(int argc, char **argv)
 	if (optind < argc) {
 		fprintf(stderr, "muster-broker: unexpected argument '%s'\n",
 		        argv[optind]);
+		return usage();
+	}
+	if ((w.check_data && w.repair) || (w.yes && !w.repair)) {
+		fprintf(stderr, "muster-broker: --check-data and --repair are "
+		                "one or the other; --yes goes with --repair\n");
 		return usage();
 	}
 	if (w.check_data)

@@ -19,7 +19,8 @@
 #define COMING "restore.tmp"
 #define PLACED "restore"
 #define UPLOAD "upload"
-#define CHUNK 65536u /* bytes read at a time */
+#define CHUNK 65536u      /* bytes read at a time */
+#define EPOCHS (1u << 30) /* that a snapshot can be of */
 
 static int place(char out[PATH_MAX], const char *dir, const char *name,
                  struct mu_err *err)
@@ -34,8 +35,11 @@ static int place(char out[PATH_MAX], const char *dir, const char *name,
 static int refused(const char *what, const char *path, int number,
                    struct mu_err *err)
 {
-	return mu_err(err, number == ENOSPC ? MU_ENOSPACE : MU_EIO,
-	              "cannot %s %.200s: %s", what, path, strerror(number));
+	const bool full = number == ENOSPC || number == EDQUOT ||
+	                  number == EROFS || number == EFBIG;
+
+	return mu_err(err, full ? MU_ENOSPACE : MU_EIO, "cannot %s %.200s: %s",
+	              what, path, strerror(number));
 }
 
 /* ---- directories ------------------------------------------------------------------- */
@@ -84,7 +88,11 @@ int mu_restore_begin(const char *dir, int *fd, struct mu_err *err)
 	if (rc)
 		return rc;
 	*fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0640);
-	return *fd < 0 ? refused("make", path, errno, err) : 0;
+	if (*fd >= 0)
+		return 0;
+	rc = refused("make", path, errno, err);
+	mu_restore_drop(dir);
+	return rc;
 }
 
 void mu_restore_drop(const char *dir)
@@ -122,10 +130,13 @@ static int load(struct mu_disk *d, const struct mu_store_config *config,
 	const struct mu_when when = { mu_clock_mono_ms(), mu_clock_wall_ms() };
 	struct mu_snapload *l = NULL;
 	int fd = d->open(d, UPLOAD, false), rc;
+	int64_t size;
 
 	if (fd < 0)
 		return refused("open", UPLOAD, -fd, err);
-	rc = mu_snapload_new(config, when, (uint64_t)d->size(d, fd), &l, err);
+	size = d->size(d, fd);
+	rc = mu_snapload_new(config, when, size > 0 ? (uint64_t)size : 0, &l,
+	                     err);
 	rc = rc ? rc : feed(d, fd, l, err);
 	rc = rc ? rc : mu_snapload_done(l, out, err);
 	if (!rc)
@@ -133,6 +144,11 @@ static int load(struct mu_disk *d, const struct mu_store_config *config,
 	mu_snapload_free(l);
 	d->close(d, fd);
 	return rc;
+}
+
+static uint32_t epoch_after(const struct mu_snapshot_info *info)
+{
+	return (uint32_t)((uint64_t)info->zxid >> 32) + MU_RESTORE_EPOCHS;
 }
 
 /* Its snapshot, of another tree, alone in DIR/restore.tmp. */
@@ -146,6 +162,13 @@ static int convert(struct mu_disk *d, const struct mu_store_config *config,
 
 	if (rc)
 		return rc;
+	if (epoch_after(info) >= EPOCHS) {
+		mu_store_free(store);
+		return mu_err(err, MU_EDATA,
+		              "it is in epoch %lu, behind which there are too "
+		              "few: no broker could start with it",
+		              (unsigned long)((uint64_t)info->zxid >> 32));
+	}
 	while (tree_id == 0 || tree_id == info->tree_id)
 		mu_clock_random(&tree_id, sizeof tree_id);
 	mu_store_set_tree_id(store, tree_id);
@@ -169,10 +192,15 @@ static int put_in_place(const char *dir, struct mu_err *err)
 	rc = rc ? rc : mu_disk_open(dir, &d, err);
 	if (rc)
 		return rc;
-	if (rename(from, to))
+	if (rename(from, to)) {
 		rc = refused("rename", from, errno, err);
-	else if (d->sync_dir(d))
-		rc = refused("sync", dir, errno, err);
+	} else {
+		rc = d->sync_dir(d);
+		if (rc) {
+			rc = refused("sync", dir, -rc, err);
+			remove_dir(dir, PLACED);
+		}
+	}
 	d->free(d);
 	return rc;
 }
@@ -195,15 +223,44 @@ int mu_restore_end(const char *dir, const struct mu_store_config *config,
 
 /* ---- at the start ---------------------------------------------------------------------- */
 
-static int unlink_state(void *arg, const char *name)
+/* One of a tree's files, and its name. */
+static int on_state(void *arg, const char *name)
 {
-	struct mu_disk *d = arg;
 	uint64_t index;
 
 	if (!mu_snapfile_index(name, &index) &&
 	    strncmp(name, MU_SEGMENT_NAME, strlen(MU_SEGMENT_NAME)))
 		return 0;
-	return d->unlink(d, name);
+	mu_format(arg, NAME_MAX + 1, "%s", name);
+	return 1;
+}
+
+/* One at a time: a directory that changes is listed anew. */
+static int unlink_state(struct mu_disk *d)
+{
+	char name[NAME_MAX + 1];
+	int rc;
+
+	while ((rc = d->list(d, on_state, name)) == 1) {
+		rc = d->unlink(d, name);
+		if (rc)
+			return rc;
+	}
+	return rc;
+}
+
+/* Is the snapshot that waits a good one? */
+static int judge(struct mu_disk *from, const char *dir, uint64_t index,
+                 struct mu_snapshot_info *info, struct mu_err *err)
+{
+	struct mu_err why = { 0 };
+	int rc = mu_snapfile_check(from, index, NULL, info, &why);
+
+	return rc ? mu_err(err, rc,
+	                   "the backup that was to be restored: %.350s; remove "
+	                   "%.100s/" PLACED " to start without it",
+	                   why.msg, dir)
+	          : 0;
 }
 
 /* No epoch of the tree that was backed up may come again. */
@@ -212,13 +269,25 @@ static int leap(struct mu_disk *from, const char *dir, uint64_t index,
 {
 	struct mu_snapshot_info info;
 	uint32_t epoch;
-	int rc = mu_snapfile_check(from, index, NULL, &info, err);
+	int rc = judge(from, dir, index, &info, err);
 
-	return rc ? rc
-	          : mu_epoch_raise(dir,
-	                           (uint32_t)((uint64_t)info.zxid >> 32) +
-	                                   MU_RESTORE_EPOCHS,
-	                           &epoch, err);
+	return rc ? rc : mu_epoch_raise(dir, epoch_after(&info), &epoch, err);
+}
+
+/* All that was there is gone, on disk, before the new one is there; and the new
+ * one is on disk in one place only before anybody adds to it. */
+static int swap(struct mu_disk *from, struct mu_disk *to, const char *old,
+                const char *new)
+{
+	int rc = unlink_state(to);
+
+	rc = rc ? rc : to->sync_dir(to);
+	if (rc)
+		return rc;
+	if (rename(old, new))
+		return -errno;
+	rc = to->sync_dir(to);
+	return rc ? rc : from->sync_dir(from);
 }
 
 static int replace_all(struct mu_disk *from, const char *dir, uint64_t index,
@@ -226,7 +295,7 @@ static int replace_all(struct mu_disk *from, const char *dir, uint64_t index,
 {
 	char name[MU_SNAPFILE_NAME_MAX], old[PATH_MAX], new[PATH_MAX];
 	struct mu_disk *to = NULL;
-	int rc = leap(from, dir, index, err), number = 0;
+	int rc = leap(from, dir, index, err);
 
 	mu_snapfile_name(index, name);
 	rc = rc ? rc : mu_disk_open(dir, &to, err);
@@ -235,42 +304,68 @@ static int replace_all(struct mu_disk *from, const char *dir, uint64_t index,
 	if (rc)
 		goto out;
 	mu_format(old + strlen(old), sizeof old - strlen(old), "/%s", name);
-	number = -to->list(to, unlink_state, to);
-	if (!number && rename(old, new))
-		number = errno;
-	if (!number)
-		number = -to->sync_dir(to);
-	if (number)
-		rc = refused("put in place", name, number, err);
+	rc = swap(from, to, old, new);
+	if (rc)
+		rc = refused("put in place", name, -rc, err);
 out:
 	if (to)
 		to->free(to);
 	return rc;
 }
 
-int mu_restore_finish(const char *dir, bool *done, struct mu_err *err)
+/* The snapshot that waits: *from NULL if none does, else to be freed. */
+static int look(const char *dir, struct mu_disk **from, uint64_t *index,
+                struct mu_err *err)
 {
 	char path[PATH_MAX];
-	struct mu_disk *from;
 	uint64_t *list = NULL;
 	size_t count = 0;
 	int rc = place(path, dir, PLACED, err);
 
-	*done = false;
-	mu_restore_drop(dir);
+	*from = NULL;
 	if (rc || access(path, F_OK))
 		return rc;
-	rc = mu_disk_open(path, &from, err);
-	if (rc)
-		return rc;
-	rc = mu_snapfile_list(from, &list, &count, err);
-	if (!rc && count > 0) {
-		rc = replace_all(from, dir, list[0], err);
+	rc = mu_disk_open(path, from, err);
+	rc = rc ? rc : mu_snapfile_list(*from, &list, &count, err);
+	if (count > 0)
+		*index = list[0];
+	mu_free(list);
+	if (*from && (rc || count == 0)) {
+		(*from)->free(*from);
+		*from = NULL;
+	}
+	return rc;
+}
+
+int mu_restore_finish(const char *dir, bool *done, struct mu_err *err)
+{
+	struct mu_disk *from;
+	uint64_t index;
+	int rc = look(dir, &from, &index, err);
+
+	*done = false;
+	mu_restore_drop(dir);
+	if (from) {
+		rc = replace_all(from, dir, index, err);
+		from->free(from);
 		*done = !rc;
 	}
-	mu_free(list);
-	from->free(from);
 	if (!rc)
 		remove_dir(dir, PLACED);
+	return rc;
+}
+
+int mu_restore_look(const char *dir, bool *waits, struct mu_err *err)
+{
+	struct mu_snapshot_info info;
+	struct mu_disk *from;
+	uint64_t index;
+	int rc = look(dir, &from, &index, err);
+
+	*waits = from != NULL;
+	if (from) {
+		rc = judge(from, dir, index, &info, err);
+		from->free(from);
+	}
 	return rc;
 }

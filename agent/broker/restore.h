@@ -18,7 +18,7 @@
 #define MU_RESTORE_EPOCHS 1024u /* left out */
 
 /* Where the bytes are to be written: an empty file in DIR/restore.tmp. What was
- * there is removed. MU_EIO. */
+ * there is removed. MU_EIO, MU_ENOSPACE: nothing is left. */
 int mu_restore_begin(const char *dir, int *fd, struct mu_err *err);
 /* They will not come. */
 void mu_restore_drop(const char *dir);
@@ -29,7 +29,12 @@ int mu_restore_end(const char *dir, const struct mu_store_config *config,
                    struct mu_snapshot_info *info, struct mu_err *err);
 
 /* At the start, with the directory locked: if a restored snapshot waits, let it
- * take the place of all others. *done: it did. MU_EIO, MU_EDATA. */
+ * take the place of all others. *done: it did. MU_EIO, MU_ENOSPACE, MU_ENOMEM;
+ * MU_EDATA, MU_EUNIMPLEMENTED (a newer version): it is not good, and the rest of
+ * the directory is as it was. */
 int mu_restore_finish(const char *dir, bool *done, struct mu_err *err);
+
+/* *waits: the next start would do that. Changes nothing. Errors as there. */
+int mu_restore_look(const char *dir, bool *waits, struct mu_err *err);
 
 #endif /* MU_BROKER_RESTORE_H */

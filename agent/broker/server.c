@@ -33,9 +33,13 @@ static void fail(struct mu_server *s, const char *why)
 	mu_loop_stop(s->loop);
 }
 
-/* The disk's troubles are logged when they begin and when they end. */
+/* The disk's troubles are logged when they begin, and when they have not come
+ * again for a while: a disk that is nearly full takes a small batch now and
+ * then. */
 static void note_trouble(struct mu_server *s, int code, const char *why)
 {
+	const uint64_t now_ms = mu_loop_now_ms(s->loop);
+
 	if (code == MU_EDATA) {
 		fail(s, why);
 		return;
@@ -44,7 +48,11 @@ static void note_trouble(struct mu_server *s, int code, const char *why)
 		mu_log(MU_ERROR,
 		       MSG("writes are refused; reads and sessions go on"),
 		       KS("why", why));
-	else if (!code && s->trouble)
+	if (code)
+		s->trouble_ms = now_ms;
+	else if (now_ms - s->trouble_ms < MU_SERVER_CALM_MS)
+		return;
+	if (!code && s->trouble)
 		mu_log(MU_INFO, MSG("writes are taken again"));
 	s->trouble = code;
 }
@@ -212,7 +220,9 @@ static bool commit_round(struct mu_server *s)
 	const uint64_t durable = s->journal->durable(s->journal);
 	const bool grown = durable != s->durable;
 
-	note_trouble(s, broken, err.msg);
+	/* That it takes a batch says nothing: one that grows has ended. */
+	if (broken || (grown && !s->refused))
+		note_trouble(s, broken, err.msg);
 	if (s->failed)
 		return false;
 	if (broken) {
@@ -281,12 +291,18 @@ void mu_server_on_readable(void *arg, int events)
 	mu_native_wake(s->native);
 }
 
+/* Asked, it is quiet: a turn that waits for no command would not ask, and trouble
+ * that ends by itself is news as well. */
 void mu_server_on_synced(void *arg, int events)
 {
-	(void)arg, (void)events;
+	const struct mu_server *s = arg;
+
+	(void)events;
+	s->journal->durable(s->journal);
 }
 
-/* After 2^32 commands the next epoch has begun: no start may use it again. */
+/* After 2^32 commands the next epoch has begun: no start may use it again. A disk
+ * in trouble is asked again at the next tick; meanwhile the journal tells it. */
 static void turn_epoch(struct mu_server *s)
 {
 	struct mu_err err = { 0 };
@@ -296,7 +312,8 @@ static void turn_epoch(struct mu_server *s)
 	mu_store_stats(s->store, &st);
 	epoch = (uint32_t)((uint64_t)st.zxid >> 32);
 	if (epoch > s->config.epoch &&
-	    mu_epoch_raise(s->options->data_dir, epoch, &s->config.epoch, &err))
+	    mu_epoch_raise(s->options->data_dir, epoch, &s->config.epoch,
+	                   &err) == MU_EDATA)
 		fail(s, err.msg);
 }
 

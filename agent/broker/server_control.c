@@ -128,19 +128,26 @@ static int verify(void *arg)
 	return fclose(out) ? 255 : rc;
 }
 
-/* The lines that say what is wrong, as one. */
+/* The lines that say what is wrong, as one; ends fd. */
 static void read_report(int fd, char *out, size_t room)
 {
-	char text[4096], *line, *rest = text;
-	ssize_t got = pread(fd, text, sizeof text - 1, 0);
+	char line[MU_ERR_MSG_MAX + 64];
+	FILE *in = fdopen(fd, "r");
 	size_t len = 0;
 
-	text[got > 0 ? got : 0] = '\0';
-	*out = '\0';
-	while ((line = strsep(&rest, "\n")) && len < room)
-		if (strstr(line, "DAMAGED"))
+	mu_format(out, room, "the check's report cannot be read");
+	if (!in) {
+		close(fd);
+		return;
+	}
+	rewind(in); /* the child shares the place in it */
+	while (fgets(line, sizeof line, in)) {
+		line[strcspn(line, "\n")] = '\0';
+		if (mu_check_line_is_bad(line))
 			len += mu_format(out + len, room - len, "%s%s",
 			                 len ? "; " : "", line);
+	}
+	fclose(in);
 }
 
 static void on_verified(void *arg, int status)
@@ -156,14 +163,15 @@ static void on_verified(void *arg, int status)
 		mu_control_give(s->control, s->verify_job, fd);
 		return;
 	}
-	if (status == 1)
+	if (status == 1) {
 		read_report(fd, why, sizeof why);
-	else
+	} else {
 		mu_format(why, sizeof why,
 		          "the check ended by %s %d: the broker's memory is "
 		          "not as it should be; see its log, and restart it",
 		          status < 0 ? "signal" : "status", abs(status));
-	close(fd);
+		close(fd);
+	}
 	mu_control_done(s->control, s->verify_job, MU_EDATA, why);
 }
 
@@ -193,24 +201,35 @@ static int on_verify(void *arg, uint64_t job, struct mu_err *err)
 
 /* ---- restore -------------------------------------------------------------------------- */
 
+/* Nothing that was acknowledged may go: asked before the bytes come, and again
+ * when they are there. */
+static int check_empty(const struct mu_server *s, struct mu_err *err)
+{
+	const uint32_t nodes = mu_tree_count(mu_store_tree(s->store));
+
+	if (nodes == EMPTY_NODES)
+		return 0;
+	return mu_err(
+		err, MU_ENOTEMPTY,
+		"the broker has a tree of %u nodes: restore into one with "
+		"an empty data_dir, before agents connect to it",
+		(unsigned)nodes);
+}
+
 static int on_restore_begin(void *arg, uint64_t job, uint64_t len, int *fd,
                             struct mu_err *err)
 {
 	struct mu_server *s = arg;
-	const uint32_t nodes = mu_tree_count(mu_store_tree(s->store));
 	int rc;
 
 	(void)job, (void)len;
 	if (!s->snapshots)
 		return not_kept(err);
-	if (s->restore_fd >= 0)
+	if (s->restore_fd >= 0 || s->again)
 		return mu_err(err, MU_EFULL, "another restore is under way");
-	if (nodes != EMPTY_NODES)
-		return mu_err(err, MU_ENOTEMPTY,
-		              "the broker has a tree of %u nodes: restore into "
-		              "one with an empty data_dir, before agents "
-		              "connect to it",
-		              (unsigned)nodes);
+	rc = check_empty(s, err);
+	if (rc)
+		return rc;
 	rc = mu_restore_begin(s->options->data_dir, &s->restore_fd, err);
 	*fd = s->restore_fd;
 	return rc;
@@ -230,7 +249,12 @@ static int on_restore_end(void *arg, uint64_t job, bool whole,
 		mu_restore_drop(s->options->data_dir);
 		return 0;
 	}
-	rc = mu_restore_end(s->options->data_dir, &s->config, &info, err);
+	rc = check_empty(s, err);
+	if (rc)
+		mu_restore_drop(s->options->data_dir);
+	else
+		rc = mu_restore_end(s->options->data_dir, &s->config, &info,
+		                    err);
 	if (rc)
 		return rc;
 	mu_log(MU_INFO, MSG("a backup was read; beginning anew with it"),

@@ -26,6 +26,7 @@ struct mu_server_job {
 	bool backup;       /* and wants its bytes */
 };
 
+#define MU_SERVER_CALM_MS 5000u  /* without trouble: it has ended */
 #define MU_SERVER_AGAIN_MS 1000u /* for the answer to a restore */
 
 struct mu_server {
@@ -57,7 +58,8 @@ struct mu_server {
 	int64_t wall_ms;          /* never decreases */
 	uint64_t logged, durable; /* indices of commands */
 	int refused; /* why the journal did not take a command; 0: it did */
-	int trouble; /* the disk's, as it was last logged; 0: none */
+	uint64_t trouble_ms; /* when it was met last */
+	int trouble;         /* the disk's, as it was last logged; 0: none */
 	bool failed;
 };
 

@@ -7,127 +7,174 @@
 
 #include <unistd.h>
 
-static void add_id(struct mu_json *o, const char *key, int64_t id)
+/* A number; with a limit, it is {"used": n, "max": max}. */
+struct row {
+	const char *key;
+	uint64_t n;
+	int64_t max;
+};
+#define NO_LIMIT (-1)
+
+/* Not 0: memory is out. As all here. */
+static int add_pair(struct mu_json *o, const struct row *r)
+{
+	struct mu_json *pair = mu_json_object();
+	int rc = mu_json_set_int(pair, "used", (int64_t)r->n);
+
+	rc = rc ? rc : mu_json_set_int(pair, "max", r->max);
+	return mu_json_set(o, r->key, pair) || rc;
+}
+
+static int add_rows(struct mu_json *o, const struct row *r, size_t count)
+{
+	int rc = 0;
+
+	for (; count > 0 && !rc; count--, r++)
+		rc = r->max != NO_LIMIT
+		             ? add_pair(o, r)
+		             : mu_json_set_int(o, r->key, (int64_t)r->n);
+	return rc;
+}
+#define ADD_ROWS(o, rows) add_rows(o, rows, sizeof(rows) / sizeof *(rows))
+
+static int add_id(struct mu_json *o, const char *key, int64_t id)
 {
 	char text[20];
 
 	mu_format(text, sizeof text, "0x%lx", (unsigned long)id);
-	mu_json_set_str(o, key, text);
+	return mu_json_set_str(o, key, text);
 }
 
-static void add_count(struct mu_json *o, const char *key, uint64_t n)
-{
-	mu_json_set_int(o, key, (int64_t)n);
-}
-
-static void add_limit(struct mu_json *o, const char *key, uint64_t used,
-                      int64_t max)
-{
-	struct mu_json *pair = mu_json_object();
-
-	add_count(pair, "used", used);
-	mu_json_set_int(pair, "max", max);
-	mu_json_set(o, key, pair);
-}
-
-static void add_store(struct mu_json *o, const struct mu_server *s)
+static int add_store(struct mu_json *o, const struct mu_server *s)
 {
 	const struct mu_broker_options *opt = s->options;
 	struct mu_store_stats st;
+	int rc;
 
 	mu_store_stats(s->store, &st);
-	add_id(o, "tree_id", mu_store_tree_id(s->store));
-	add_id(o, "zxid", st.zxid);
-	add_count(o, "epoch", s->config.epoch);
-	add_count(o, "index", st.applied);
-	add_count(o, "nodes", st.nodes);
-	add_count(o, "ephemerals", st.ephemerals);
-	add_limit(o, "sessions", st.sessions, opt->sessions_max);
-	add_limit(o, "links", st.links, opt->links_max);
-	add_limit(o, "watches", st.watches, opt->watches_max);
-	add_limit(o, "data_bytes", st.tree_memory, opt->max_data);
-	add_limit(o, "waiting_bytes", st.waiting_bytes, opt->waiting_max);
-	add_count(o, "requests", st.requests);
-	add_count(o, "replies", st.replies);
-	add_count(o, "events", st.events);
-	add_count(o, "throttled", st.throttled);
-	add_count(o, "over_max_data", st.over_max_data);
-	add_count(o, "expired", st.expired);
-	add_count(o, "stalled_ms", st.stalled_ms);
+	const struct row rows[] = {
+		{ "epoch", s->config.epoch, NO_LIMIT },
+		{ "index", st.applied, NO_LIMIT },
+		{ "nodes", st.nodes, NO_LIMIT },
+		{ "ephemerals", st.ephemerals, NO_LIMIT },
+		{ "sessions", st.sessions, opt->sessions_max },
+		{ "links", st.links, opt->links_max },
+		{ "watches", st.watches, opt->watches_max },
+		{ "data_bytes", st.tree_memory, opt->max_data },
+		{ "waiting_bytes", st.waiting_bytes, opt->waiting_max },
+		{ "requests", st.requests, NO_LIMIT },
+		{ "replies", st.replies, NO_LIMIT },
+		{ "events", st.events, NO_LIMIT },
+		{ "throttled", st.throttled, NO_LIMIT },
+		{ "over_max_data", st.over_max_data, NO_LIMIT },
+		{ "expired", st.expired, NO_LIMIT },
+		{ "stalled_ms", st.stalled_ms, NO_LIMIT },
+	};
+
+	rc = add_id(o, "tree_id", mu_store_tree_id(s->store));
+	rc = rc ? rc : add_id(o, "zxid", st.zxid);
+	return rc ? rc : ADD_ROWS(o, rows);
 }
 
-static struct mu_json *carriers(const struct mu_server *s)
+static int add_carriers(struct mu_json *all, const struct mu_server *s)
 {
 	struct mu_json *o = mu_json_object();
+	struct mu_control_stats ct = { 0 };
 	struct mu_native_stats nt;
 	struct mu_tcp_stats tt;
+	int rc;
 
 	mu_native_stats(s->native, &nt);
 	mu_tcp_stats(s->tcp, &tt);
-	add_count(o, "native_links", nt.links);
-	add_count(o, "native_parked_bytes", nt.parked_bytes);
-	add_count(o, "tcp_links", tt.links);
-	add_count(o, "tcp_waiting_bytes", tt.waiting_bytes);
-	mu_json_set_int(o, "outbox_max", s->options->outbox_max);
-	return o;
+	if (s->control)
+		mu_control_stats(s->control, &ct);
+	const struct row rows[] = {
+		{ "native_links", nt.links, NO_LIMIT },
+		{ "native_parked_bytes", nt.parked_bytes, NO_LIMIT },
+		{ "tcp_links", tt.links, NO_LIMIT },
+		{ "tcp_waiting_bytes", tt.waiting_bytes, NO_LIMIT },
+		{ "outbox_max", (uint64_t)s->options->outbox_max, NO_LIMIT },
+		{ "control", ct.connections, MU_CONTROL_CONNECTIONS_MAX },
+	};
+
+	rc = ADD_ROWS(o, rows);
+	return mu_json_set(all, "carriers", o) || rc;
 }
 
-static struct mu_json *journal(const struct mu_server *s)
+static int add_journal(struct mu_json *all, const struct mu_server *s)
 {
 	struct mu_json *o = mu_json_object();
 	struct mu_journal_stats st;
 	struct mu_err err = { 0 };
+	int rc;
 
 	s->journal->stats(s->journal, &st);
-	mu_json_set_bool(o, "keeps", s->journal->keeps);
-	add_count(o, "segments", st.segments);
-	add_count(o, "disk_bytes", st.disk_bytes);
-	add_count(o, "batches", st.batches);
-	add_count(o, "syncs", st.syncs);
-	add_count(o, "sync_last_us", st.sync_last_us);
-	add_count(o, "sync_max_us", st.sync_max_us);
-	add_count(o, "waiting_bytes", st.waiting_bytes);
-	if (s->journal->trouble(s->journal, &err))
-		mu_json_set_str(o, "trouble", err.msg);
-	return o;
+	const struct row rows[] = {
+		{ "segments", st.segments, NO_LIMIT },
+		{ "disk_bytes", st.disk_bytes, NO_LIMIT },
+		{ "batches", st.batches, NO_LIMIT },
+		{ "syncs", st.syncs, NO_LIMIT },
+		{ "sync_last_us", st.sync_last_us, NO_LIMIT },
+		{ "sync_max_us", st.sync_max_us, NO_LIMIT },
+		{ "waiting_bytes", st.waiting_bytes, (int64_t)st.waiting_max },
+	};
+
+	rc = mu_json_set_bool(o, "keeps", s->journal->keeps);
+	rc = rc ? rc : ADD_ROWS(o, rows);
+	if (!rc && s->journal->trouble(s->journal, &err))
+		rc = mu_json_set_str(o, "trouble", err.msg);
+	return mu_json_set(all, "journal", o) || rc;
 }
 
-static struct mu_json *snapshots(const struct mu_server *s)
+static int add_snapshots(struct mu_json *all, const struct mu_server *s)
 {
 	struct mu_json *o = mu_json_object();
 	struct mu_snapshots_status st;
+	int rc;
 
 	mu_snapshots_status(s->snapshots, &st);
-	mu_json_set_bool(o, "running", st.running);
-	add_count(o, "taken", st.taken);
-	add_count(o, "failed", st.failed);
-	add_count(o, "index", st.index);
-	mu_json_set_int(o, "wall_ms", st.wall_ms);
-	add_count(o, "bytes", st.bytes);
-	add_count(o, "took_ms", st.took_ms);
-	add_count(o, "fork_us_max", st.fork_us_max);
-	if (st.trouble[0])
-		mu_json_set_str(o, "trouble", st.trouble);
-	return o;
+	const struct row rows[] = {
+		{ "taken", st.taken, NO_LIMIT },
+		{ "failed", st.failed, NO_LIMIT },
+		{ "index", st.index, NO_LIMIT },
+		{ "wall_ms", (uint64_t)st.wall_ms, NO_LIMIT },
+		{ "bytes", st.bytes, NO_LIMIT },
+		{ "took_ms", st.took_ms, NO_LIMIT },
+		{ "fork_us_max", st.fork_us_max, NO_LIMIT },
+		{ "retry_ms", st.retry_ms, NO_LIMIT },
+	};
+
+	rc = mu_json_set_bool(o, "running", st.running);
+	rc = rc ? rc : ADD_ROWS(o, rows);
+	if (!rc && st.trouble[0])
+		rc = mu_json_set_str(o, "trouble", st.trouble);
+	return mu_json_set(all, "snapshot", o) || rc;
+}
+
+static int add_all(struct mu_json *o, const struct mu_server *s)
+{
+	int rc = mu_json_set_str(o, "version", MU_VERSION);
+
+	rc = rc ? rc : mu_json_set_int(o, "pid", getpid());
+	rc = rc ? rc
+	        : mu_json_set_int(o, "uptime_ms",
+	                          (int64_t)(mu_loop_now_ms(s->loop) -
+	                                    s->words.started_ms));
+	rc = rc ? rc
+	        : mu_json_set_str(o, "state",
+	                          s->trouble ? "read-only" : "ready");
+	rc = rc ? rc : mu_json_set_str(o, "data_dir", s->options->data_dir);
+	rc = rc ? rc : add_store(o, s);
+	rc = rc ? rc : add_carriers(o, s);
+	rc = rc ? rc : add_journal(o, s);
+	return rc || !s->snapshots ? rc : add_snapshots(o, s);
 }
 
 char *mu_server_status(const struct mu_server *s)
 {
 	struct mu_json *o = mu_json_object();
-	char *text;
+	char *text = add_all(o, s) ? NULL : mu_json_text(o);
 
-	mu_json_set_str(o, "version", MU_VERSION);
-	mu_json_set_int(o, "pid", getpid());
-	add_count(o, "uptime_ms",
-	          mu_loop_now_ms(s->loop) - s->words.started_ms);
-	mu_json_set_str(o, "state", s->trouble ? "read-only" : "ready");
-	mu_json_set_str(o, "data_dir", s->options->data_dir);
-	add_store(o, s);
-	mu_json_set(o, "carriers", carriers(s));
-	mu_json_set(o, "journal", journal(s));
-	if (s->snapshots)
-		mu_json_set(o, "snapshot", snapshots(s));
-	text = mu_json_text(o);
 	mu_json_free(o);
 	return text;
 }

@@ -106,6 +106,14 @@ int mu_data_lock(const char *dir, int *fd, struct mu_err *err)
 	return rc ? rc : mu_file_lock(path, fd, err);
 }
 
+int mu_epoch_look(const char *dir, uint32_t *epoch, struct mu_err *err)
+{
+	char path[PATH_MAX];
+	int rc = path_in(path, dir, "epoch", err);
+
+	return rc ? rc : epoch_read(path, epoch, err);
+}
+
 int mu_epoch_raise(const char *dir, uint32_t at_least, uint32_t *epoch,
                    struct mu_err *err)
 {

@@ -21,4 +21,7 @@ int mu_data_lock(const char *dir, int *fd, struct mu_err *err);
 int mu_epoch_raise(const char *dir, uint32_t at_least, uint32_t *epoch,
                    struct mu_err *err);
 
+/* The one in DIR/epoch; 0: there is none yet. Changes nothing. Errors as above. */
+int mu_epoch_look(const char *dir, uint32_t *epoch, struct mu_err *err);
+
 #endif /* MU_IO_EPOCH_H */

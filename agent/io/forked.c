@@ -16,6 +16,7 @@
 
 #define CHILD_NICE 10
 #define KEPT_FD 3
+#define UNKNOWN 255 /* it could not begin, or somebody else waited for it */
 
 struct mu_forked {
 	struct mu_forked_options o;
@@ -32,13 +33,14 @@ _Noreturn static void child(const struct mu_forked_options *o, pid_t parent)
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != parent)
-		_exit(255);
+		_exit(UNKNOWN);
 	if (o->keep_fd >= 0) {
 		if (o->keep_fd != KEPT_FD && dup2(o->keep_fd, KEPT_FD) < 0)
-			_exit(255);
+			_exit(UNKNOWN);
 		first++;
 	}
-	close_range(first, ~0u, 0);
+	if (close_range(first, ~0u, 0))
+		_exit(UNKNOWN);
 	setpriority(PRIO_PROCESS, 0, CHILD_NICE);
 	_exit(o->work(o->arg));
 }
@@ -76,17 +78,20 @@ static pid_t wait_for(pid_t pid, int *how, int flags)
 static void on_end(void *arg, int events)
 {
 	struct mu_forked *f = arg;
-	int how = 0;
+	int how = 0, status = UNKNOWN;
+	pid_t rc;
 
 	(void)events;
-	if (wait_for(f->pid, &how, WNOHANG) == 0) {
+	rc = wait_for(f->pid, &how, WNOHANG);
+	if (rc == 0) {
 		mu_poll_set(f->poll, MU_POLL_READ);
 		return;
 	}
 	mu_poll_free(f->poll);
 	f->poll = NULL;
-	f->o.ended(f->o.arg,
-	           WIFSIGNALED(how) ? -WTERMSIG(how) : WEXITSTATUS(how));
+	if (rc > 0)
+		status = WIFSIGNALED(how) ? -WTERMSIG(how) : WEXITSTATUS(how);
+	f->o.ended(f->o.arg, status);
 }
 
 /* The child runs already: without a way to hear of its end it must not. */

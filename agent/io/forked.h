@@ -5,8 +5,8 @@
  * The child has blocked signals, a low priority, no descriptor from 3 up but one
  * that it is given, and dies with us. It must not touch the loop, nor anything
  * that another thread of ours may have locked (memory is fine: glibc sees to
- * it). We watch it through a pidfd and never wait for it. The loop's thread owns
- * the handle.
+ * it). We watch it through a pidfd and never wait for it; SIGCHLD must not be
+ * ignored. The loop's thread owns the handle.
  */
 #ifndef MU_IO_FORKED_H
 #define MU_IO_FORKED_H
@@ -19,8 +19,9 @@ struct mu_forked;
 struct mu_forked_options {
 	int (*work)(void *arg); /* in the child; what it exits with, 0 to 255 */
 	int keep_fd;            /* -1: none; in the child it is 3 */
-	/* Once, in a later turn; status is the exit's, or minus the signal.
-	 * May free the handle. */
+	/* Once, in a later turn; status is the exit's, or minus the signal; 255:
+	 * it could not begin, or how it ended is not known. May free the handle.
+	 */
 	void (*ended)(void *arg, int status);
 	void *arg; /* of both */
 };
