@@ -1123,21 +1123,22 @@ END_TEST
 
 START_TEST(no_broker_is_exit_4_within_the_timeout)
 {
-	ck_assert_int_eq(MUSTER(_i ? "watch" : "get", "/", "-t", "300", "-b",
+	/* Long enough to have tried it, however busy the machine is. */
+	ck_assert_int_eq(MUSTER(_i ? "watch" : "get", "/", "-t", "3000", "-b",
 	                        "tcp://127.0.0.1:1"),
 	                 4);
 	ck_err_has("tcp://127.0.0.1:1");
 	ck_err_has("is muster-broker running there?");
 	ck_assert_str_eq(r.out, "");
-	ck_assert_uint_ge(r.took_ms, 300);
-	ck_assert_uint_lt(r.took_ms, 5000);
+	ck_assert_uint_ge(r.took_ms, 3000);
+	ck_assert_uint_lt(r.took_ms, 20000);
 }
 END_TEST
 
 START_TEST(a_socket_that_is_not_there_is_exit_4)
 {
-	ck_assert_int_eq(MUSTER("ls", "-t", "300", "-b", "ipc:///no/such.sock"),
-	                 4);
+	ck_assert_int_eq(
+		MUSTER("ls", "-t", "3000", "-b", "ipc:///no/such.sock"), 4);
 	ck_err_has("ipc:///no/such.sock");
 	ck_err_has("is muster-broker running there?");
 }
