@@ -1,7 +1,7 @@
 /*
  * link.h - the client's side of a session, as a table of states.
  *
- * Pure. A carrier below (ZeroMQ, later TCP) opens, sends and closes; an
+ * Pure. A carrier below (ZeroMQ or TCP) opens, sends and closes; an
  * application above asks and is told; this machine is between them and knows
  * rules 6 to 10, 14 to 17, 29, 37, 39, 43, 44, 48 to 50. One thread owns it.
  *

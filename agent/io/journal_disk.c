@@ -233,7 +233,7 @@ static int append_locked(struct disk_journal *d, uint64_t index,
 	if (waiting > 0 && waiting + mu_log_size(len) > d->waiting_max)
 		return mu_err(err, MU_EFULL,
 		              "%zu bytes wait for the journal's disk: as many "
-		              "as may (journal_waiting_max)",
+		              "as may (waiting_max)",
 		              waiting);
 	rc = mu_log_put(&d->gathered, d->term, index, command, len);
 	if (rc)

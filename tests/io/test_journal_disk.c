@@ -292,7 +292,7 @@ START_TEST(no_more_waits_than_may)
 	while (append(2 + n) == 0)
 		n++;
 	ck_assert_int_eq(err.code, MU_EFULL);
-	ck_assert_ptr_nonnull(strstr(err.msg, "journal_waiting_max"));
+	ck_assert_ptr_nonnull(strstr(err.msg, "(waiting_max)"));
 	ck_assert_uint_ge(n, 15);
 	ck_assert_uint_le(n, 25);
 	ck_assert_int_eq(j->flush(j, &err), 0);
