@@ -16,6 +16,12 @@ W := -std=c11 -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wvla \
      -Wstrict-prototypes -Wmissing-prototypes -Werror
 ALLFLAGS = $(W) -fPIC -fvisibility=hidden -DMU_VERSION='"$(VERSION)"' $(CFLAGS)
 
+# The C++ compiler of the same house, for the one file that needs it.
+ifeq ($(origin CXX),default)
+CXX := $(subst gcc,g++,$(subst clang,clang++,$(if $(filter cc,$(CC)),g++,$(CC))))
+endif
+WXX := -std=c++17 -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror
+
 # ---- what is built from what ------------------------------------------------
 
 objs = $(patsubst %.c,$(BUILD)/%.o,$(wildcard $(1)/*.c))
@@ -51,6 +57,11 @@ $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
 	$(call say,cc    $<)
 	$(Q)$(CC) $(ALLFLAGS) $(I) -MMD -MP -c -o $@ $<
+
+$(BUILD)/%.o: %.cc
+	@mkdir -p $(@D)
+	$(call say,c++   $<)
+	$(Q)$(CXX) $(WXX) -fPIC -fvisibility=hidden $(CFLAGS) $(I) -MMD -MP -c -o $@ $<
 
 $(BUILD)/libmucore.a:   $(CORE)
 $(BUILD)/libmuio.a:     $(IO)
@@ -97,9 +108,11 @@ $(BUILD)/muster.pc: packaging/muster.pc.in Makefile
 # All that is in plugins/<name>, with what the shipped ones share, and the
 # libraries that each is about.
 PLUGIN_LIB := $(call objs,plugins/lib)
-$(BUILD)/plugins/webhook.so: PLUGIN_OUTSIDE := -lcurl -ljansson
+cxx_objs = $(patsubst %.cc,$(BUILD)/%.o,$(wildcard $(1)/*.cc))
+$(BUILD)/plugins/template.so: PLUGIN_OUTSIDE := -ljansson -lstdc++
+$(BUILD)/plugins/webhook.so:  PLUGIN_OUTSIDE := -lcurl -ljansson
 .SECONDEXPANSION:
-$(PLUGINS): $(BUILD)/plugins/%.so: $$(call objs,plugins/$$*) $(PLUGIN_LIB)
+$(PLUGINS): $(BUILD)/plugins/%.so: $$(call objs,plugins/$$*) $$(call cxx_objs,plugins/$$*) $(PLUGIN_LIB)
 	$(call say,link  $@)
 	$(Q)$(CC) $(CFLAGS) -shared -o $@ $^ $(PLUGIN_OUTSIDE)
 
@@ -267,7 +280,7 @@ purity: $(CORE)
 lint:
 	@tests/lib/lint.sh
 format:
-	clang-format -i $$(git ls-files -co --exclude-standard '*.[ch]')
+	clang-format -i $$(git ls-files -co --exclude-standard '*.[ch]' '*.cc')
 
 # ---- people ---------------------------------------------------------------------
 

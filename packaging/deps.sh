@@ -16,6 +16,7 @@ packages=(
 	libzstd-dev    # backups
 	nettle-dev     # SHA-1, for the digests of ZooKeeper's ACLs
 	libcurl4-openssl-dev     # HTTP, for the plugin webhook; curl itself uses it
+	libkainjow-mustache-dev  # templates, for the plugin template
 	check libsubunit-dev # tests
 	clang-format universal-ctags # make lint
 	nginx-light    # a real service for make run and the tests

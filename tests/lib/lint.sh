@@ -6,7 +6,7 @@ say() {
 	echo "lint: $1"
 	bad=1
 }
-files=$(git ls-files -co --exclude-standard '*.c' '*.h')
+files=$(git ls-files -co --exclude-standard '*.c' '*.h' '*.cc')
 
 # shellcheck disable=SC2086
 clang-format --dry-run -Werror $files || say "run make format"
@@ -21,7 +21,7 @@ only() { # HEADER FILES...
 only 'zmq\.h' agent/io/zsock.c
 only 'libconfig\.h' agent/io/conffile.c
 only 'dlfcn\.h' agent/io/dso.c
-only 'jansson\.h' agent/io/json.c plugins/webhook/body.c
+only 'jansson\.h' agent/io/json.c plugins/template/tree.h plugins/template/mustache.h plugins/webhook/body.c
 only 'curl/.*' plugins/webhook/webhook.c
 only 'nettle/.*' agent/io/sha1.c
 only 'zstd\.h' agent/io/zst.c

@@ -1,0 +1,56 @@
+/*
+ * tree.h - what a template may speak of: some nodes and the members, as last
+ * heard or read, and all of it as one JSON object.
+ */
+#ifndef MU_TEMPLATE_TREE_H
+#define MU_TEMPLATE_TREE_H
+
+#include <muster/plugin.h>
+
+#include <jansson.h>
+
+#define TREE_SOURCES_MAX 64u
+
+struct tree_source {
+	const char *name; /* of the variable; the host's */
+	const char *path; /* of the node; the host's */
+	bool children;    /* a list of those below it, not itself */
+	bool json;        /* values are JSON, not text */
+	bool optional;    /* may be missing */
+};
+
+struct tree {
+	const struct mu_host *host;
+	struct tree_source sources[TREE_SOURCES_MAX]; /* the caller's to fill */
+	size_t count;
+	bool members; /* with the members */
+	/* Owned. Path -> { zxid, value }, or { zxid, problem }: a sentence on a
+	 * value that is not JSON; of a member the value is as for templates. */
+	json_t *items;
+};
+
+/* The source that a node belongs to; NULL: none. */
+const struct tree_source *tree_source_of(const struct tree *t,
+                                         const char *path);
+
+/* True if an event speaks of a source, or of a member if there are members. */
+bool tree_is_concerned(const struct tree *t, const struct mu_event *e);
+
+/* Take in what an event says, *changed: it was news. What is older than what is
+ * known is not. MU_ENOMEM. */
+int tree_merge(struct tree *t, const struct mu_event *e, bool *changed,
+               struct mu_err *err);
+
+/* Read everything afresh; on error unchanged. The codes of the host's get and
+ * children; MU_ENOMEM. */
+int tree_load(struct tree *t, struct mu_err *err);
+
+/* The value of a text source, borrowed until the next change; NULL: none. */
+const char *tree_text(const struct tree *t, const struct tree_source *s,
+                      size_t *len);
+
+/* All of it, the caller's to release. MU_EDATA: a node is missing that is not
+ * optional, or a value is not JSON; MU_ENOMEM. */
+int tree_data(const struct tree *t, json_t **out, struct mu_err *err);
+
+#endif /* MU_TEMPLATE_TREE_H */
