@@ -34,6 +34,23 @@ bool mu_op_is_known(int32_t op)
 	return op_word(op) != NULL;
 }
 
+static const struct {
+	int32_t number;
+	const char *word;
+} causes[] = {
+#define CAUSE_ROW(name, number, word) { number, word },
+	MU_CAUSE_MAP(CAUSE_ROW)
+#undef CAUSE_ROW
+};
+
+const char *mu_cause_word(int32_t cause)
+{
+	for (size_t i = 0; i < sizeof causes / sizeof causes[0]; i++)
+		if (causes[i].number == cause)
+			return causes[i].word;
+	return "unknown";
+}
+
 bool mu_mode_is_ephemeral(int32_t mode)
 {
 	return mode == MU_MODE_EPHEMERAL ||
@@ -178,6 +195,52 @@ static const struct mu_field add_watch_row[] = {
 	MU_FIELD(struct mu_add_watch_request, mode),
 };
 
+static const struct mu_field subscribe_row[] = {
+	MU_FIELD(struct mu_subscribe_request, id),
+	MU_FIELD(struct mu_subscribe_request, path),
+	MU_FIELD(struct mu_subscribe_request, mode),
+	MU_FIELD(struct mu_subscribe_request, zxid),
+	MU_FIELD(struct mu_subscribe_request, n),
+};
+
+static const struct mu_field subscribe_reply_row[] = {
+	MU_FIELD(struct mu_subscribe_reply, state),
+	MU_FIELD(struct mu_subscribe_reply, zxid),
+	MU_FIELD(struct mu_subscribe_reply, n),
+	MU_FIELD(struct mu_subscribe_reply, from),
+	MU_FIELD(struct mu_subscribe_reply, to),
+};
+
+static const struct mu_field unsubscribe_row[] = {
+	MU_FIELD(struct mu_unsubscribe_request, id),
+};
+
+static const struct mu_field change_event_row[] = {
+	MU_FIELD(struct mu_change_event, id),
+	MU_FIELD(struct mu_change_event, type),
+	MU_FIELD(struct mu_change_event, zxid),
+	MU_FIELD(struct mu_change_event, n),
+	MU_FIELD(struct mu_change_event, prev_zxid),
+	MU_FIELD(struct mu_change_event, prev_n),
+	MU_FIELD(struct mu_change_event, path),
+	MU_FIELD(struct mu_change_event, cause),
+	MU_FIELD(struct mu_change_event, session),
+	MU_FIELD(struct mu_change_event, origin),
+	MU_FIELD(struct mu_change_event, stat.czxid),
+	MU_FIELD(struct mu_change_event, stat.mzxid),
+	MU_FIELD(struct mu_change_event, stat.ctime),
+	MU_FIELD(struct mu_change_event, stat.mtime),
+	MU_FIELD(struct mu_change_event, stat.version),
+	MU_FIELD(struct mu_change_event, stat.cversion),
+	MU_FIELD(struct mu_change_event, stat.aversion),
+	MU_FIELD(struct mu_change_event, stat.ephemeral_owner),
+	MU_FIELD(struct mu_change_event, stat.data_len),
+	MU_FIELD(struct mu_change_event, stat.num_children),
+	MU_FIELD(struct mu_change_event, stat.pzxid),
+	MU_FIELD(struct mu_change_event, whole),
+	MU_FIELD(struct mu_change_event, data),
+};
+
 static const struct mu_field multi_header_row[] = {
 	MU_FIELD(struct mu_multi_header, op),
 	MU_FIELD(struct mu_multi_header, done),
@@ -232,6 +295,14 @@ GET(watches, mu_watches_request)
 PUT(watches, mu_watches_request)
 GET(add_watch, mu_add_watch_request)
 PUT(add_watch, mu_add_watch_request)
+GET(subscribe, mu_subscribe_request)
+PUT(subscribe, mu_subscribe_request)
+GET(subscribe_reply, mu_subscribe_reply)
+PUT(subscribe_reply, mu_subscribe_reply)
+GET(unsubscribe, mu_unsubscribe_request)
+PUT(unsubscribe, mu_unsubscribe_request)
+GET(change_event, mu_change_event)
+PUT(change_event, mu_change_event)
 GET(str_vec, mu_vec)
 GET(acl_vec, mu_vec)
 

@@ -14,7 +14,8 @@
 
 #include "jute.h"
 
-/* Rule 4 ff.; X(name, number on the wire, word for logs). */
+/* Rule 4 ff.; from 1000 on ours, taken only on links that asked for features.
+ * X(name, number on the wire, word for logs). */
 #define MU_OP_MAP(X) \
 	X(MU_OP_NOTIFICATION, 0, "notification") \
 	X(MU_OP_CREATE, 1, "create") \
@@ -46,6 +47,8 @@
 	X(MU_OP_SET_WATCHES2, 105, "setWatches2") \
 	X(MU_OP_ADD_WATCH, 106, "addWatch") \
 	X(MU_OP_WHO_AM_I, 107, "whoAmI") \
+	X(MU_OP_SUBSCRIBE, 1000, "subscribe") \
+	X(MU_OP_UNSUBSCRIBE, 1001, "unsubscribe") \
 	X(MU_OP_CREATE_SESSION, -10, "createSession") \
 	X(MU_OP_CLOSE_SESSION, -11, "closeSession") \
 	X(MU_OP_ERROR, -1, "error")
@@ -60,11 +63,15 @@ enum mu_op {
 const char *mu_op_name(int32_t op);
 bool mu_op_is_known(int32_t op);
 
+/* "expiry" for MU_BY_EXPIRY; "unknown" for a number that is not in the list. */
+const char *mu_cause_word(int32_t cause);
+
 /* Special xids (rule 15). */
 #define MU_XID_NOTIFICATION (-1)
 #define MU_XID_PING (-2)
 #define MU_XID_AUTH (-4)
 #define MU_XID_SET_WATCHES (-8)
+#define MU_XID_CHANGE (-16) /* ours: a change event */
 
 /* Largest record a broker takes by default (rule 3): jute.maxbuffer. */
 #define MU_PACKET_MAX_DEFAULT 1048575u
@@ -72,7 +79,8 @@ bool mu_op_is_known(int32_t op);
 /* What our client sends as protocolVersion, and the feature number our broker
  * answers there; ZooKeeper answers 0. Native protocol version 1. */
 #define MU_PROTOCOL_ASK 1
-#define MU_FEATURES 1
+#define MU_FEATURES 2
+#define MU_FEATURES_SUBSCRIBE 2 /* from this number on: subscriptions */
 
 /* Create modes on the wire (rule 27). */
 enum mu_create_mode {
@@ -204,6 +212,71 @@ struct mu_add_watch_request {
 	int32_t mode; /* rule 26: 0 persistent, 1 recursive */
 };
 
+/* ---- subscriptions: ours ----
+ *
+ * An event's id is (zxid, n): n counts from 0 within its transaction. A
+ * subscription that stands tells of every change that fits its path and mode,
+ * once and in the order of ids; its events, as those of watches, come before
+ * any reply that shows the change. It belongs to its link and goes with it. */
+
+/* Data up to here comes with its event. */
+#define MU_CHANGE_DATA_MAX 4096
+/* n of a position that covers a transaction to its end. */
+#define MU_CHANGE_N_END INT32_MAX
+/* In one answer at most so many bytes of records, and so many changes looked
+ * at; then it is MU_SUBSCRIBED_MORE. */
+#define MU_SUBSCRIBE_BYTES (256u * 1024)
+#define MU_SUBSCRIBE_LOOKS 10000u
+/* Subscriptions of one link. */
+#define MU_SUBSCRIBE_LINK_MAX 1000u
+
+/* All up to and with (zxid, n) is known; zxid -1: from now on. `id` is the
+ * client's own number, of this link; one that is in use is replaced. A path
+ * needs no node, and no right: events are told to who may read the node. */
+struct mu_subscribe_request {
+	int32_t id;
+	struct mu_str path;
+	int32_t mode; /* enum mu_subscribe_mode */
+	int64_t zxid;
+	int32_t n;
+};
+
+/* Behind the events that catching up told. Live: all up to (zxid, n) was told,
+ * what comes will be. More: no subscription stands; a part was told, up to
+ * (zxid, n). Gap: it stands from (zxid, n), which is now; changes in the zxids
+ * from `from` to `to` may be missing. */
+struct mu_subscribe_reply {
+	int32_t state; /* enum mu_subscribe_state */
+	int64_t zxid;
+	int32_t n;
+	int64_t from, to; /* gap; else 0 */
+};
+
+struct mu_unsubscribe_request {
+	int32_t id;
+};
+
+/* Behind a reply header {MU_XID_CHANGE, zxid, 0}. */
+struct mu_change_event {
+	int32_t id;
+	int32_t type; /* rule 22: enum mu_node_event */
+	int64_t zxid;
+	int32_t n;
+	/* The event before it on this subscription; at first, where it began:
+	 * what the client asked from, or the position of the reply. */
+	int64_t prev_zxid;
+	int32_t prev_n;
+	struct mu_str path;
+	int32_t cause;        /* enum mu_cause */
+	int64_t session;      /* the author's; of an expiry the expired one */
+	struct mu_str origin; /* the author's; empty: unknown */
+	/* As of this very event, also in a multi; of a deleted node as it last
+	 * was. Children changed: of the parent, without data. */
+	struct mu_stat stat;
+	int32_t whole;      /* 0: too long to come along, see stat.data_len */
+	struct mu_str data; /* null where it is null, or not whole */
+};
+
 /* In a multi (rule 63). */
 struct mu_multi_header {
 	int32_t op;
@@ -261,6 +334,16 @@ void mu_put_set_watches(struct mu_buf *b, bool two,
                         const struct mu_set_watches *r);
 int mu_get_add_watch(struct mu_in *in, struct mu_add_watch_request *r);
 void mu_put_add_watch(struct mu_buf *b, const struct mu_add_watch_request *r);
+int mu_get_subscribe(struct mu_in *in, struct mu_subscribe_request *r);
+void mu_put_subscribe(struct mu_buf *b, const struct mu_subscribe_request *r);
+int mu_get_subscribe_reply(struct mu_in *in, struct mu_subscribe_reply *r);
+void mu_put_subscribe_reply(struct mu_buf *b,
+                            const struct mu_subscribe_reply *r);
+int mu_get_unsubscribe(struct mu_in *in, struct mu_unsubscribe_request *r);
+void mu_put_unsubscribe(struct mu_buf *b,
+                        const struct mu_unsubscribe_request *r);
+int mu_get_change_event(struct mu_in *in, struct mu_change_event *r);
+void mu_put_change_event(struct mu_buf *b, const struct mu_change_event *r);
 int mu_get_multi_header(struct mu_in *in, struct mu_multi_header *r);
 void mu_put_multi_header(struct mu_buf *b, int32_t op, bool done, int32_t err);
 

@@ -94,6 +94,42 @@ struct mu_stat {
 	int64_t pzxid; /* that last created or deleted a child */
 };
 
+/* What brought a change about: X(name, number on the wire, word). */
+#define MU_CAUSE_MAP(X) \
+	X(MU_BY_REQUEST, 0, "request") \
+	X(MU_BY_CLOSE, 1, "close") \
+	X(MU_BY_EXPIRY, 2, "expiry") \
+	X(MU_BY_TTL, 3, "ttl")
+
+/* By a client's write; by the end of a session that its client closed, or that
+ * expired; by the broker, which took a container or a node with a time to live
+ * that was due. */
+enum mu_cause {
+#define MU_CAUSE_ENUM(name, number, word) name = number,
+	MU_CAUSE_MAP(MU_CAUSE_ENUM)
+#undef MU_CAUSE_ENUM
+};
+
+/* What a subscription is told of (numbers on the wire).
+ *   exact     created, deleted, data changed, children changed: the path itself
+ *   children  the same, and created, deleted, data changed one level down
+ *   subtree   the same at all depths; children changed of the path alone */
+enum mu_subscribe_mode {
+	MU_SUBSCRIBE_EXACT = 0,
+	MU_SUBSCRIBE_CHILDREN = 1,
+	MU_SUBSCRIBE_SUBTREE = 2,
+};
+
+/* How a subscription stands when it is answered (numbers on the wire).
+ *   live  all up to the position was told, and what comes will be
+ *   more  a part was told, up to the position: ask again from there
+ *   gap   told from now on; what was changed before may have been missed */
+enum mu_subscribe_state {
+	MU_SUBSCRIBED_LIVE = 0,
+	MU_SUBSCRIBED_MORE = 1,
+	MU_SUBSCRIBED_GAP = 2,
+};
+
 /* How urgent a log line is. */
 enum mu_level { MU_ERROR = 0, MU_WARN = 1, MU_INFO = 2, MU_DEBUG = 3 };
 

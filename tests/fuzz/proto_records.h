@@ -26,6 +26,10 @@ union proto_any {
 	struct mu_delete_container_request delete_container;
 	struct mu_auth_packet auth;
 	struct mu_watches_request watches;
+	struct mu_subscribe_request subscribe;
+	struct mu_subscribe_reply subscribe_reply;
+	struct mu_unsubscribe_request unsubscribe;
+	struct mu_change_event change_event;
 };
 
 #define RECORD_GET(name, call) \
@@ -55,6 +59,10 @@ RECORD(set_acl)
 RECORD(delete_container)
 RECORD(auth)
 RECORD(watches)
+RECORD(subscribe)
+RECORD(subscribe_reply)
+RECORD(unsubscribe)
+RECORD(change_event)
 RECORD_GET(request_header, mu_get_request_header(in, &r->request_header))
 RECORD_PUT(request_header, mu_put_request_header(b, r->request_header.xid,
                                                  r->request_header.op))
@@ -107,7 +115,11 @@ RECORD_PUT(acl_vec, mu_put_vec(b, &r->vec))
 	X(set_acl) \
 	X(delete_container) \
 	X(auth) \
-	X(watches)
+	X(watches) \
+	X(subscribe) \
+	X(subscribe_reply) \
+	X(unsubscribe) \
+	X(change_event)
 
 enum proto_record_id {
 #define RECORD_ID(name) RECORD_##name,

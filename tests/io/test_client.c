@@ -48,7 +48,7 @@ START_TEST(a_session_starts_and_info_tells_of_it)
 	ck_assert_int_eq(info().session, 0x77);
 	ck_assert_uint_eq(info().timeout_ms, 3000);
 	/* A ZooKeeper is known by its answer. */
-	ck_assert_int_eq(info().features, broker.z ? 1 : 0);
+	ck_assert_int_eq(info().features, broker.z ? MU_FEATURES : 0);
 	ck_assert_int_eq(info().tree_id, broker.z ? 9 : 0);
 	ck_assert(!info().resumed);
 	ck_assert_str_eq(info().broker, broker.url);

@@ -37,6 +37,15 @@ static void assert_str(struct mu_str s, const char *want)
 	ck_assert_mem_eq(s.at, want, s.len);
 }
 
+#define STAT \
+	"\0\0\0\0\0\0\0\1\0\0\0\0\0\0\0\2\0\0\0\0\0\0\0\3\0\0\0\0\0\0\0\4" \
+	"\0\0\0\5\0\0\0\6\0\0\0\7\0\0\0\0\0\0\0\10\0\0\0\11\0\0\0\12" \
+	"\0\0\0\0\0\0\0\13"
+/* id 3, data changed (9, 1) after (7, 2), by an expiry of session 7 */
+#define CHANGE_HEAD \
+	"\0\0\0\3\0\0\0\3\0\0\0\0\0\0\0\11\0\0\0\1" LONG7 "\0\0\0\2" \
+	"\0\0\0\2/a\0\0\0\2" LONG7 "\0\0\0\5tcp:1" STAT
+
 #define IN(lit) mu_in_of(lit, sizeof(lit) - 1)
 
 /* ---- every record: its bytes ---- */
@@ -80,6 +89,12 @@ static const struct golden {
 	GOLDEN(str_vec, "\0\0\0\2\0\0\0\1a\xff\xff\xff\xff"),
 	GOLDEN(str_vec, STR_NULL),
 	GOLDEN(acl_vec, OPEN_ACL),
+	GOLDEN(subscribe, "\0\0\0\3\0\0\0\2/a\0\0\0\2" LONG7 "\0\0\0\1"),
+	GOLDEN(subscribe_reply,
+	       "\0\0\0\2" LONG7 "\x7f\xff\xff\xff" LONG7 LONG7),
+	GOLDEN(unsubscribe, "\0\0\0\3"),
+	GOLDEN(change_event, CHANGE_HEAD "\0\0\0\1\0\0\0\3new"),
+	GOLDEN(change_event, CHANGE_HEAD "\0\0\0\0" STR_NULL),
 };
 #define GOLDEN_COUNT ((int)(sizeof golden / sizeof golden[0]))
 
@@ -411,6 +426,73 @@ START_TEST(rule98_an_add_watch_reply_is_a_header_and_an_int)
 }
 END_TEST
 
+START_TEST(a_subscribe_request_has_its_fields_in_order)
+{
+	struct mu_in in = IN("\0\0\0\3\0\0\0\2/a\0\0\0\2" LONG7 "\0\0\0\1");
+
+	ck_assert_int_eq(mu_get_subscribe(&in, &r.subscribe), 0);
+	ck_assert_int_eq(r.subscribe.id, 3);
+	assert_str(r.subscribe.path, "/a");
+	ck_assert_int_eq(r.subscribe.mode, MU_SUBSCRIBE_SUBTREE);
+	ck_assert_int_eq(r.subscribe.zxid, 7);
+	ck_assert_int_eq(r.subscribe.n, 1);
+	in = IN("\0\0\0\3");
+	ck_assert_int_eq(mu_get_unsubscribe(&in, &r.unsubscribe), 0);
+	ck_assert_int_eq(r.unsubscribe.id, 3);
+}
+END_TEST
+
+START_TEST(a_subscribe_reply_has_its_fields_in_order)
+{
+	struct mu_in in = IN("\0\0\0\2" LONG7 "\x7f\xff\xff\xff"
+	                     "\0\0\0\0\0\0\0\3\0\0\0\0\0\0\0\6");
+
+	ck_assert_int_eq(mu_get_subscribe_reply(&in, &r.subscribe_reply), 0);
+	ck_assert_int_eq(r.subscribe_reply.state, MU_SUBSCRIBED_GAP);
+	ck_assert_int_eq(r.subscribe_reply.zxid, 7);
+	ck_assert_int_eq(r.subscribe_reply.n, MU_CHANGE_N_END);
+	ck_assert_int_eq(r.subscribe_reply.from, 3);
+	ck_assert_int_eq(r.subscribe_reply.to, 6);
+}
+END_TEST
+
+START_TEST(a_change_event_has_its_fields_in_order)
+{
+	struct mu_in in = IN(CHANGE_HEAD "\0\0\0\1\0\0\0\3new");
+	const struct mu_change_event *e = &r.change_event;
+
+	ck_assert_int_eq(mu_get_change_event(&in, &r.change_event), 0);
+	ck_assert_int_eq(e->id, 3);
+	ck_assert_int_eq(e->type, 3);
+	ck_assert_int_eq(e->zxid, 9);
+	ck_assert_int_eq(e->n, 1);
+	ck_assert_int_eq(e->prev_zxid, 7);
+	ck_assert_int_eq(e->prev_n, 2);
+	assert_str(e->path, "/a");
+	ck_assert_int_eq(e->cause, MU_BY_EXPIRY);
+	ck_assert_int_eq(e->session, 7);
+	assert_str(e->origin, "tcp:1");
+	ck_assert_int_eq(e->stat.czxid, 1);
+	ck_assert_int_eq(e->stat.aversion, 7);
+	ck_assert_int_eq(e->stat.ephemeral_owner, 8);
+	ck_assert_int_eq(e->stat.pzxid, 11);
+	ck_assert_int_eq(e->whole, 1);
+	assert_str(e->data, "new");
+}
+END_TEST
+
+START_TEST(every_cause_has_its_word)
+{
+	static const char *const words[] = { "request", "close", "expiry",
+		                             "ttl" };
+
+	for (int32_t i = 0; i < 4; i++)
+		ck_assert_str_eq(mu_cause_word(i), words[i]);
+	ck_assert_str_eq(mu_cause_word(4), "unknown");
+	ck_assert_str_eq(mu_cause_word(-1), "unknown");
+}
+END_TEST
+
 /* ---- vectors ---- */
 
 START_TEST(a_vector_is_walked_with_the_getters)
@@ -500,13 +582,16 @@ START_TEST(operations_have_zookeepers_numbers_and_names)
 	static const struct {
 		int32_t op;
 		const char *name;
-	} known[] = { { 0, "notification" },  { 1, "create" },
-		      { 9, "sync" },          { 14, "multi" },
-		      { 22, "multiRead" },    { 100, "auth" },
-		      { 106, "addWatch" },    { 107, "whoAmI" },
-		      { -1, "error" },        { -10, "createSession" },
-		      { -11, "closeSession" } };
-	static const int32_t unknown[] = { 10, 23, 99, 108, -2, -12, 1000 };
+	} known[] = { { 0, "notification" },   { 1, "create" },
+		      { 9, "sync" },           { 14, "multi" },
+		      { 22, "multiRead" },     { 100, "auth" },
+		      { 106, "addWatch" },     { 107, "whoAmI" },
+		      { -1, "error" },         { -10, "createSession" },
+		      { -11, "closeSession" }, { 1000, "subscribe" },
+		      { 1001, "unsubscribe" } };
+	static const int32_t unknown[] = {
+		10, 23, 99, 108, -2, -12, 999, 1002
+	};
 
 	for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
 		ck_assert(mu_op_is_known(known[i].op));
@@ -602,6 +687,10 @@ static TCase *fields(void)
 	tcase_add_test(tc, rule62_null_data_is_kept_apart_from_empty_data);
 	tcase_add_test(tc, small_requests_have_their_fields_in_order);
 	tcase_add_test(tc, rule63_a_multi_header_is_nine_bytes);
+	tcase_add_test(tc, a_subscribe_request_has_its_fields_in_order);
+	tcase_add_test(tc, a_subscribe_reply_has_its_fields_in_order);
+	tcase_add_test(tc, a_change_event_has_its_fields_in_order);
+	tcase_add_test(tc, every_cause_has_its_word);
 	tcase_add_test(tc, rule98_an_add_watch_reply_is_a_header_and_an_int);
 	return tc;
 }
