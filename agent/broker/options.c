@@ -69,7 +69,13 @@ const struct mu_conf_row mu_broker_rows[] = {
 	{ "links_per_address_max", MU_CONF_INT, AT(links_per_address_max), "60", 0, 1000000, "links",
 	  "links from one address to listen_zookeeper; more are closed; 0: any number", true },
 	{ "watches_max", MU_CONF_INT, AT(watches_max), "2000000", 1, 100000000, "watches",
-	  "watches at a time, of all sessions", true },
+	  "watches and subscriptions at a time, of all sessions", true },
+	{ "subscriptions_per_link_max", MU_CONF_INT, AT(subscriptions_per_link_max),
+	  "1000", 0, 1000000, "subscriptions", "subscriptions of one link at a time; 0: none", true },
+	{ "change_log_max", MU_CONF_INT, AT(change_log_max), "100000", 0, 100000000, "changes",
+	  "changes kept for those who were away; who was away for longer reads again; 0: none", true },
+	{ "change_log_bytes", MU_CONF_INT, AT(change_log_bytes), "67108864", 0, 1024 * 1024 * (int64_t)MIB, "bytes",
+	  "memory that these changes may take", true },
 	{ "container_check_interval_ms", MU_CONF_INT, AT(container_check_interval_ms),
 	  "60000", 0, 24 * HOUR_MS, "ms",
 	  "how often unused containers and nodes past their time to live are looked for; 0: never", true },
@@ -334,6 +340,9 @@ void mu_broker_options_store(const struct mu_broker_options *o,
 	c->sessions_max = (uint32_t)o->sessions_max;
 	c->links_max = (uint32_t)o->links_max;
 	c->watches_max = (uint32_t)o->watches_max;
+	c->subscriptions_per_link_max = (uint32_t)o->subscriptions_per_link_max;
+	c->change_log_max = (uint32_t)o->change_log_max;
+	c->change_log_bytes = (uint64_t)o->change_log_bytes;
 	c->container_check_interval_ms =
 		(uint32_t)o->container_check_interval_ms;
 	c->ttl_nodes = o->ttl_nodes;

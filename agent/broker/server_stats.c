@@ -39,6 +39,8 @@ void mu_server_log_stats(const struct mu_server *s)
 	mu_log(MU_INFO, MSG("stats"), KI("links", nt.links),
 	       KI("sessions", st.sessions), KI("nodes", st.nodes),
 	       KI("ephemerals", st.ephemerals), KI("watches", st.watches),
+	       KI("subscriptions", st.subscriptions), KI("changes", st.changes),
+	       KI("change_bytes", st.change_bytes), KI("gaps", st.gaps),
 	       KI("zxid", st.zxid), KI("tree_bytes", st.tree_bytes),
 	       KI("requests", st.requests), KI("replies", st.replies),
 	       KI("events", st.events), KI("throttled", st.throttled),

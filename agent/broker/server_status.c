@@ -60,11 +60,16 @@ static int add_store(struct mu_json *o, const struct mu_server *s)
 		{ "sessions", st.sessions, opt->sessions_max },
 		{ "links", st.links, opt->links_max },
 		{ "watches", st.watches, opt->watches_max },
+		{ "subscriptions", st.subscriptions, NO_LIMIT },
 		{ "data_bytes", st.tree_memory, opt->max_data },
 		{ "waiting_bytes", st.waiting_bytes, opt->waiting_max },
 		{ "requests", st.requests, NO_LIMIT },
 		{ "replies", st.replies, NO_LIMIT },
 		{ "events", st.events, NO_LIMIT },
+		{ "change_events", st.change_events, NO_LIMIT },
+		{ "gaps", st.gaps, NO_LIMIT },
+		{ "change_log", st.changes, opt->change_log_max },
+		{ "change_log_bytes", st.change_bytes, opt->change_log_bytes },
 		{ "throttled", st.throttled, NO_LIMIT },
 		{ "over_max_data", st.over_max_data, NO_LIMIT },
 		{ "expired", st.expired, NO_LIMIT },
@@ -73,6 +78,7 @@ static int add_store(struct mu_json *o, const struct mu_server *s)
 
 	rc = add_id(o, "tree_id", mu_store_tree_id(s->store));
 	rc = rc ? rc : add_id(o, "zxid", st.zxid);
+	rc = rc ? rc : add_id(o, "change_floor", st.change_floor);
 	return rc ? rc : ADD_ROWS(o, rows);
 }
 

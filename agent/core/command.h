@@ -31,6 +31,7 @@
 #define MU_CORE_COMMAND_H
 
 #include "acl.h"
+#include "changelog.h"
 #include "proto.h"
 #include "quota.h"
 #include "session.h"
@@ -90,9 +91,12 @@ bool mu_node_is_due(const struct mu_tree *tree, mu_node_id id, int64_t time_ms);
 
 /* What a command brought about. An empty one is { 0 }. */
 struct mu_outcome {
+	/* The caller's: note all that a change event tells, and not only of
+	 * which path it is. */
+	bool capture;
 	int err;              /* the request's result, for the reply's header */
 	struct mu_buf body;   /* of the reply */
-	struct mu_buf events; /* walk with mu_outcome_event */
+	struct mu_buf events; /* walk with mu_noted_next, in their order */
 	uint32_t event_count;
 	/* Changes past a limit of a quota: let through, and refused. */
 	uint32_t quota_soft, quota_hard;
@@ -104,6 +108,8 @@ void mu_outcome_fini(struct mu_outcome *out);
 /*
  * Apply one command. A request that must fail (no such node, wrong version)
  * fails in out->err, and has changed nothing: that is a result, not an error.
+ * Events come in the order in which they happened (rule 30), each as of itself:
+ * a later one of the same command does not show in it.
  * now_ms: from when the deadline of a new session counts.
  *
  * Errors, which leave `out` undefined and the tree as it was: MU_ENOMEM;
@@ -112,11 +118,5 @@ void mu_outcome_fini(struct mu_outcome *out);
 int mu_command_apply(const struct mu_command *c, struct mu_tree *tree,
                      struct mu_sessions *sessions, uint64_t now_ms,
                      struct mu_outcome *out);
-
-/* The next event in the order in which they happened (rule 30); false at the
- * end. Begin with mu_in_of(out->events.data, out->events.len). *acl is that of
- * the node, or was when it was deleted (rule 36), for mu_tree_acl_at; 0: open. */
-bool mu_outcome_event(struct mu_in *walk, enum mu_node_event *type,
-                      struct mu_str *path, uint32_t *acl);
 
 #endif /* MU_CORE_COMMAND_H */

@@ -15,25 +15,54 @@ void mu_outcome_fini(struct mu_outcome *out)
 	mu_buf_fini(&out->acl);
 }
 
-bool mu_outcome_event(struct mu_in *walk, enum mu_node_event *type,
-                      struct mu_str *path, uint32_t *acl)
+/* ---- what is noted of a change ---- */
+
+/* Of a transaction that has noted very much already, data is not. */
+static void capture_data(const struct run *r, mu_node_id id,
+                         struct mu_change_event *e)
 {
-	if (mu_in_left(walk) == 0)
-		return false;
-	*type = (enum mu_node_event)mu_get_int(walk);
-	*path = mu_get_str(walk);
-	*acl = (uint32_t)mu_get_int(walk);
-	MU_BUG_ON(!mu_in_ok(walk));
-	return true;
+	int32_t len;
+	const uint8_t *data = mu_tree_data(r->tree, id, &len);
+
+	e->whole = len <= MU_CHANGE_DATA_MAX &&
+	           r->out->events.len <= MU_CHANGE_EVENTS_MAX;
+	if (e->whole && len >= 0)
+		e->data = (struct mu_str){ len ? (const char *)data : "",
+			                   (uint32_t)len };
+}
+
+static void capture(struct run *r, enum mu_node_event type, struct mu_str path,
+                    mu_node_id id)
+{
+	struct mu_change_event e = { .path = path,
+		                     .cause = (int32_t)r->cause,
+		                     .session = r->c->session,
+		                     .origin = r->origin,
+		                     .whole = 1 };
+
+	mu_tree_stat(r->tree, id, &e.stat);
+	if (type != MU_NODE_CHILDREN_CHANGED)
+		capture_data(r, id, &e);
+	mu_put_change_tail(&r->out->events, &e);
 }
 
 /* The node may be one that was deleted by this command. */
 static void note(struct run *r, enum mu_node_event type, struct mu_str path,
                  mu_node_id id)
 {
-	mu_put_int(&r->out->events, (int32_t)type);
-	mu_put_str(&r->out->events, path);
-	mu_put_int(&r->out->events, (int32_t)mu_tree_acl_id(r->tree, id));
+	uint32_t acl_id = mu_tree_acl_id(r->tree, id);
+	struct mu_buf *events = &r->out->events;
+	struct mu_vec acl;
+	size_t begin;
+
+	if (acl_id)
+		acl = mu_tree_acl_at(r->tree, acl_id);
+	begin = mu_noted_begin(events, type, acl_id ? &acl : NULL);
+	if (r->out->capture)
+		capture(r, type, path, id);
+	else
+		mu_put_str(events, path);
+	mu_noted_end(events, begin);
 	r->out->event_count++;
 }
 
@@ -236,6 +265,7 @@ static int run_delete_container(struct run *r, struct mu_in *in)
 	                                 : mu_tree_find(r->tree, q.path);
 	if (!id)
 		return MU_ENONODE;
+	r->cause = MU_BY_TTL;
 	/* It may have changed since this was logged. */
 	if (mu_tree_czxid(r->tree, id) != q.czxid ||
 	    !mu_node_is_due(r->tree, id, r->c->time_ms))
@@ -391,6 +421,9 @@ static int run_close_session(struct run *r, struct mu_in *in)
 	session = mu_sessions_find(r->sessions, r->c->session);
 	if (!session)
 		return MU_EEXPIRED;
+	r->cause = cause == MU_CAUSE_EXPIRED ? MU_BY_EXPIRY : MU_BY_CLOSE;
+	if (!r->origin.len) /* nobody asked for an expiry */
+		r->origin = mu_str_of(session->origin);
 	while (mu_tree_owned(r->tree, r->c->session, take_first, &id)) {
 		int err;
 
@@ -445,6 +478,8 @@ int mu_command_apply(const struct mu_command *c, struct mu_tree *tree,
 		         .now_ms = now_ms,
 		         .stamp = { c->zxid, c->time_ms },
 		         .who = { c->identities, c->origin },
+		         .cause = MU_BY_REQUEST,
+		         .origin = c->origin,
 		         .out = out };
 	int err;
 

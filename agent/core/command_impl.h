@@ -13,6 +13,8 @@ struct run {
 	uint64_t now_ms;
 	struct mu_stamp stamp;
 	struct mu_who who;
+	enum mu_cause cause;
+	struct mu_str origin; /* of who brought it about */
 	struct mu_outcome *out;
 };
 

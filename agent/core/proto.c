@@ -338,6 +338,21 @@ void mu_put_multi_header(struct mu_buf *b, int32_t op, bool done, int32_t err)
 	mu_row_put(b, multi_header_row, MU_ROW_COUNT(multi_header_row), &r);
 }
 
+/* ---- a change event in its two parts ---- */
+
+#define CHANGE_HEAD_FIELDS 6u
+
+void mu_put_change_head(struct mu_buf *b, const struct mu_change_event *r)
+{
+	mu_row_put(b, change_event_row, CHANGE_HEAD_FIELDS, r);
+}
+
+void mu_put_change_tail(struct mu_buf *b, const struct mu_change_event *r)
+{
+	mu_row_put(b, change_event_row + CHANGE_HEAD_FIELDS,
+	           MU_ROW_COUNT(change_event_row) - CHANGE_HEAD_FIELDS, r);
+}
+
 /* ---- the handshake: an optional end (rule 7) and ours after it ---- */
 
 int mu_get_connect_request(struct mu_in *in, struct mu_connect_request *r)

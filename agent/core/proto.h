@@ -219,20 +219,21 @@ struct mu_add_watch_request {
  * once and in the order of ids; its events, as those of watches, come before
  * any reply that shows the change. It belongs to its link and goes with it. */
 
-/* Data up to here comes with its event. */
+/* Data up to here comes with its event, unless it is of a transaction whose
+ * events take more than this already. */
 #define MU_CHANGE_DATA_MAX 4096
+#define MU_CHANGE_EVENTS_MAX (8u * 1024 * 1024)
 /* n of a position that covers a transaction to its end. */
 #define MU_CHANGE_N_END INT32_MAX
-/* In one answer at most so many bytes of records, and so many changes looked
- * at; then it is MU_SUBSCRIBED_MORE. */
+/* In front of one answer at most so many bytes of events (or one event), and so
+ * many changes looked at; then it is MU_SUBSCRIBED_MORE. */
 #define MU_SUBSCRIBE_BYTES (256u * 1024)
 #define MU_SUBSCRIBE_LOOKS 10000u
-/* Subscriptions of one link. */
-#define MU_SUBSCRIBE_LINK_MAX 1000u
 
 /* All up to and with (zxid, n) is known; zxid -1: from now on. `id` is the
- * client's own number, of this link; one that is in use is replaced. A path
- * needs no node, and no right: events are told to who may read the node. */
+ * client's own number, of this link; one that is in use is replaced: it ends,
+ * whatever the answer then is, unless that is MU_EINVAL. A path needs no node,
+ * and no right: events are told to who may read the node. */
 struct mu_subscribe_request {
 	int32_t id;
 	struct mu_str path;
@@ -262,8 +263,9 @@ struct mu_change_event {
 	int32_t type; /* rule 22: enum mu_node_event */
 	int64_t zxid;
 	int32_t n;
-	/* The event before it on this subscription; at first, where it began:
-	 * what the client asked from, or the position of the reply. */
+	/* The event before it on this subscription. Before the first: what the
+	 * client asked from; where that was "from now on", or a gap, the
+	 * position of the reply. */
 	int64_t prev_zxid;
 	int32_t prev_n;
 	struct mu_str path;
@@ -273,7 +275,7 @@ struct mu_change_event {
 	/* As of this very event, also in a multi; of a deleted node as it last
 	 * was. Children changed: of the parent, without data. */
 	struct mu_stat stat;
-	int32_t whole;      /* 0: too long to come along, see stat.data_len */
+	int32_t whole;      /* 0: data was too long, see stat.data_len */
 	struct mu_str data; /* null where it is null, or not whole */
 };
 
@@ -344,6 +346,10 @@ void mu_put_unsubscribe(struct mu_buf *b,
                         const struct mu_unsubscribe_request *r);
 int mu_get_change_event(struct mu_in *in, struct mu_change_event *r);
 void mu_put_change_event(struct mu_buf *b, const struct mu_change_event *r);
+/* The same in two parts: id to prev_n, which are one subscription's; path to
+ * data, which are everyone's. */
+void mu_put_change_head(struct mu_buf *b, const struct mu_change_event *r);
+void mu_put_change_tail(struct mu_buf *b, const struct mu_change_event *r);
 int mu_get_multi_header(struct mu_in *in, struct mu_multi_header *r);
 void mu_put_multi_header(struct mu_buf *b, int32_t op, bool done, int32_t err);
 

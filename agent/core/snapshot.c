@@ -23,6 +23,7 @@ void mu_snapshot_info_of(const struct mu_store *s, struct mu_snapshot_info *out)
 		.index = s->applied,
 		.term = 1,
 		.zxid = s->zxid,
+		.changes = mu_changelog_of(s->changes, s->zxid),
 		.wall_ms = s->applied_ms,
 		.next_session = s->applied_session,
 		.nodes = mu_tree_count(s->tree) - 1,
@@ -45,6 +46,8 @@ void mu_snap_put_head(uint8_t head[MU_SNAPSHOT_HEAD],
 	mu_snap_put64(head + 48, (uint64_t)info->wall_ms);
 	mu_snap_put64(head + 56, (uint64_t)info->next_session);
 	mu_snap_put_counts(head + 64, info);
+	/* 0 where it was written by who did not know of it. */
+	mu_snap_put32(head + 96, (uint32_t)info->changes + 1);
 	mu_snap_put32(head + MU_SNAP_CRC_AT,
 	              mu_crc32c(0, head, MU_SNAP_CRC_AT));
 }
@@ -66,6 +69,7 @@ static void get_head(const uint8_t *head, struct mu_snapshot_info *out)
 	out->wall_ms = (int64_t)mu_snap_get64(head + 48);
 	out->next_session = (int64_t)mu_snap_get64(head + 56);
 	get_counts(head + 64, out);
+	out->changes = (int32_t)(mu_snap_get32(head + 96) - 1);
 }
 
 #define HALF (INT64_MAX / 2)
@@ -77,7 +81,7 @@ static bool is_absurd(const struct mu_snapshot_info *i)
 	       i->wall_ms > HALF || i->next_session < 0 ||
 	       i->next_session > HALF || i->index > HALF || i->nodes < 4 ||
 	       i->nodes >= UINT32_MAX || i->ephemerals >= i->nodes ||
-	       i->sessions >= UINT32_MAX;
+	       i->changes < -1 || i->sessions >= UINT32_MAX;
 }
 
 int mu_snapshot_head(const uint8_t head[MU_SNAPSHOT_HEAD],

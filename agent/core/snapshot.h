@@ -44,6 +44,7 @@ struct mu_snapshot_info {
 	uint64_t index; /* of the last command in it; 0: none */
 	uint64_t term;  /* of that command; 1 today */
 	int64_t zxid;
+	int32_t changes;      /* made by that transaction; -1: not known */
 	int64_t wall_ms;      /* of that command */
 	int64_t next_session; /* 0: none given yet */
 	uint64_t nodes;       /* the root and special ones included */

@@ -78,8 +78,18 @@ static int make_parts(struct mu_store *s)
 	 * must not decide what a command does: they are kept at the door. */
 	s->tree = mu_tree_new(key);
 	s->watches = mu_watches_new(key, UINT32_MAX);
+	s->subs = mu_subs_new(key);
+	s->changes = mu_changelog_new();
 	s->sessions = mu_sessions_new(key, UINT32_MAX);
-	return s->tree && s->watches && s->sessions ? 0 : MU_ENOMEM;
+	return s->tree && s->watches && s->subs && s->changes && s->sessions
+	               ? 0
+	               : MU_ENOMEM;
+}
+
+static void limit_changes(struct mu_store *s)
+{
+	mu_changelog_limit(s->changes, s->config.change_log_max,
+	                   s->config.change_log_bytes);
 }
 
 int mu_store_new(const struct mu_store_config *config, struct mu_when when,
@@ -102,6 +112,8 @@ int mu_store_new(const struct mu_store_config *config, struct mu_when when,
 		mu_store_free(s);
 		return mu_err(err, MU_ENOMEM, "no memory for the tree");
 	}
+	limit_changes(s);
+	mu_changelog_start(s->changes, s->zxid, -1);
 	*out = s;
 	return 0;
 }
@@ -119,6 +131,8 @@ void mu_store_free(struct mu_store *s)
 	mu_outcome_fini(&s->outcome);
 	mu_buf_fini(&s->readers);
 	mu_watches_free(s->watches);
+	mu_subs_free(s->subs);
+	mu_changelog_free(s->changes);
 	mu_sessions_free(s->sessions);
 	mu_tree_free(s->tree);
 	memset(s->pool, 0, sizeof s->pool);
@@ -138,6 +152,7 @@ int mu_store_reconfigure(struct mu_store *s,
 	next.epoch = s->config.epoch;
 	next.tree_id = s->config.tree_id;
 	s->config = next;
+	limit_changes(s);
 	return 0;
 }
 
@@ -323,6 +338,8 @@ int mu_store_replay(struct mu_store *s, const void *command, size_t len)
 	MU_BUG_ON(s->logged != s->applied);
 	if (mu_get_command(command, len, &c) || c.zxid <= s->zxid_replayed)
 		return MU_EDATA;
+	if (s->applied == 0) /* all that ever was comes now */
+		mu_changelog_start(s->changes, 0, -1);
 	err = mu_apply(s, &c);
 	if (err == MU_ENOMEM)
 		s->dead = true;
@@ -405,6 +422,10 @@ void mu_store_stats(const struct mu_store *s, struct mu_store_stats *out)
 	out->tree_bytes = mu_tree_bytes(s->tree);
 	out->tree_memory = mu_tree_memory(s->tree);
 	out->waiting_bytes = s->pending_bytes + s->queued_bytes;
+	out->subscriptions = mu_subs_count(s->subs);
+	out->changes = mu_changelog_count(s->changes);
+	out->change_bytes = mu_changelog_bytes(s->changes);
+	out->change_floor = mu_changelog_floor(s->changes, NULL);
 }
 
 const struct mu_tree *mu_store_tree(const struct mu_store *s)

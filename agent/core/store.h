@@ -19,6 +19,12 @@
  * up, also a failed one (rule 52); its events have the ids (zxid, n), n counting
  * from 0 within it.
  *
+ * Subscriptions (proto.h) are ours. A link that asked for features is told of
+ * each change to what it subscribed to, once and in order, as long as it lives;
+ * what happened while it was away it is told from a bounded log of changes, or
+ * it is told that this is not possible. Nothing is left out in silence: where
+ * memory for an event is refused, the link ends.
+ *
  * Better than ZooKeeper, on purpose: passwords of sessions are random (rule
  * 11); a password is checked before the old link is dropped (rule 12); catch-up
  * events are told only to who may read the node, as live ones are (rule 36).
@@ -58,7 +64,13 @@ struct mu_store_config {
 	/* Bytes that the tree may take in memory (mu_tree_memory): past it what
 	 * makes it larger is refused with MU_EMAXDATA. 0: no limit. */
 	uint64_t max_data;
-	uint32_t sessions_max, links_max, watches_max;
+	uint32_t sessions_max, links_max;
+	uint32_t watches_max; /* watches and subscriptions together */
+	uint32_t subscriptions_per_link_max; /* 0: none */
+	/* The change log, from which a subscription catches up: changes and
+	 * bytes of memory. 0: there is none. */
+	uint32_t change_log_max;
+	uint64_t change_log_bytes;
 	/* How often containers and nodes with a time to live are looked at
 	 * (rule 70); 0: never. */
 	uint32_t container_check_interval_ms;
@@ -197,6 +209,14 @@ struct mu_store_stats {
 	uint64_t requests, replies, events, throttled, oversize, expired;
 	uint64_t over_max_data; /* requests refused for it */
 	uint64_t stalled_ms;    /* by how much deadlines have been moved */
+	/* Subscriptions; how many change events they were told (also in
+	 * `events`), and how many could not resume. */
+	uint32_t subscriptions;
+	uint64_t change_events, gaps;
+	/* The change log: what it holds, and the zxid it reaches back to. */
+	uint32_t changes;
+	uint64_t change_bytes;
+	int64_t change_floor;
 	uint64_t closed[MU_CLOSE_COUNT];
 	/* Writes past a limit of a quota that were let through, and that were
 	 * refused; and for which path the last was. */

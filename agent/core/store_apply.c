@@ -7,16 +7,14 @@
 #include <string.h>
 
 /* Rule 36: only those of them are told who may read the node. */
-static int keep_readers(struct mu_store *s, uint32_t acl_id,
+static int keep_readers(struct mu_store *s, const struct mu_vec *acl,
                         const uint32_t **links, size_t *count)
 {
-	struct mu_vec acl = mu_tree_acl_at(s->tree, acl_id);
-
 	mu_buf_reset(&s->readers);
 	for (size_t i = 0; i < *count; i++) {
 		const struct mu_peer *p = mu_peer_find(s, (*links)[i]);
 
-		if (mu_peer_may(p, &acl, MU_PERM_READ))
+		if (mu_peer_may(p, acl, MU_PERM_READ))
 			mu_buf_put(&s->readers, &(*links)[i], sizeof **links);
 	}
 	*links = (const uint32_t *)(const void *)s->readers.data;
@@ -25,21 +23,20 @@ static int keep_readers(struct mu_store *s, uint32_t acl_id,
 }
 
 /* One notification for all who are told (rules 24, 25). */
-static int tell(struct mu_store *s, enum mu_node_event type, struct mu_str path,
-                uint32_t acl)
+static int tell(struct mu_store *s, const struct mu_noted *c)
 {
 	const uint32_t *links;
-	size_t count = mu_watches_trigger(s->watches, path, type, &links);
+	size_t count = mu_watches_trigger(s->watches, c->path, c->type, &links);
 	size_t mark;
 
-	if (acl && keep_readers(s, acl, &links, &count))
+	if (!c->open && keep_readers(s, &c->acl, &links, &count))
 		return MU_ENOMEM;
 	if (count == 0)
 		return 0;
 	mark = mu_fx_begin(&s->fx);
 	mu_put_reply_header(&s->fx.bytes, MU_XID_NOTIFICATION, s->zxid, 0);
-	mu_put_watcher_event(&s->fx.bytes, (int32_t)type, MU_STATE_CONNECTED,
-	                     path);
+	mu_put_watcher_event(&s->fx.bytes, (int32_t)c->type, MU_STATE_CONNECTED,
+	                     c->path);
 	s->stats.events += count;
 	return mu_fx_fanout(&s->fx, mark, links, count);
 }
@@ -48,15 +45,20 @@ static int tell_all(struct mu_store *s)
 {
 	struct mu_in walk =
 		mu_in_of(s->outcome.events.data, s->outcome.events.len);
-	enum mu_node_event type;
-	struct mu_str path;
-	uint32_t acl;
+	bool watched = mu_watches_count(s->watches) > 0;
+	bool subscribed = mu_subs_count(s->subs) > 0;
+	struct mu_noted c;
+	int32_t n = 0;
 	int err = 0;
 
-	if (mu_watches_count(s->watches) == 0)
+	if (!watched && !subscribed)
 		return 0;
-	while (!err && mu_outcome_event(&walk, &type, &path, &acl))
-		err = tell(s, type, path, acl);
+	while (!err && mu_noted_next(&walk, &c)) {
+		if (watched)
+			err = tell(s, &c);
+		if (subscribed)
+			mu_subs_tell(s, &c, n++);
+	}
 	return err;
 }
 
@@ -68,11 +70,16 @@ static void trim(struct mu_buf *b)
 
 int mu_apply(struct mu_store *s, const struct mu_command *c)
 {
-	int err = mu_command_apply(c, s->tree, s->sessions, s->mono_ms,
-	                           &s->outcome);
+	struct mu_outcome *out = &s->outcome;
+	int err;
 
+	out->capture =
+		mu_changelog_keeps(s->changes) || mu_subs_count(s->subs) > 0;
+	err = mu_command_apply(c, s->tree, s->sessions, s->mono_ms, out);
 	if (err)
 		return err;
+	mu_changelog_add(s->changes, c->zxid, out->event_count,
+	                 out->events.data, out->events.len);
 	if (c->zxid > s->zxid)
 		s->zxid = c->zxid;
 	if (c->time_ms > s->wall_ms)
@@ -142,6 +149,7 @@ int mu_apply_next(struct mu_store *s)
 		return err;
 	if (victim)
 		victim->session = NULL; /* it is gone */
+	mu_doomed_end(s);
 	count_expiry(s, &c);
 	count_quota(s);
 	mu_log_take(s);

@@ -13,6 +13,7 @@
  *   store_auth.c     who is at the other end of a link
  *   store_sweep.c    containers and nodes with a time to live that are due
  *   store_apply.c    a command applied, its events told, its waiters answered
+ *   store_subscribe.c  subscriptions: catching up, and telling of a change
  *   store_look.c     looking at it from outside
  *   store_verify.c   the store's promises to itself
  *   store_load.c     coming out of a snapshot, and beginning after it
@@ -35,6 +36,7 @@
 #include "command.h"
 #include "hash.h"
 #include "slab.h"
+#include "subs.h"
 
 #define MU_STORE_KEEP (1024u * 1024) /* bytes: buffers above are given back */
 #define MU_HEADER_LEN 8u             /* bytes of a request header */
@@ -124,13 +126,14 @@ struct mu_peer {
 	bool last_words;    /* nothing more is read: what is queued ends it */
 	bool has_read_only; /* rule 7, for the response */
 	bool wants_features;
+	bool doomed; /* in store.doomed */
 	uint64_t opened_ms;
 	struct mu_session *session; /* UP; NULL when the session has ended */
 	int64_t asked;              /* CONNECTING: id in its createSession */
 	struct mu_entry *head, *tail;
 	uint32_t entries;
 	size_t bytes;                /* charged by entries */
-	struct mu_peer *prev, *next; /* in store.fresh or store.ended */
+	struct mu_peer *prev, *next; /* in store.fresh, ended or doomed */
 	struct mu_pending *waits_for;
 	struct mu_peer *wait_prev, *wait_next;
 	struct mu_buf ids; /* identities besides its address: strings */
@@ -165,6 +168,8 @@ struct mu_store {
 	struct mu_store_config config;
 	struct mu_tree *tree;
 	struct mu_watches *watches;
+	struct mu_subs *subs;
+	struct mu_changelog *changes;
 	struct mu_sessions *sessions;
 	struct mu_fx fx;
 
@@ -179,6 +184,10 @@ struct mu_store {
 	struct mu_slab peers;
 	struct mu_table by_number;
 	struct mu_peers fresh, ended;
+	struct mu_peers doomed; /* lost an event: to be ended in this turn */
+	/* A position between the two is of a history that is not ours: the last
+	 * zxid applied before the store began, and its first after that. */
+	int64_t hole_from, hole_to;
 
 	struct mu_pending **ring; /* owned; index & (ring_room - 1) */
 	size_t ring_room;
@@ -299,6 +308,15 @@ bool mu_is_read(int32_t op);
 /* Answer a read from applied state; body: after the header. */
 void mu_read(struct mu_store *s, struct mu_peer *p,
              const struct mu_request_header *h, struct mu_in body);
+
+/* store_subscribe.c */
+/* Tell those who are subscribed of the change (zxid, n). Links for which there
+ * was no memory are then in s->doomed. */
+void mu_subs_tell(struct mu_store *s, const struct mu_noted *c, int32_t n);
+/* End the links in s->doomed. */
+void mu_doomed_end(struct mu_store *s);
+/* Would one more watch or subscription be too many? */
+bool mu_interests_full(const struct mu_store *s);
 
 /* store_load.c */
 struct mu_snapshot_info;

@@ -24,6 +24,9 @@ int mu_store_bare(const struct mu_store_config *config, struct mu_when when,
 	s->tree = tree;
 	s->config.tree_id = info->tree_id;
 	s->config.epoch = 0;
+	mu_changelog_start(s->changes, info->zxid,
+	                   info->changes < 0 ? MU_CHANGE_N_END
+	                                     : info->changes - 1);
 	s->zxid = s->zxid_taken = s->zxid_replayed = info->zxid;
 	s->logged = s->applied = info->index;
 	s->applied_ms = info->wall_ms;
@@ -52,8 +55,11 @@ void mu_store_begin(struct mu_store *s, uint32_t epoch, struct mu_when when)
 	struct fresh fresh = { s->sessions, when.mono_ms };
 
 	s->config.epoch = epoch;
+	s->hole_from = s->hole_to = s->zxid;
 	if (s->zxid < least)
-		s->zxid = s->zxid_taken = least;
+		s->zxid = s->zxid_taken = s->hole_to = least;
+	if (s->applied == 0) /* nothing was ever before */
+		mu_changelog_start(s->changes, s->zxid, -1);
 	if (when.wall_ms > s->wall_ms)
 		s->wall_ms = when.wall_ms;
 	s->mono_ms = s->last_tick_ms = when.mono_ms;

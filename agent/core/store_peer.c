@@ -134,6 +134,7 @@ void mu_peer_end(struct mu_store *s, struct mu_peer *p,
 	mu_peer_unwait(p);
 	drop(s, p);
 	mu_watches_drop_link(s->watches, p->number);
+	mu_subs_drop_link(s->subs, p->number);
 	if (p->session)
 		p->session->link = 0;
 	p->session = NULL;

@@ -22,8 +22,7 @@ static int add_watch(struct reading *r, struct mu_str path, unsigned kinds)
 	struct mu_store *s = r->s;
 	uint32_t link = r->p->number;
 
-	if (mu_watches_count(s->watches) >= s->config.watches_max &&
-	    !mu_watches_held(s->watches, link, path))
+	if (mu_interests_full(s) && !mu_watches_held(s->watches, link, path))
 		return MU_EFULL;
 	return mu_watches_add(s->watches, link, path, kinds);
 }
@@ -257,6 +256,8 @@ static const struct read_row {
 	{ MU_OP_WHO_AM_I, NULL, mu_read_who_am_i },
 	{ MU_OP_CHECK_WATCHES, NULL, mu_read_check_watches },
 	{ MU_OP_REMOVE_WATCHES, NULL, mu_read_remove_watches },
+	{ MU_OP_SUBSCRIBE, mu_before_subscribe, mu_read_subscribe },
+	{ MU_OP_UNSUBSCRIBE, NULL, mu_read_unsubscribe },
 	{ MU_OP_SET_WATCHES, set_watches, NULL },
 	{ MU_OP_SET_WATCHES2, set_watches, NULL },
 };

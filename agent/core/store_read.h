@@ -13,6 +13,7 @@ struct reading {
 	struct mu_str path;
 	unsigned kinds;     /* of the watch to leave, once the answer is good */
 	size_t answer_from; /* in the buffer of effects */
+	struct mu_subscribe_reply subscribed;
 };
 
 /* Is the answer past reply_max already? */
@@ -37,5 +38,10 @@ int mu_read_all_children(struct reading *r, struct mu_buf *out);
 int mu_read_who_am_i(struct reading *r, struct mu_buf *out);
 int mu_read_check_watches(struct reading *r, struct mu_buf *out);
 int mu_read_remove_watches(struct reading *r, struct mu_buf *out);
+
+/* store_subscribe.c; before: the events that go out in front of the answer. */
+int mu_before_subscribe(struct reading *r);
+int mu_read_subscribe(struct reading *r, struct mu_buf *out);
+int mu_read_unsubscribe(struct reading *r, struct mu_buf *out);
 
 #endif /* MU_CORE_STORE_READ_H */

@@ -17,6 +17,13 @@ static bool is_refused(int32_t op)
 	       op == MU_OP_SASL;
 }
 
+/* Ours, and asked by who did not ask for them: as unknown as to ZooKeeper. */
+static bool is_ours_only(const struct mu_peer *p, int32_t op)
+{
+	return !p->wants_features &&
+	       (op == MU_OP_SUBSCRIBE || op == MU_OP_UNSUBSCRIBE);
+}
+
 /* ---- replies ---- */
 
 void mu_reply(struct mu_store *s, struct mu_peer *p, int32_t xid, int64_t zxid,
@@ -162,6 +169,8 @@ static void dispatch(struct mu_store *s, struct mu_peer *p,
 		mu_reply(s, p, MU_XID_PING, s->zxid, 0, NULL);
 	else if (h->op == MU_OP_AUTH) /* so is this */
 		mu_auth(s, p, h, in);
+	else if (is_ours_only(p, h->op))
+		mu_reply_in_turn(s, p, h->xid, MU_EUNIMPLEMENTED, true);
 	else if (mu_is_read(h->op))
 		read_request(s, p, h, in);
 	else if (mu_command_is_write(h->op))

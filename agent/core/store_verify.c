@@ -56,6 +56,9 @@ static void check_peer(void *arg, uint32_t id)
 	          (p->state == MU_PEER_NEW || p->state == MU_PEER_ENDED));
 	MU_BUG_ON(p->state != MU_PEER_UP &&
 	          mu_watches_link_count(t->s->watches, p->number));
+	MU_BUG_ON(p->state != MU_PEER_UP &&
+	          mu_subs_link_count(t->s->subs, p->number));
+	MU_BUG_ON(p->doomed);
 	t->up += p->state == MU_PEER_UP;
 }
 

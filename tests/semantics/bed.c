@@ -19,6 +19,9 @@ struct mu_store_config bed_config(void)
 		.sessions_max = 1000,
 		.links_max = 1000,
 		.watches_max = 100000,
+		.subscriptions_per_link_max = 1000,
+		.change_log_max = 100000,
+		.change_log_bytes = 64u * 1024 * 1024,
 		.ttl_nodes = true,
 		.sha1 = bed_sha1,
 	};

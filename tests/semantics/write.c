@@ -480,7 +480,8 @@ START_TEST(rule18_unknown_operations_are_answered_then_the_link_ends)
 		                       MU_OP_CREATE_SESSION,
 		                       MU_OP_ERROR,
 		                       10,
-		                       1000,
+		                       999,
+		                       1002,
 		                       INT32_MIN };
 
 	for (size_t i = 0; i < sizeof ops / sizeof ops[0]; i++) {

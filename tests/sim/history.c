@@ -183,12 +183,10 @@ static void note_changes(struct history *h, int64_t zxid)
 {
 	struct mu_in walk =
 		mu_in_of(h->outcome.events.data, h->outcome.events.len);
-	enum mu_node_event type;
-	struct mu_str path;
-	uint32_t acl;
+	struct mu_noted noted;
 
-	while (mu_outcome_event(&walk, &type, &path, &acl)) {
-		uint32_t number = history_path(h, path);
+	while (mu_noted_next(&walk, &noted)) {
+		uint32_t number = history_path(h, noted.path);
 		struct known_path *p = &h->paths[number - 1];
 		struct change *c;
 
@@ -196,12 +194,12 @@ static void note_changes(struct history *h, int64_t zxid)
 		                   sizeof *h->changes);
 		c = &h->changes[h->change_count];
 		*c = (struct change){ .zxid = zxid,
-			              .type = type,
+			              .type = noted.type,
 			              .path = number,
 			              .tree = h->trees - 1,
 			              .before = p->last };
 		p->last = h->change_count++;
-		look(h, c, path);
+		look(h, c, noted.path);
 	}
 }
 

@@ -225,9 +225,7 @@ END_TEST
 START_TEST(rule47_closing_takes_the_ephemerals_and_tells_of_each)
 {
 	struct mu_in walk;
-	enum mu_node_event type;
-	struct mu_str path;
-	uint32_t acl;
+	struct mu_noted change;
 	int deleted = 0, changed = 0;
 
 	make_session(7, 16);
@@ -240,9 +238,9 @@ START_TEST(rule47_closing_takes_the_ephemerals_and_tells_of_each)
 	ck_assert_int_eq(out.err, 0);
 	ck_assert_uint_eq(out.event_count, 4);
 	walk = mu_in_of(out.events.data, out.events.len);
-	while (mu_outcome_event(&walk, &type, &path, &acl)) {
-		deleted += type == MU_NODE_DELETED;
-		changed += type == MU_NODE_CHILDREN_CHANGED;
+	while (mu_noted_next(&walk, &change)) {
+		deleted += change.type == MU_NODE_DELETED;
+		changed += change.type == MU_NODE_CHILDREN_CHANGED;
 	}
 	ck_assert_int_eq(deleted, 2);
 	ck_assert_int_eq(changed, 2);
