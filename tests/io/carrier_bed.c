@@ -56,11 +56,15 @@ static void write_options(const struct mu_store_config *c, const char *dir,
 	          "tick_ms = %u;\nsession_timeout_min_ms = %u;\n"
 	          "session_timeout_max_ms = %u;\n"
 	          "container_check_interval_ms = %u;\nttl_nodes = %s;\n"
-	          "enforce_quota = %s;\nsuper_digest = \"%s\";\n",
+	          "enforce_quota = %s;\nsuper_digest = \"%s\";\n"
+	          "watches_max = %u;\nsubscriptions_per_link_max = %u;\n"
+	          "change_log_max = %u;\nchange_log_bytes = %lu;\n",
 	          dir, HOUR_MS, c->tick_ms, c->session_timeout_min_ms,
 	          c->session_timeout_max_ms, c->container_check_interval_ms,
 	          c->ttl_nodes ? "true" : "false",
-	          c->enforce_quota ? "true" : "false", c->super_digest);
+	          c->enforce_quota ? "true" : "false", c->super_digest,
+	          c->watches_max, c->subscriptions_per_link_max,
+	          c->change_log_max, (unsigned long)c->change_log_bytes);
 }
 
 static void on_end(void *loop, int events)

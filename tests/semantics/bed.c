@@ -43,6 +43,7 @@ struct bed_reply bed_reply(uint32_t link)
 
 	ck_assert_int_eq(mu_get_reply_header(&in, &h), 0);
 	ck_assert_int_ne(h.xid, MU_XID_NOTIFICATION);
+	ck_assert_int_ne(h.xid, MU_XID_CHANGE);
 	return (struct bed_reply){ h.xid, h.zxid, h.err, in };
 }
 
@@ -71,6 +72,21 @@ int64_t bed_event(uint32_t link, enum mu_node_event type, const char *path)
 	ck_assert_int_eq(e.state, 3);
 	ck_assert(mu_str_eq(e.path, mu_str_of(path)));
 	return h.zxid;
+}
+
+struct mu_change_event bed_change(uint32_t link)
+{
+	struct mu_in in = bed_take(link);
+	struct mu_reply_header h;
+	struct mu_change_event e;
+
+	ck_assert_int_eq(mu_get_reply_header(&in, &h), 0);
+	ck_assert_int_eq(h.xid, MU_XID_CHANGE);
+	ck_assert_int_eq(h.err, 0);
+	ck_assert_int_eq(mu_get_change_event(&in, &e), 0);
+	ck_assert_uint_eq(mu_in_left(&in), 0);
+	ck_assert_int_eq(h.zxid, e.zxid);
+	return e;
 }
 
 /* ---- requests ---- */
@@ -142,6 +158,25 @@ const struct mu_buf *q_add_watch(const char *path, int32_t mode)
 
 	mu_buf_reset(&bed.q);
 	mu_put_add_watch(&bed.q, &r);
+	return &bed.q;
+}
+
+const struct mu_buf *q_subscribe(int32_t id, const char *path, int32_t mode,
+                                 int64_t zxid, int32_t n)
+{
+	struct mu_subscribe_request r = { id, mu_str_of(path), mode, zxid, n };
+
+	mu_buf_reset(&bed.q);
+	mu_put_subscribe(&bed.q, &r);
+	return &bed.q;
+}
+
+const struct mu_buf *q_unsubscribe(int32_t id)
+{
+	struct mu_unsubscribe_request r = { id };
+
+	mu_buf_reset(&bed.q);
+	mu_put_unsubscribe(&bed.q, &r);
 	return &bed.q;
 }
 
@@ -270,6 +305,27 @@ struct mu_stat bed_stat(uint32_t link, const char *path)
 	ck_assert_int_eq(mu_get_stat(&r.body, &stat), 0);
 	ck_assert_uint_eq(mu_in_left(&r.body), 0);
 	return stat;
+}
+
+struct mu_subscribe_reply bed_subscribed(uint32_t link)
+{
+	struct bed_reply r = bed_reply(link);
+	struct mu_subscribe_reply s;
+
+	ck_assert_int_eq(r.err, 0);
+	ck_assert_int_eq(mu_get_subscribe_reply(&r.body, &s), 0);
+	ck_assert_uint_eq(mu_in_left(&r.body), 0);
+	if (s.state != MU_SUBSCRIBED_MORE)
+		ck_assert_int_eq(s.zxid, r.zxid);
+	return s;
+}
+
+struct mu_subscribe_reply bed_subscribe(uint32_t link, int32_t id,
+                                        const char *path, int32_t mode,
+                                        int64_t zxid, int32_t n)
+{
+	bed_ask(link, MU_OP_SUBSCRIBE, q_subscribe(id, path, mode, zxid, n));
+	return bed_subscribed(link);
 }
 
 /* ---- handshake ---- */

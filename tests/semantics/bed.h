@@ -91,6 +91,9 @@ void bed_want(uint32_t link, int32_t xid, int32_t err);
 /* The next record is this event; its header's zxid comes back. */
 int64_t bed_event(uint32_t link, enum mu_node_event type, const char *path);
 
+/* The next record is a change event; strings are good until bed_close. */
+struct mu_change_event bed_change(uint32_t link);
+
 /* Bodies of requests, in bed.q: good until the next. */
 const struct mu_buf *q_none(void);
 const struct mu_buf *q_path(const char *path, bool watch);
@@ -101,6 +104,9 @@ const struct mu_buf *q_delete(const char *path, int32_t version);
 const struct mu_buf *q_set(const char *path, const char *data, int32_t version);
 const struct mu_buf *q_sync(const char *path);
 const struct mu_buf *q_add_watch(const char *path, int32_t mode);
+const struct mu_buf *q_subscribe(int32_t id, const char *path, int32_t mode,
+                                 int64_t zxid, int32_t n);
+const struct mu_buf *q_unsubscribe(int32_t id);
 /* One operation of a multi, appended to bed.q; begin with q_none(). */
 void q_sub(int32_t op, const char *path, const char *data, int32_t number);
 void q_sub_read(int32_t op, const char *path, bool watch);
@@ -125,6 +131,13 @@ struct bed_reply bed_do(uint32_t link, int32_t op, const struct mu_buf *body);
 int bed_err(uint32_t link, int32_t op, const struct mu_buf *body);
 void bed_make(uint32_t link, const char *path, const char *data);
 struct mu_stat bed_stat(uint32_t link, const char *path);
+
+/* The answer comes next: nothing was missed. */
+struct mu_subscribe_reply bed_subscribe(uint32_t link, int32_t id,
+                                        const char *path, int32_t mode,
+                                        int64_t zxid, int32_t n);
+/* The answer to one that was asked, when its events were taken. */
+struct mu_subscribe_reply bed_subscribed(uint32_t link);
 
 struct mu_connect_request bed_hello(void);
 void bed_shake(uint32_t link, const struct mu_connect_request *q);
@@ -166,7 +179,12 @@ TCase *semantics_acl(void);
 TCase *semantics_ask(void);
 TCase *semantics_mortal(void);
 TCase *semantics_order(void);
+TCase *semantics_resume(void);
+TCase *semantics_resume_small(void);
+TCase *semantics_resume_none(void);
 TCase *semantics_session(void);
+TCase *semantics_subscribe(void);
+TCase *semantics_subscribe_limits(void);
 TCase *semantics_time(void);
 TCase *semantics_watch(void);
 TCase *semantics_write(void);
