@@ -1,0 +1,531 @@
+/* Subscriptions where it takes more than the wire to see: restarts, snapshots,
+ * memory that runs out, who shares whose bytes. */
+#include "snapshot_kit.h"
+#include "store_bed.h"
+
+#include "changelog.h"
+#include "store_impl.h"
+
+#define EXACT MU_SUBSCRIBE_EXACT
+#define SUBTREE MU_SUBSCRIBE_SUBTREE
+
+static void setup(void)
+{
+	bed_open();
+	bed_connect(1);
+	bed_connect(2);
+}
+
+static int64_t set(const char *path)
+{
+	struct bed_reply r = bed_do(2, MU_OP_SET_DATA, q_set(path, "x", -1));
+
+	ck_assert_int_eq(r.err, 0);
+	return r.zxid;
+}
+
+/* ---- live ---- */
+
+START_TEST(what_is_the_same_for_many_is_sent_as_one)
+{
+	size_t effects;
+
+	bed_make(2, "/a", "");
+	for (uint32_t link = 3; link < 13; link++) {
+		bed_connect(link);
+		bed_subscribe(link, 1, "/a", EXACT, -1, 0);
+	}
+	set("/a"); /* they began at different times */
+	for (uint32_t link = 3; link < 13; link++)
+		bed_change(link);
+	effects = store.effects;
+	set("/a");
+	ck_assert_uint_eq(store.effects - effects, 3); /* log, told, answer */
+	for (uint32_t link = 3; link < 13; link++) {
+		ck_assert(bed_peek(link)->fanned);
+		bed_change(link);
+	}
+}
+END_TEST
+
+START_TEST(many_with_many_pasts_are_told_each_its_own)
+{
+	enum { LINKS = 40, EACH = 20 };
+	int64_t began[LINKS * EACH];
+
+	bed_make(2, "/a", "");
+	for (uint32_t link = 0; link < LINKS; link++)
+		bed_connect(10 + link);
+	for (int32_t i = 0; i < LINKS * EACH; i++) {
+		if (i % 7 == 0)
+			bed_make(2, i % 2 ? "/o" : "/p", "");
+		if (i % 14 == 7) {
+			bed_err(2, MU_OP_DELETE, q_delete("/o", -1));
+			bed_err(2, MU_OP_DELETE, q_delete("/p", -1));
+		}
+		began[i] = bed_subscribe(10 + (uint32_t)i % LINKS, i / LINKS,
+		                         "/a", EXACT, -1, 0)
+		                   .zxid;
+	}
+	for (int round = 0; round < 2; round++) {
+		int64_t zxid = set("/a");
+
+		for (uint32_t link = 0; link < LINKS; link++)
+			for (int32_t id = 0; id < EACH; id++) {
+				struct mu_change_event e =
+					bed_change(10 + link);
+				int64_t *prev =
+					&began[e.id * LINKS + (int32_t)link];
+
+				ck_assert_int_eq(e.zxid, zxid);
+				ck_assert_int_eq(e.prev_zxid, *prev);
+				*prev = zxid;
+			}
+	}
+	for (uint32_t link = 0; link < LINKS; link++)
+		bed_quiet(10 + link);
+}
+END_TEST
+
+START_TEST(nothing_is_captured_that_nobody_wants)
+{
+	struct mu_store_config config = bed_config();
+	uint64_t bare;
+
+	bed_close();
+	config.change_log_max = 0;
+	bed_open_with(&config);
+	bed_connect(1);
+	bed_connect(2);
+	bed_make(2, "/a", "");
+	bare = store.s->outcome.events.len;
+	ck_assert(!store.s->outcome.capture);
+	bed_subscribe(1, 1, "/elsewhere", EXACT, -1, 0);
+	bed_err(2, MU_OP_DELETE, q_delete("/a", -1));
+	ck_assert(store.s->outcome.capture);
+	ck_assert_uint_gt(store.s->outcome.events.len, bare);
+	bed_lost(1);
+	set("/");
+	ck_assert(!store.s->outcome.capture);
+}
+END_TEST
+
+/* Each may be small, and all together be too much to hold twice. */
+START_TEST(one_transaction_captures_so_much_data_and_no_more)
+{
+	enum { SETS = 2500 };
+	static char data[4001];
+	unsigned whole = 0;
+
+	memset(data, 'd', sizeof data - 1);
+	bed_make(2, "/a", "");
+	for (int i = 0; i < SETS; i++) {
+		char path[20];
+
+		mu_format(path, sizeof path, "/a/%d", i);
+		bed_make(2, path, data);
+	}
+	bed_subscribe(1, 1, "/a", SUBTREE, -1, 0);
+	q_none();
+	for (int i = 0; i < SETS; i++) {
+		char path[20];
+
+		mu_format(path, sizeof path, "/a/%d", i);
+		q_sub(MU_OP_DELETE, path, NULL, -1);
+	}
+	ck_assert_int_eq(bed_err(2, MU_OP_MULTI, q_end()), 0);
+	ck_assert_uint_lt(store.s->outcome.events.len,
+	                  MU_CHANGE_EVENTS_MAX + 1024 * 1024);
+	for (int i = 0; i < SETS; i++) {
+		struct mu_change_event e = bed_change(1);
+
+		ck_assert_int_eq(e.type, MU_NODE_DELETED);
+		ck_assert_int_eq(e.stat.data_len, 4000);
+		ck_assert_int_eq(e.whole, e.data.at != NULL);
+		ck_assert(!e.whole || whole == (unsigned)i);
+		whole += e.whole == 1;
+		ck_assert_int_eq(bed_change(1).type, MU_NODE_CHILDREN_CHANGED);
+	}
+	ck_assert_uint_gt(whole * 4000, MU_CHANGE_EVENTS_MAX / 2);
+	ck_assert_uint_lt(whole, SETS);
+}
+END_TEST
+
+START_TEST(the_counters_tell_how_it_is)
+{
+	struct mu_store_stats before = bed_stats(), now;
+
+	bed_make(2, "/a", "");
+	bed_subscribe(1, 1, "/a", EXACT, -1, 0);
+	set("/a");
+	bed_change(1);
+	bed_subscribe(1, 2, "/a", EXACT, INT64_MAX, 0);
+	now = bed_stats();
+	ck_assert_uint_eq(now.subscriptions, 2);
+	ck_assert_uint_eq(now.change_events - before.change_events, 1);
+	ck_assert_uint_eq(now.events - before.events, 1);
+	ck_assert_uint_eq(now.gaps - before.gaps, 1);
+	ck_assert_uint_eq(now.changes - before.changes, 3);
+	ck_assert_uint_gt(now.change_bytes, before.change_bytes);
+	ck_assert_int_eq(now.change_floor, (int64_t)1 << 32);
+}
+END_TEST
+
+START_TEST(limits_may_change_while_running)
+{
+	struct mu_store_config config = bed_config();
+	int64_t zxid;
+
+	bed_make(2, "/a", "");
+	zxid = set("/a");
+	set("/a");
+	config.change_log_max = 1;
+	config.subscriptions_per_link_max = 1;
+	ck_assert_int_eq(mu_store_reconfigure(store.s, &config, NULL), 0);
+	ck_assert_uint_eq(bed_stats().changes, 1);
+	ck_assert_int_eq(bed_stats().change_floor, zxid);
+	bed_subscribe(1, 1, "/a", EXACT, -1, 0);
+	ck_assert_int_eq(
+		bed_err(1, MU_OP_SUBSCRIBE, q_subscribe(2, "/a", EXACT, -1, 0)),
+		MU_EFULL);
+	config.subscriptions_per_link_max = 0;
+	ck_assert_int_eq(mu_store_reconfigure(store.s, &config, NULL), 0);
+	ck_assert_int_eq(
+		bed_err(2, MU_OP_SUBSCRIBE, q_subscribe(2, "/a", EXACT, -1, 0)),
+		MU_EFULL);
+	set("/a"); /* what stands stands */
+	bed_change(1);
+}
+END_TEST
+
+/* ---- restarts ---- */
+
+/* The commands of this life, given to a store that begins with the next epoch;
+ * from the snapshot of another on, if there is one. */
+static void restart(const struct bytes *snapshot)
+{
+	struct store_command *commands = store.commands;
+	size_t count = store.command_count;
+	struct mu_store *s;
+	struct mu_err err;
+	struct mu_store_config config = bed_config();
+
+	if (snapshot)
+		ck_assert_int_eq(load_pieces(snapshot->at, snapshot->len,
+		                             snapshot->len, &config, &s, &err),
+		                 0);
+	else
+		ck_assert_int_eq(mu_store_new(&config, store.now, &s, &err), 0);
+	for (size_t i = 0; i < count; i++)
+		if (commands[i].index > mu_store_index(s))
+			ck_assert_int_eq(mu_store_replay(s, commands[i].bytes,
+			                                 commands[i].len),
+			                 0);
+	mu_store_begin(s, 2, store.now);
+	mu_store_free(store.s);
+	store.s = s;
+	bed_connect(11);
+	bed_connect(12);
+}
+
+static int state_of(int64_t zxid, int32_t n, unsigned *events)
+{
+	struct mu_in in;
+	struct mu_reply_header h;
+	struct mu_subscribe_reply r;
+
+	bed_ask(11, MU_OP_SUBSCRIBE, q_subscribe(1, "/a", EXACT, zxid, n));
+	for (*events = 0;; ++*events) {
+		in = bed_take(11);
+		ck_assert_int_eq(mu_get_reply_header(&in, &h), 0);
+		if (h.xid != MU_XID_CHANGE)
+			break;
+	}
+	ck_assert_int_eq(h.err, 0);
+	ck_assert_int_eq(mu_get_subscribe_reply(&in, &r), 0);
+	return r.state;
+}
+
+START_TEST(a_replay_fills_the_log_back_to_the_beginning)
+{
+	unsigned events;
+	int64_t zxid;
+
+	bed_make(2, "/a", "");
+	zxid = set("/a");
+	set("/a");
+	restart(NULL);
+	ck_assert_int_eq(state_of(0, -1, &events), MU_SUBSCRIBED_LIVE);
+	ck_assert_uint_eq(events, 3);
+	ck_assert_int_eq(state_of(zxid, 0, &events), MU_SUBSCRIBED_LIVE);
+	ck_assert_uint_eq(events, 1);
+}
+END_TEST
+
+START_TEST(a_replayed_change_is_told_as_it_was_told_live)
+{
+	struct mu_in live[5], later;
+
+	bed_subscribe(1, 1, "/a", SUBTREE, -1, 0);
+	bed_make(2, "/a", "1");
+	bed_connect_for(3, 300);
+	bed_err(3, MU_OP_CREATE, q_create("/a/e", "v", 1));
+	bed_lost(3);
+	bed_pass(1000); /* its session expires */
+	for (int i = 0; i < 5; i++)
+		live[i] = bed_take(1);
+	restart(NULL);
+	bed_ask(11, MU_OP_SUBSCRIBE, q_subscribe(1, "/a", SUBTREE, 0, -1));
+	for (int i = 0; i < 5; i++) {
+		later = bed_take(11);
+		ck_assert_uint_eq(mu_in_left(&later), mu_in_left(&live[i]));
+		/* The first of them began elsewhere. */
+		if (i > 0)
+			ck_assert_mem_eq(later.at, live[i].at,
+			                 mu_in_left(&later));
+	}
+	bed_subscribed(11);
+	bed_quiet(11);
+}
+END_TEST
+
+START_TEST(a_snapshot_is_where_the_log_begins)
+{
+	struct bytes snapshot;
+	unsigned events;
+	int64_t at;
+
+	bed_make(2, "/a", "");
+	at = set("/a");
+	snapshot = snapshot_of(store.s);
+	set("/a");
+	set("/a");
+	restart(&snapshot);
+	/* All that the last transaction in it did was told, and is known so. */
+	ck_assert_int_eq(state_of(at, 0, &events), MU_SUBSCRIBED_LIVE);
+	ck_assert_uint_eq(events, 2);
+	ck_assert_int_eq(state_of(at, -1, &events), MU_SUBSCRIBED_GAP);
+	ck_assert_uint_eq(events, 0);
+	ck_assert_int_eq(state_of(at - 1, 1, &events), MU_SUBSCRIBED_GAP);
+	free(snapshot.at);
+}
+END_TEST
+
+START_TEST(
+	a_snapshot_that_does_not_say_how_much_its_last_change_was_is_not_trusted)
+{
+	struct mu_snapshot_info info;
+	struct mu_store_config config = bed_config();
+	struct mu_store *s;
+
+	bed_make(2, "/a", "");
+	mu_snapshot_info_of(store.s, &info);
+	ck_assert_int_eq(info.changes, 2);
+	set("/a");
+	mu_snapshot_info_of(store.s, &info);
+	ck_assert_int_eq(info.changes, 1);
+	bed_connect(5);
+	mu_snapshot_info_of(store.s, &info);
+	ck_assert_int_eq(info.changes, 0);
+	info.changes = -1;
+	ck_assert_int_eq(mu_store_bare(&config, store.now, &info, 10, &s, NULL),
+	                 0);
+	ck_assert(!mu_changelog_reaches(s->changes, info.zxid, 1000));
+	ck_assert(mu_changelog_reaches(s->changes, info.zxid, MU_CHANGE_N_END));
+	ck_assert(mu_changelog_reaches(s->changes, info.zxid + 1, -1));
+	mu_store_free(s);
+}
+END_TEST
+
+START_TEST(what_was_never_ours_is_a_gap_after_a_restart)
+{
+	unsigned events;
+	int64_t last;
+
+	bed_make(2, "/a", "");
+	last = set("/a");
+	restart(NULL);
+	ck_assert_int_eq(state_of(last, 0, &events), MU_SUBSCRIBED_LIVE);
+	/* Of the same epoch, and we have never heard of it. */
+	ck_assert_int_eq(state_of(last + 1, 0, &events), MU_SUBSCRIBED_GAP);
+	ck_assert_int_eq(state_of(((int64_t)2 << 32) - 1, 0, &events),
+	                 MU_SUBSCRIBED_GAP);
+	ck_assert_int_eq(state_of((int64_t)2 << 32, 0, &events),
+	                 MU_SUBSCRIBED_LIVE);
+	ck_assert_uint_eq(events, 0);
+}
+END_TEST
+
+START_TEST(a_store_without_a_past_has_no_part_in_another)
+{
+	unsigned events;
+
+	store.command_count = 0;
+	store.logged = 0;
+	restart(NULL);
+	ck_assert_int_eq(state_of(((int64_t)1 << 32) + 5, 0, &events),
+	                 MU_SUBSCRIBED_GAP);
+	ck_assert_int_eq(state_of(-1, 0, &events), MU_SUBSCRIBED_LIVE);
+}
+END_TEST
+
+/* ---- memory ---- */
+
+/* Follow link 1, number 1: all events that come are of one story. */
+struct story {
+	int64_t zxid;
+	int32_t n;
+	unsigned events;
+	int32_t err; /* of the answer; 1: there was none */
+	struct mu_subscribe_reply answer;
+};
+
+static void follow(struct story *y)
+{
+	y->err = 1;
+	while (bed_peek(1)) {
+		struct mu_in in = bed_take(1);
+		struct mu_reply_header h;
+		struct mu_change_event e;
+
+		ck_assert_int_eq(mu_get_reply_header(&in, &h), 0);
+		if (h.xid != MU_XID_CHANGE) {
+			y->err = h.err;
+			if (!h.err)
+				ck_assert_int_eq(
+					mu_get_subscribe_reply(&in, &y->answer),
+					0);
+			continue;
+		}
+		ck_assert_int_eq(mu_get_change_event(&in, &e), 0);
+		ck_assert_int_eq(e.prev_zxid, y->zxid);
+		ck_assert_int_eq(e.prev_n, y->n);
+		y->zxid = e.zxid;
+		y->n = e.n;
+		y->events++;
+	}
+}
+
+START_TEST(asking_survives_the_loss_of_any_allocation)
+{
+	unsigned refusals = 0;
+
+	for (unsigned k = 0;; k++) {
+		struct story y = { 0 };
+		uint8_t *bytes;
+		size_t len;
+		int reached;
+
+		setup();
+		bed_make(2, "/a", "1");
+		y.zxid = bed_counts().zxid;
+		y.n = MU_CHANGE_N_END;
+		set("/a");
+		set("/a");
+		len = bed_record(++bed.xid, MU_OP_SUBSCRIBE,
+		                 q_subscribe(1, "/a", EXACT, y.zxid, y.n),
+		                 &bytes);
+		fault_alloc_at(k);
+		mu_store_receive(store.s, 1, bytes, len, store.now);
+		reached = fault_alloc_off();
+		free(bytes);
+		bed_pump();
+		follow(&y);
+		ck_assert(bed_is_open(1) || bed_is_closed(1, MU_CLOSE_MEMORY));
+		if (bed_is_open(1)) {
+			/* An answer, and what it says is so. */
+			ck_assert_int_ne(y.err, 1);
+			ck_assert(y.err == 0 || y.err == MU_ENOMEM);
+			ck_assert(y.err || y.events == 2 ||
+			          y.answer.state == MU_SUBSCRIBED_MORE);
+			bed_ask(1, MU_OP_SUBSCRIBE,
+			        q_subscribe(1, "/a", EXACT, y.zxid, y.n));
+			follow(&y);
+			ck_assert_int_eq(y.events, 2);
+			set("/a");
+			follow(&y);
+			ck_assert_int_eq(y.events, 3);
+		}
+		set("/a");
+		bed_close();
+		if (!reached)
+			break;
+		refusals++;
+	}
+	ck_assert_uint_ge(refusals, 3);
+	setup();
+}
+END_TEST
+
+/* Nobody misses an event and is kept: his link ends, or it is told. */
+START_TEST(telling_survives_the_loss_of_any_allocation)
+{
+	unsigned fatal = 0, ended = 0;
+
+	for (unsigned k = 0;; k++) {
+		int rc, reached;
+
+		setup();
+		bed_make(2, "/a", "1");
+		bed_subscribe(1, 1, "/a", EXACT, -1, 0);
+		for (int32_t id = 2; id < 300; id++)
+			bed_subscribe(1, id, "/", SUBTREE, -1, 0);
+		/* Its own part of the effects is not there yet. */
+		mu_fx_fini(&store.s->fx);
+		store.slow = true;
+		bed_ask(2, MU_OP_SET_DATA, q_set("/a", "2", -1));
+		mu_fx_fini(&store.s->fx);
+		fault_alloc_at(k);
+		rc = mu_store_durable(store.s, store.logged);
+		reached = fault_alloc_off();
+		if (rc) {
+			fatal++;
+			bed_close();
+			continue;
+		}
+		store.slow = false;
+		bed_drain();
+		mu_store_verify(store.s);
+		if (bed_is_closed(1, MU_CLOSE_MEMORY)) {
+			ended++;
+			ck_assert_uint_eq(bed_stats().subscriptions, 0);
+		} else {
+			ck_assert(bed_is_open(1));
+			ck_assert_int_eq(bed_change(1).id, 1);
+			for (int32_t id = 2; id < 300; id++)
+				ck_assert_int_eq(bed_change(1).id, id);
+		}
+		if (bed_is_open(2))
+			bed_want(2, bed.xid, 0);
+		bed_close();
+		if (!reached)
+			break;
+	}
+	ck_assert_uint_ge(ended, 2);
+	ck_assert_uint_ge(fatal, 1);
+	setup();
+}
+END_TEST
+
+int main(void)
+{
+	const TTest *const tests[] = {
+		what_is_the_same_for_many_is_sent_as_one,
+		many_with_many_pasts_are_told_each_its_own,
+		nothing_is_captured_that_nobody_wants,
+		one_transaction_captures_so_much_data_and_no_more,
+		the_counters_tell_how_it_is,
+		limits_may_change_while_running,
+		a_replay_fills_the_log_back_to_the_beginning,
+		a_replayed_change_is_told_as_it_was_told_live,
+		a_snapshot_is_where_the_log_begins,
+		a_snapshot_that_does_not_say_how_much_its_last_change_was_is_not_trusted,
+		what_was_never_ours_is_a_gap_after_a_restart,
+		a_store_without_a_past_has_no_part_in_another,
+		asking_survives_the_loss_of_any_allocation,
+		telling_survives_the_loss_of_any_allocation,
+	};
+
+	return bed_run("store: subscriptions", tests, BED_COUNT(tests), setup,
+	               bed_close);
+}
