@@ -14,7 +14,8 @@
  * kept and re-armed on the next link before anything else is sent (setWatches,
  * or setWatches2 when there is a persistent one; batches of at most 128 KiB,
  * all with the zxid seen when the link was lost). One-shot watches leave the
- * book when their event comes.
+ * book when their event comes. Subscriptions are another matter: they belong to
+ * one link and go with it; the application asks again, from where it got to.
  *
  * Times are CLOCK_MONOTONIC in ms, given with each call. With T the negotiated
  * timeout: a ping goes out when nothing was sent for T/3; a link that was
@@ -58,18 +59,22 @@ enum mu_link_action_kind {
 	MU_LA_STATE, /* `state` and `rc` (why) changed */
 	MU_LA_EVENT, /* a watch event */
 	MU_LA_DONE,  /* a request ended: cookie, rc, zxid, body */
+	MU_LA_CHANGE, /* a change event of a subscription */
 };
 
 struct mu_link_action {
 	enum mu_link_action_kind kind;
 	uint32_t host;
 	enum mu_link_state state;
-	int rc;               /* DONE, STATE: 0 or MU_E* */
-	uint64_t cookie;      /* DONE */
-	int32_t op;           /* DONE: the operation that was asked */
-	int64_t zxid;         /* DONE, EVENT: of the header; -1 if not told */
-	int32_t event;        /* EVENT: enum mu_node_event */
-	struct mu_str path;   /* EVENT */
+	int rc;          /* DONE, STATE: 0 or MU_E* */
+	uint64_t cookie; /* DONE */
+	int32_t op;      /* DONE: the operation that was asked */
+	int64_t zxid;  /* DONE, EVENT, CHANGE: of the header; -1 if not told */
+	int32_t event; /* EVENT: enum mu_node_event */
+	struct mu_str path; /* EVENT */
+	/* CHANGE. Its path and its origin, which is never null, have a NUL
+	 * behind them. */
+	const struct mu_change_event *change;
 	const uint8_t *bytes; /* SEND: frames. DONE: the reply's body */
 	size_t len;
 };
@@ -116,8 +121,14 @@ struct mu_link_watch {
  * A link that never opened takes no request with it: what was asked while there
  * was none waits for the next.
  *
+ * subscribe and unsubscribe are about one link, so they do not wait for another:
+ * only a link that is CONNECTED takes them, with a server that has them. Each
+ * CHANGE is told in its place among events and replies, as the broker sent it.
+ *
  * Errors: MU_EFULL (outstanding_max), MU_ETOOBIG (over packet_max), MU_EEXPIRED
- * or MU_ECLOSED (terminal state, or closing), MU_ENOMEM.
+ * or MU_ECLOSED (terminal state, or closing), MU_ECONNLOSS (subscriptions: not
+ * CONNECTED), MU_EUNIMPLEMENTED (subscriptions: features are too few),
+ * MU_ENOMEM.
  */
 int mu_link_request(struct mu_link *l, int32_t op, const void *body, size_t len,
                     const struct mu_link_watch *watch, uint64_t cookie,
@@ -139,8 +150,8 @@ void mu_link_unwatch(struct mu_link *l, struct mu_str path, int kind);
 bool mu_link_action(struct mu_link *l, struct mu_link_action *out);
 
 /* Take over the memory that the action taken last points into (SEND, DONE,
- * EVENT): what it borrowed is the caller's, to be freed with mu_free. NULL if
- * there is none. An event's path has a NUL behind it. */
+ * EVENT, CHANGE): what it borrowed is the caller's, to be freed with mu_free.
+ * NULL if there is none. An event's path has a NUL behind it. */
 void *mu_link_take_bytes(struct mu_link *l);
 
 struct mu_link_info {

@@ -78,7 +78,7 @@ int mu_book_batch(struct mu_book_walk *walk, bool two, int64_t relative_zxid,
 struct mu_link_node {
 	struct mu_link_node *next;
 	struct mu_link_action pub;
-	struct mu_buf own; /* pub.bytes or pub.path lie in it */
+	struct mu_buf own; /* pub.bytes, pub.path or pub.change lie in it */
 	bool fixed;        /* lies in struct mu_link */
 };
 
@@ -176,6 +176,9 @@ void mu_link_amend(struct mu_link *l, uint8_t last);
 /* Queue an event (the path is copied). MU_ENOMEM. */
 int mu_link_push_event(struct mu_link *l, int32_t event, int64_t zxid,
                        struct mu_str path);
+/* Queue a change (all is copied). MU_ENOMEM. */
+int mu_link_push_change(struct mu_link *l, int64_t zxid,
+                        const struct mu_change_event *e);
 /* Take what was not sent yet out of the queue. */
 void mu_link_unsend(struct mu_link *l);
 void mu_link_queue_fini(struct mu_link *l);

@@ -15,12 +15,13 @@ static bool welcome_fits(const struct mu_link *l,
 	return l->session == 0 || r->session == l->session;
 }
 
-/* Rules 8 and 10. */
+/* Rules 8 and 10. The number is a feature number or 0; a negative one is the xid
+ * of another record, which must not be read as the end of the session. */
 static void take_welcome(struct mu_link *l, struct mu_in *in)
 {
 	struct mu_connect_response r;
 
-	if (mu_get_connect_response(in, &r)) {
+	if (mu_get_connect_response(in, &r) || r.protocol < 0) {
 		mu_link_lose(l, MU_EPROTO);
 		return;
 	}
@@ -80,6 +81,37 @@ static void take_event(struct mu_link *l, int64_t zxid, struct mu_in *in)
 		tell(l, MU_NODE_CHILDREN_CHANGED, zxid, parent);
 }
 
+/* A cause that is not known may be a later broker's: it is passed on. */
+static bool change_fits(const struct mu_change_event *e)
+{
+	if (e->type < MU_NODE_CREATED || e->type > MU_NODE_CHILDREN_CHANGED ||
+	    e->n < 0 || e->cause < 0)
+		return false;
+	if (!e->path.at || mu_path_check(e->path, NULL))
+		return false;
+	if (e->origin.len && memchr(e->origin.at, '\0', e->origin.len))
+		return false;
+	return e->whole || !e->data.at;
+}
+
+/* Nothing of a subscription can come before a link took one, nor from a server
+ * that has none. Its zxid moves nothing either: what lies before it may be
+ * anybody's. */
+static void take_change(struct mu_link *l, const struct mu_reply_header *h,
+                        struct mu_in *in)
+{
+	struct mu_change_event e;
+
+	if (l->state != MU_LINK_CONNECTED ||
+	    l->features < MU_FEATURES_SUBSCRIBE || h->err ||
+	    mu_get_change_event(in, &e) || !change_fits(&e)) {
+		mu_link_lose(l, MU_EPROTO);
+		return;
+	}
+	if (mu_link_push_change(l, h->zxid, &e))
+		mu_link_lose(l, MU_ENOMEM);
+}
+
 /* All batches say relative to what was seen when the link was lost, so what
  * their replies say counts only when all are there. */
 static void take_armed(struct mu_link *l, const struct mu_reply_header *h)
@@ -111,6 +143,9 @@ static void take_reply(struct mu_link *l, struct mu_in *in)
 		return;
 	case MU_XID_NOTIFICATION:
 		take_event(l, h.zxid, in);
+		return;
+	case MU_XID_CHANGE:
+		take_change(l, &h, in);
 		return;
 	case MU_XID_SET_WATCHES:
 		take_armed(l, &h);

@@ -75,6 +75,47 @@ int mu_link_push_event(struct mu_link *l, int32_t event, int64_t zxid,
 	return 0;
 }
 
+/* One piece of memory: the struct, then its texts and its data. */
+static void put_change(struct mu_buf *b, const struct mu_change_event *e)
+{
+	struct mu_change_event *own;
+	char *at;
+
+	if (mu_buf_reserve(b, sizeof *e + e->path.len + e->origin.len +
+	                              e->data.len + 2))
+		return;
+	mu_buf_put(b, e, sizeof *e);
+	mu_buf_put(b, e->path.at, e->path.len);
+	mu_buf_put(b, "", 1);
+	mu_buf_put(b, e->origin.at, e->origin.len);
+	mu_buf_put(b, "", 1);
+	mu_buf_put(b, e->data.at, e->data.len);
+	own = (void *)b->data;
+	at = (char *)(own + 1);
+	own->path.at = at;
+	own->origin.at = at += e->path.len + 1;
+	if (e->data.at)
+		own->data.at = at + e->origin.len + 1;
+}
+
+int mu_link_push_change(struct mu_link *l, int64_t zxid,
+                        const struct mu_change_event *e)
+{
+	struct mu_link_node *n = node_new(MU_LA_CHANGE);
+
+	if (!n)
+		return MU_ENOMEM;
+	put_change(&n->own, e);
+	if (mu_buf_failed(&n->own)) {
+		node_free(l, n);
+		return MU_ENOMEM;
+	}
+	n->pub.zxid = zxid;
+	n->pub.change = (const void *)n->own.data;
+	mu_link_push_node(l, n);
+	return 0;
+}
+
 /* The SEND that `need` more bytes go into: the last one if they fit, or a new
  * one that is not in the queue yet. NULL when memory is out; nothing has
  * changed then, for a buffer that failed is a copy. */

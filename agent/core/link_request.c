@@ -100,16 +100,29 @@ static int ask(struct mu_link *l, int32_t op, const void *body, size_t len,
 	return 0;
 }
 
-int mu_link_request(struct mu_link *l, int32_t op, const void *body, size_t len,
-                    const struct mu_link_watch *watch, uint64_t cookie,
-                    uint64_t now_ms)
+/* May this be asked of the link as it is now? An operation that a server does
+ * not know would end the link (rule 18). */
+static int refuse(const struct mu_link *l, int32_t op)
 {
-	int rc;
-
 	if (l->state == MU_LINK_EXPIRED)
 		return MU_EEXPIRED;
 	if (l->state == MU_LINK_CLOSED || l->closing)
 		return MU_ECLOSED;
+	if (op != MU_OP_SUBSCRIBE && op != MU_OP_UNSUBSCRIBE)
+		return 0;
+	if (l->state != MU_LINK_CONNECTED)
+		return MU_ECONNLOSS;
+	return l->features < MU_FEATURES_SUBSCRIBE ? MU_EUNIMPLEMENTED : 0;
+}
+
+int mu_link_request(struct mu_link *l, int32_t op, const void *body, size_t len,
+                    const struct mu_link_watch *watch, uint64_t cookie,
+                    uint64_t now_ms)
+{
+	int rc = refuse(l, op);
+
+	if (rc)
+		return rc;
 	if (l->outstanding >= l->config.outstanding_max)
 		return MU_EFULL;
 	if (len > l->config.packet_max ||

@@ -3,7 +3,7 @@
  * a line of text, and the broker's part is played by hand.
  *
  *     open H; shut; state WORD RC; event TYPE PATH; done COOKIE RC;
- *     hello ZXID SESSION TIMEOUT; send OP#XID
+ *     hello ZXID SESSION TIMEOUT; send OP#XID; change ID N PATH
  */
 #ifndef MU_TEST_LINK_BED_H
 #define MU_TEST_LINK_BED_H
@@ -24,6 +24,7 @@ static struct mu_link *l;
 static uint64_t now;
 static struct mu_link_config config;
 static char said[1 << 16];
+static int32_t bed_features = 1;  /* that the broker answers with */
 static bool hello;                /* the next record sent is a ConnectRequest */
 static struct mu_buf last_record; /* of the last send, without its header */
 static struct mu_buf last_body;   /* of the last done */
@@ -94,6 +95,14 @@ static inline void note(const struct mu_link_action *a)
 		          a->path.at);
 		say("event %s %lld", path, a->event, 0);
 		break;
+	case MU_LA_CHANGE:
+		ck_assert_uint_eq(strlen(a->change->path.at),
+		                  a->change->path.len);
+		ck_assert_uint_eq(strlen(a->change->origin.at),
+		                  a->change->origin.len);
+		mu_format(path, sizeof path, "change %s", a->change->path.at);
+		say("%s %lld %lld", path, a->change->id, a->change->n);
+		break;
 	case MU_LA_DONE:
 		say("%s %lld %lld", "done", (long long)a->cookie, a->rc);
 		mu_buf_reset(&last_body);
@@ -140,7 +149,7 @@ static inline void put_welcome(struct mu_buf *b, int32_t timeout,
 
 	mu_put_connect_response(
 		b, &(struct mu_connect_response){
-			   .protocol = 1,
+			   .protocol = bed_features,
 			   .timeout_ms = timeout,
 			   .session = session,
 			   .password = { password, (uint32_t)strlen(password) },
