@@ -21,6 +21,11 @@ const char *mu_client_strerror(int status)
 	return mu_err_text(status);
 }
 
+const char *mu_client_cause_word(int32_t cause)
+{
+	return mu_cause_word(cause);
+}
+
 /* ---- made ---- */
 
 static int open_fds(struct mu_client *c, struct mu_err *err)
@@ -83,13 +88,27 @@ static int client_init(struct mu_client *c, struct mu_err *err)
 	return rc ? rc : make_link(c, err);
 }
 
+/* Structs that callers of before a field was added may hand in: on_change. */
+#define OPTIONS_WITHOUT_CHANGES offsetof(struct mu_client_options, on_change)
+_Static_assert(OPTIONS_WITHOUT_CHANGES % _Alignof(struct mu_client_options) ==
+                       0,
+               "the old struct ended where the new field begins");
+
+static size_t options_known(const struct mu_client_options *options)
+{
+	if (options->size >= sizeof *options)
+		return sizeof *options;
+	return options->size == OPTIONS_WITHOUT_CHANGES ? options->size : 0;
+}
+
 int mu_client_new(const struct mu_client_options *options,
                   struct mu_client **out, struct mu_err *err)
 {
+	const size_t known = options_known(options);
 	struct mu_client *c;
 	int rc;
 
-	if (options->size < sizeof *options)
+	if (!known)
 		return mu_err(
 			err, MU_EINVAL,
 			"options.size is %u, this library's is %zu: set it "
@@ -102,7 +121,7 @@ int mu_client_new(const struct mu_client_options *options,
 	c = mu_alloc(sizeof *c);
 	if (!c)
 		return mu_err(err, MU_ENOMEM, "out of memory");
-	c->options = *options;
+	memcpy(&c->options, options, known);
 	c->epoll = c->wake = -1;
 	c->calls.prev = c->calls.next = &c->calls;
 	c->work = true;

@@ -94,6 +94,7 @@ const char *mu_client_strip(const char *chroot, const char *path);
 struct mu_reply {
 	struct mu_result result;
 	struct mu_stat stat;
+	struct mu_subscribed subscribed;
 	void *memory; /* the result points into it */
 };
 

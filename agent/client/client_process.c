@@ -191,6 +191,31 @@ static void do_event(struct mu_client *c, const struct mu_link_action *a)
 		c->options.on_event(c, &e, c->options.arg);
 }
 
+static void do_change(struct mu_client *c, const struct mu_link_action *a)
+{
+	const struct mu_change_event *e = a->change;
+	const struct mu_change change = {
+		.size = sizeof change,
+		.id = e->id,
+		.type = (enum mu_watch_event_type)e->type,
+		.zxid = e->zxid,
+		.n = e->n,
+		.prev_zxid = e->prev_zxid,
+		.prev_n = e->prev_n,
+		.path = mu_client_strip(c->brokers.chroot, e->path.at),
+		.cause = e->cause,
+		.session = e->session,
+		.origin = e->origin.at,
+		.stat = &e->stat,
+		.data = e->data.at,
+		.len = e->data.at ? (int32_t)e->data.len : -1,
+		.whole = e->whole,
+	};
+
+	if (c->options.on_change)
+		c->options.on_change(c, &change, c->options.arg);
+}
+
 static void do_done(struct mu_client *c, const struct mu_link_action *a)
 {
 	mu_call_done(c, a);
@@ -198,9 +223,10 @@ static void do_done(struct mu_client *c, const struct mu_link_action *a)
 
 static void (*const act[])(struct mu_client *c,
                            const struct mu_link_action *a) = {
-	[MU_LA_OPEN] = do_open,   [MU_LA_SEND] = do_send,
-	[MU_LA_SHUT] = do_shut,   [MU_LA_STATE] = do_state,
-	[MU_LA_EVENT] = do_event, [MU_LA_DONE] = do_done,
+	[MU_LA_OPEN] = do_open,     [MU_LA_SEND] = do_send,
+	[MU_LA_SHUT] = do_shut,     [MU_LA_STATE] = do_state,
+	[MU_LA_EVENT] = do_event,   [MU_LA_DONE] = do_done,
+	[MU_LA_CHANGE] = do_change,
 };
 
 /* The bytes are taken over first: a callback may well come back here, and the

@@ -215,6 +215,25 @@ static int decode_multi(struct mu_in *in, size_t count, const char *chroot,
 	return 0;
 }
 
+static int decode_subscribed(struct mu_in *in, struct mu_reply *out)
+{
+	struct mu_subscribe_reply r;
+
+	if (mu_get_subscribe_reply(in, &r) || r.n < 0 ||
+	    r.state < MU_SUBSCRIBED_LIVE || r.state > MU_SUBSCRIBED_GAP)
+		return MU_EPROTO;
+	out->subscribed = (struct mu_subscribed){
+		.size = sizeof out->subscribed,
+		.state = (enum mu_subscribe_state)r.state,
+		.zxid = r.zxid,
+		.n = r.n,
+		.from = r.from,
+		.to = r.to,
+	};
+	out->result.subscribed = &out->subscribed;
+	return 0;
+}
+
 static int decode(int32_t op, size_t count, const char *chroot,
                   struct mu_in *in, struct mu_reply *out)
 {
@@ -235,6 +254,8 @@ static int decode(int32_t op, size_t count, const char *chroot,
 		return decode_created(in, chroot, out);
 	case MU_OP_MULTI:
 		return decode_multi(in, count, chroot, out);
+	case MU_OP_SUBSCRIBE:
+		return decode_subscribed(in, out);
 	default:
 		return 0; /* what the rest bring is not used */
 	}

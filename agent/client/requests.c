@@ -464,3 +464,42 @@ int mu_client_multi(struct mu_client *c, const struct mu_multi_op *ops,
 	mu_put_multi_header(&c->body, -1, true, -1);
 	return submit(c, &(struct ask){ MU_OP_MULTI, NULL, count, done, arg });
 }
+
+static bool position_fits(const struct mu_subscribe *what)
+{
+	return what->zxid == -1 || (what->zxid >= 0 && what->n >= 0);
+}
+
+int mu_client_subscribe(struct mu_client *c, const struct mu_subscribe *what,
+                        mu_done_fn *done, void *arg)
+{
+	struct mu_subscribe_request r;
+	int rc;
+
+	if (!what || what->size < sizeof *what || !position_fits(what) ||
+	    (unsigned)what->mode > MU_SUBSCRIBE_SUBTREE)
+		return MU_EINVAL;
+	r = (struct mu_subscribe_request){
+		.id = what->id,
+		.mode = (int32_t)what->mode,
+		.zxid = what->zxid,
+		.n = what->zxid == -1 ? MU_CHANGE_N_END : what->n,
+	};
+	rc = full_path(c, what->path, false, &r.path);
+	if (rc)
+		return rc;
+	mu_buf_reset(&c->body);
+	mu_put_subscribe(&c->body, &r);
+	return submit(c, &(struct ask){ MU_OP_SUBSCRIBE, NULL, 0, done, arg });
+}
+
+int mu_client_unsubscribe(struct mu_client *c, int32_t id, mu_done_fn *done,
+                          void *arg)
+{
+	const struct mu_unsubscribe_request r = { .id = id };
+
+	mu_buf_reset(&c->body);
+	mu_put_unsubscribe(&c->body, &r);
+	return submit(c,
+	              &(struct ask){ MU_OP_UNSUBSCRIBE, NULL, 0, done, arg });
+}

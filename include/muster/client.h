@@ -30,10 +30,10 @@
  *           out), the library connects to the next broker of the list, resumes
  *           the session and re-arms all watches. What a one-shot watch missed
  *           is told then; what a persistent watch missed is not (ZooKeeper's
- *           rule): read again after MU_CLIENT_CONNECTED. While disconnected you
- *           do not know whether your ephemerals live. After MU_CLIENT_EXPIRED
- *           the handle is dead and all calls give MU_EEXPIRED: free it and make
- *           a new one.
+ *           rule): read again after MU_CLIENT_CONNECTED, or subscribe, which
+ *           misses nothing. While disconnected you do not know whether your
+ *           ephemerals live. After MU_CLIENT_EXPIRED the handle is dead and all
+ *           calls give MU_EEXPIRED: free it and make a new one.
  */
 #ifndef MUSTER_CLIENT_H
 #define MUSTER_CLIENT_H
@@ -73,6 +73,35 @@ struct mu_watch_event {
 	int64_t zxid; /* of the change; -1 if the server does not tell */
 };
 
+/* A change that a subscription tells of. (zxid, n) is its id: n counts from 0
+ * in the transaction. Of one subscription they come in the order of their ids,
+ * each once. */
+struct mu_change {
+	uint32_t size; /* of this struct as the library knows it */
+	int32_t id;    /* of the subscription */
+	enum mu_watch_event_type type;
+	int64_t zxid;
+	int32_t n;
+	/* The change told before it by this subscription; of the first one the
+	 * position that was asked from, or from now on (zxid, n) of the answer.
+	 * If you know of another one, something was lost: read again. */
+	int64_t prev_zxid;
+	int32_t prev_n;
+	const char *path;
+	int32_t cause;      /* enum mu_cause; a later broker may know more */
+	int64_t session;    /* whose doing it was; expiry: the expired one */
+	const char *origin; /* where that session came from; "": unknown */
+	/* The node as this very change left it, also inside a multi. Deleted: as
+	 * it was last. Children changed: the parent, without its data. */
+	const struct mu_stat *stat;
+	const void *data;
+	int32_t len; /* bytes; -1: null data, or not whole */
+	bool whole;  /* false: it is longer than 4 KiB (stat->data_len says how
+	                long) and did not come along: get it */
+};
+
+/* Sizes of before a field was added at the end are taken too: what the caller
+ * does not know of is as if it were 0. */
 struct mu_client_options {
 	uint32_t size; /* sizeof(struct mu_client_options): set it first */
 
@@ -104,6 +133,11 @@ struct mu_client_options {
 	void (*on_event)(struct mu_client *c, const struct mu_watch_event *e,
 	                 void *arg);
 	void *arg;
+
+	/* A subscription tells of a change. Changes too come before any reply
+	 * that shows them. NULL: nobody is told. */
+	void (*on_change)(struct mu_client *c, const struct mu_change *change,
+	                  void *arg);
 };
 
 /* Start a session. Does not wait: the first connection is made by
@@ -136,7 +170,8 @@ struct mu_client_info {
 	int64_t session;     /* 0 before the first connection */
 	uint8_t password[16];
 	int64_t last_zxid;
-	int32_t features; /* the broker's feature number; 0: a ZooKeeper */
+	int32_t features; /* the broker's feature number; 0: a ZooKeeper; from
+	                     2: it has subscriptions */
 	int64_t tree_id;  /* another one: the broker has lost its tree */
 	bool resumed;     /* the session is older than this connection */
 	char broker[256]; /* URL in use */
@@ -168,6 +203,14 @@ struct mu_op_result {     /* of one operation of a multi */
 	const struct mu_stat *stat; /* set, create: or NULL */
 };
 
+struct mu_subscribed { /* how a subscription stands */
+	uint32_t size; /* of this struct as the library knows it */
+	enum mu_subscribe_state state;
+	int64_t zxid; /* all up to here was told, or is in the gap */
+	int32_t n;
+	int64_t from, to; /* gap: zxids whose changes may be missing; else 0 */
+};
+
 struct mu_result {
 	uint32_t size;
 	int rc;           /* 0 or MU_E*; the rest is set only on 0 */
@@ -180,6 +223,7 @@ struct mu_result {
 	size_t count; /* of children, of results, or of entries of the ACL */
 	const struct mu_op_result *results; /* multi; also set when it failed */
 	const struct mu_acl_entry *acl;     /* get_acl */
+	const struct mu_subscribed *subscribed; /* subscribe */
 };
 
 typedef void mu_done_fn(struct mu_client *c, const struct mu_result *r,
@@ -272,6 +316,63 @@ struct mu_multi_op {
 MU_EXPORT int mu_client_multi(struct mu_client *c,
                               const struct mu_multi_op *ops, size_t count,
                               mu_done_fn *done, void *arg);
+
+/* ---- subscriptions: changes without a gap ----
+ *
+ * A broker of ours (features from 2) keeps a log of its latest changes. Who
+ * subscribes from the position it got to is told of every change since, each
+ * once and in order, and then of those to come; where the log does not reach
+ * back any more, the answer says so.
+ *
+ *     on_state CONNECTED   subscribe from your position (zxid -1: from now)
+ *     on_change            handle it; its (zxid, n) is your position
+ *     done, rc 0: LIVE     what comes will be told; (zxid, n) of the answer is
+ *                          a position to begin from too
+ *                 MORE     no subscription stands, a part was told: subscribe
+ *                          again, from (zxid, n) of the answer
+ *                 GAP      it stands from (zxid, n) of the answer, which is now:
+ *                          read what you want to know, after this
+ *
+ * It belongs to the connection and goes with it: the library does not ask again,
+ * and nothing of it is told after on_state said that the connection went.
+ * Positions are the broker's and hold in any session; with another tree_id
+ * (mu_client_info) they mean nothing: subscribe from now, and read.
+ */
+struct mu_subscribe {
+	uint32_t size;    /* sizeof(struct mu_subscribe): set it first */
+	int32_t id;       /* a number of your own. One in use on this connection
+	                  is replaced; with another you can tell the changes of
+	                  the new one from those of the old */
+	const char *path; /* needs no node, and no right: you are told of the
+	                     changes of nodes that you may read */
+	enum mu_subscribe_mode mode;
+	/* Known already: all up to and with (zxid, n); n INT32_MAX: with the
+	 * whole transaction. zxid -1: everything, so from now on. */
+	int64_t zxid;
+	int32_t n;
+};
+
+/*
+ * Both return and call `done` as the requests above do. They do not wait for a
+ * connection. Errors, at once: as there, and MU_EINVAL (size, path, mode, a
+ * zxid or n that is negative but for zxid -1), MU_ECONNLOSS (there is no
+ * connection now: ask after on_state says CONNECTED), MU_EUNIMPLEMENTED (the
+ * server has no subscriptions: its features are below 2).
+ *
+ * The result's rc of subscribe: MU_EFULL (1,000 on this connection, or as many
+ * as the broker takes together), MU_ECONNLOSS, or as the broker says. On 0
+ * `subscribed` is set. Of unsubscribe: MU_ENOWATCHER (no such id); after it, no
+ * change of that id is told.
+ */
+MU_EXPORT int mu_client_subscribe(struct mu_client *c,
+                                  const struct mu_subscribe *what,
+                                  mu_done_fn *done, void *arg);
+MU_EXPORT int mu_client_unsubscribe(struct mu_client *c, int32_t id,
+                                    mu_done_fn *done, void *arg);
+
+/* What brought a change about, in a word: "expiry"; "unknown" for a number that
+ * is not in muster/types.h. Static text. */
+MU_EXPORT const char *mu_client_cause_word(int32_t cause);
 
 /* ---- synchronous: wait at most timeout_ms, calling other callbacks the while;
  * MU_ETIMEDOUT then (the request may still be carried out). err may be NULL. */

@@ -8,6 +8,7 @@
 #include "clock.h"
 #include "err.h"
 #include "fake_broker.h"
+#include "proto.h"
 #include "watch.h"
 
 #include <muster/client.h>

@@ -15,6 +15,7 @@ void fake_broker_open(struct fake_broker *f, const char *url)
 	struct mu_err err;
 
 	*f = (struct fake_broker){ .timeout_ms = 3000, .zxid = 100 };
+	f->features = strcmp(url, "zookeeper://") == 0 ? 0 : MU_FEATURES;
 	if (strcmp(url, "zookeeper://") == 0) {
 		ck_assert(fake_tcp_open(&f->tcp, false, 0));
 		mu_format(f->url, sizeof f->url, "zookeeper://127.0.0.1:%u",
@@ -34,6 +35,7 @@ void fake_broker_close(struct fake_broker *f)
 		fake_tcp_close(&f->tcp);
 	f->z = NULL;
 	mu_buf_fini(&f->out);
+	mu_buf_fini(&f->caught_up);
 }
 
 static void send_out(struct fake_broker *f)
@@ -72,6 +74,22 @@ void fake_broker_event(struct fake_broker *f, int32_t type, const char *path)
 	                    0);
 	mu_put_watcher_event(&f->out, type, 3, mu_str_of(path));
 	mu_frame_end(&f->out, at);
+	send_out(f);
+}
+
+void fake_broker_put_change(struct mu_buf *b, const struct mu_change_event *e)
+{
+	size_t at = mu_frame_begin(b);
+
+	mu_put_reply_header(b, MU_XID_CHANGE, e->zxid, 0);
+	mu_put_change_event(b, e);
+	mu_frame_end(b, at);
+}
+
+void fake_broker_change(struct fake_broker *f, const struct mu_change_event *e)
+{
+	mu_buf_reset(&f->out);
+	fake_broker_put_change(&f->out, e);
 	send_out(f);
 }
 
@@ -204,6 +222,31 @@ static int on_add_watch(struct fake_broker *f, struct mu_in *in)
 	return code_of(r.path);
 }
 
+static int on_subscribe(struct fake_broker *f, struct mu_in *in)
+{
+	struct mu_subscribe_request r;
+	char more[96];
+
+	ck_assert_int_eq(mu_get_subscribe(in, &r), 0);
+	mu_format(more, sizeof more, " id %d mode %d from %lld.%d", (int)r.id,
+	          (int)r.mode, (long long)r.zxid, (int)r.n);
+	note(f, "subscribe", r.path, more);
+	if (!code_of(r.path))
+		mu_put_subscribe_reply(&f->out, &f->subscribed);
+	return code_of(r.path);
+}
+
+static int on_unsubscribe(struct fake_broker *f, struct mu_in *in)
+{
+	struct mu_unsubscribe_request r;
+	char more[32];
+
+	ck_assert_int_eq(mu_get_unsubscribe(in, &r), 0);
+	mu_format(more, sizeof more, " id %d", (int)r.id);
+	note(f, "unsubscribe", (struct mu_str){ 0 }, more);
+	return r.id == 404 ? MU_ENOWATCHER : 0;
+}
+
 static int on_set_watches(struct fake_broker *f, int32_t op)
 {
 	note(f, mu_op_name(op), (struct mu_str){ 0 }, "");
@@ -233,6 +276,10 @@ static int on_op(struct fake_broker *f, int32_t op, struct mu_in *in)
 	case MU_OP_SET_WATCHES:
 	case MU_OP_SET_WATCHES2:
 		return on_set_watches(f, op);
+	case MU_OP_SUBSCRIBE:
+		return on_subscribe(f, in);
+	case MU_OP_UNSUBSCRIBE:
+		return on_unsubscribe(f, in);
 	case MU_OP_MULTI:
 		return on_multi(f, in);
 	case MU_OP_CLOSE_SESSION:
@@ -283,18 +330,16 @@ static int on_multi(struct fake_broker *f, struct mu_in *in)
 static void on_hello(struct fake_broker *f, struct mu_in *in)
 {
 	struct mu_connect_request r;
-	struct mu_connect_response a = { .protocol = MU_FEATURES,
+	struct mu_connect_response a = { .protocol = f->features,
 		                         .timeout_ms = f->timeout_ms,
 		                         .session = SESSION,
 		                         .password = { PASSWORD, 16 },
 		                         .has_read_only = true,
-		                         .has_tree_id = true,
+		                         .has_tree_id = f->features > 0,
 		                         .tree_id = 9 };
 	size_t at = mu_frame_begin(&f->out);
 
 	ck_assert_int_eq(mu_get_connect_request(in, &r), 0);
-	if (!f->z)
-		a.protocol = 0, a.has_tree_id = false;
 	note(f, r.session ? "resume" : "hello", (struct mu_str){ 0 }, "");
 	if (f->refuse)
 		a.timeout_ms = 0, a.session = 0;
@@ -314,9 +359,15 @@ static void on_hello(struct fake_broker *f, struct mu_in *in)
 static void put_reply(struct fake_broker *f, const struct mu_request_header *h,
                       struct mu_in *in)
 {
-	size_t at = mu_frame_begin(&f->out), head = f->out.len;
+	size_t at, head;
 	int rc;
 
+	if (h->op == MU_OP_SUBSCRIBE) {
+		mu_buf_put(&f->out, f->caught_up.data, f->caught_up.len);
+		mu_buf_reset(&f->caught_up);
+	}
+	at = mu_frame_begin(&f->out);
+	head = f->out.len;
 	mu_put_reply_header(&f->out, h->xid, ++f->zxid, 0);
 	rc = on_op(f, h->op, in);
 	mu_patch_int(&f->out, head + 12, rc);

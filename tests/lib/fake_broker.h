@@ -12,6 +12,7 @@
 
 #include "buf.h"
 #include "fake_tcp.h"
+#include "proto.h"
 #include "zsock.h"
 
 #include <pthread.h>
@@ -37,6 +38,11 @@ struct fake_broker {
 	atomic_bool deaf;    /* TCP: read nothing more */
 	size_t piece;        /* TCP: bytes a packet; 0: as it comes */
 	int32_t timeout_ms;
+	int32_t features; /* that it answers with */
+	/* How the next subscribe is answered, and the changes, with their
+	 * frames, which are told before. */
+	struct mu_subscribe_reply subscribed;
+	struct mu_buf caught_up;
 
 	int64_t zxid;
 	struct mu_buf out;
@@ -56,6 +62,9 @@ void fake_broker_start(struct fake_broker *f);
 void fake_broker_stop(struct fake_broker *f);
 /* To the one that spoke last. */
 void fake_broker_event(struct fake_broker *f, int32_t type, const char *path);
+void fake_broker_change(struct fake_broker *f, const struct mu_change_event *e);
+/* The same at the end of *b, which may be caught_up. */
+void fake_broker_put_change(struct mu_buf *b, const struct mu_change_event *e);
 void fake_broker_goodbye(struct fake_broker *f);
 
 #endif /* MU_TEST_FAKE_BROKER_H */
