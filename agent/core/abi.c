@@ -9,10 +9,23 @@ struct head {
 	uint32_t abi, size;
 };
 
-/* The first struct mu_plugin ever released ended after fini. */
-#define SIZE_MIN \
-	(offsetof(struct mu_plugin, fini) + \
-	 sizeof(((struct mu_plugin *)0)->fini))
+#define END_OF(field) \
+	(offsetof(struct mu_plugin, field) + \
+	 sizeof(((struct mu_plugin *)0)->field))
+
+/* Where struct mu_plugin ended in each published revision before this one. */
+static const size_t old_sizes[] = { END_OF(fini) };
+
+#define SIZE_MIN END_OF(fini)
+
+/* A size between two revisions is no header's: fields would be cut in two. */
+static bool is_published(size_t size)
+{
+	for (size_t i = 0; i < sizeof old_sizes / sizeof old_sizes[0]; i++)
+		if (size == old_sizes[i])
+			return true;
+	return size >= sizeof(struct mu_plugin);
+}
 
 static bool name_is_legal(const char *name)
 {
@@ -34,6 +47,12 @@ static int check_head(struct head h, size_t room, struct mu_err *err)
 		              "least %zu are needed; set .size to "
 		              "sizeof(struct mu_plugin)",
 		              (unsigned)h.size, SIZE_MIN);
+	if (!is_published(h.size))
+		return mu_err(err, MU_EABI,
+		              "it says that its mu_plugin has %u bytes, as in "
+		              "no published muster/plugin.h; set .size to "
+		              "sizeof(struct mu_plugin)",
+		              (unsigned)h.size);
 	if (room && h.size > room)
 		return mu_err(err, MU_EABI,
 		              "it says that its mu_plugin has %u bytes, but "

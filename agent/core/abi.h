@@ -14,7 +14,8 @@
 /*
  * Read the constant a plugin exports and copy what both sides know to *out;
  * fields the plugin was built without come out as zero, and what a newer plugin
- * has beyond ours is left alone. `room` is how many bytes at `raw` are known to
+ * has beyond ours is left alone. Its size must be one of a published revision,
+ * or larger than ours. `room` is how many bytes at `raw` are known to
  * be readable, 0 if that is not known: no byte beyond it is read. `raw` need not
  * be aligned. No code of the plugin runs. On error *out is not written and *err
  * says what is at fault.

@@ -51,6 +51,10 @@ static const struct mu_field start_row[] = {
 	MU_FIELD(struct mu_chan_start, memory_max_mb),
 	MU_FIELD(struct mu_chan_start, files_max),
 	MU_FIELD(struct mu_chan_start, cpu_max_s),
+	MU_FIELD(struct mu_chan_start, processes_max),
+	MU_FIELD(struct mu_chan_start, user),
+	MU_FIELD(struct mu_chan_start, group),
+	MU_FIELD(struct mu_chan_start, work_dir),
 };
 
 /* Then has_stat and the Stat, has_member and the member. */
@@ -65,6 +69,17 @@ static const struct mu_field event_row[] = {
 	MU_FIELD(struct mu_chan_event, path),
 	MU_FIELD(struct mu_chan_event, data),
 	MU_FIELD(struct mu_chan_event, old_data),
+	MU_FIELD(struct mu_chan_event, cause),
+	MU_FIELD(struct mu_chan_event, author_session),
+	MU_FIELD(struct mu_chan_event, author),
+};
+
+static const struct mu_field tick_row[] = {
+	MU_FIELD(struct mu_chan_tick, seq),
+};
+
+static const struct mu_field check_row[] = {
+	MU_FIELD(struct mu_chan_check, seq),
 };
 
 static const struct mu_field member_row[] = {
@@ -85,6 +100,9 @@ static const struct mu_field ready_row[] = {
 	MU_FIELD(struct mu_chan_ready, rc),
 	MU_FIELD(struct mu_chan_ready, reason),
 	MU_FIELD(struct mu_chan_ready, plugin),
+	MU_FIELD(struct mu_chan_ready, wants),
+	MU_FIELD(struct mu_chan_ready, has_tick),
+	MU_FIELD(struct mu_chan_ready, has_check),
 };
 
 static const struct mu_field ack_row[] = {
@@ -105,6 +123,7 @@ static const struct mu_field call_row[] = {
 	MU_FIELD(struct mu_chan_call, data),
 	MU_FIELD(struct mu_chan_call, version),
 	MU_FIELD(struct mu_chan_call, timeout_ms),
+	MU_FIELD(struct mu_chan_call, flags),
 };
 
 /* Then the Stat and the names. */
@@ -195,16 +214,30 @@ static void require(struct mu_in *in, int32_t v, int32_t min, int32_t max)
 
 GET_RANGED(log, level, MU_ERROR, MU_DEBUG)
 PUT(log, MU_CHAN_LOG)
-GET_RANGED(call, op, MU_CALL_GET, MU_CALL_SET)
+GET_RANGED(call, op, MU_CALL_GET, MU_CALL_DELETE)
 PUT(call, MU_CHAN_CALL)
 GET_RANGED(report, state, MU_REPORT_APPLIED, MU_REPORT_FAILED)
 PUT(report, MU_CHAN_REPORT)
 GET(ack)
 PUT(ack, MU_CHAN_ACK)
+GET(tick)
+PUT(tick, MU_CHAN_TICK)
+GET(check)
+PUT(check, MU_CHAN_CHECK)
 
 void mu_put_chan_stop(struct mu_buf *b)
 {
 	mu_frame_end(b, begin(b, MU_CHAN_STOP));
+}
+
+void mu_put_chan_wake(struct mu_buf *b)
+{
+	mu_frame_end(b, begin(b, MU_CHAN_WAKE));
+}
+
+int mu_get_chan_end(const struct mu_in *in)
+{
+	return outcome(in);
 }
 
 /* ---- START and READY: the version first ---- */

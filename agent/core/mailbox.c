@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-enum kind { KIND_VALUE, KIND_CHILDREN, KIND_MEMBER, KIND_LINK };
+enum kind { KIND_VALUE, KIND_CHILDREN, KIND_MEMBER, KIND_LINK, KIND_GAP };
 
 struct letter {
 	struct letter *next;
@@ -44,7 +44,9 @@ static enum kind kind_of(uint32_t type)
 		return KIND_CHILDREN;
 	if (type < MU_EVENT_MEMBER_PRESENT)
 		return KIND_VALUE;
-	return type < MU_EVENT_CONNECTED ? KIND_MEMBER : KIND_LINK;
+	if (type < MU_EVENT_CONNECTED)
+		return KIND_MEMBER;
+	return type < MU_EVENT_GAP ? KIND_LINK : KIND_GAP;
 }
 
 static uint32_t hash_of(struct mu_str s)
@@ -69,6 +71,7 @@ static const size_t text_at[] = {
 	offsetof(struct mu_chan_event, boot_id),
 	offsetof(struct mu_chan_event, state),
 	offsetof(struct mu_chan_event, labels),
+	offsetof(struct mu_chan_event, author),
 };
 #define TEXTS (sizeof text_at / sizeof text_at[0])
 
@@ -230,7 +233,8 @@ static void absorb(struct mu_mailbox *b, struct letter *l, struct letter *older)
 	l->bytes = l->bytes - data.len + older->e.old_data.len;
 	b->bytes = b->bytes - before + l->bytes;
 	l->e.count += older->e.count;
-	l->e.flags |= older->e.flags & (MU_EVENT_OVERFLOW | MU_EVENT_COALESCED);
+	l->e.flags |= older->e.flags & (MU_EVENT_OVERFLOW | MU_EVENT_COALESCED |
+	                                MU_EVENT_RENEWED);
 	older->old = old;
 	letter_free(older);
 }

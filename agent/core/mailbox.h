@@ -4,7 +4,7 @@
  * Pure. In order; one is out at a time, until it is acknowledged. What was not
  * handled is given again, unless a newer event of the same kind and path waits:
  * that one then stands for both. Kinds are: a node's value (present, created,
- * deleted, changed), its list of children, a member, the connection.
+ * deleted, changed), its list of children, a member, the connection, a gap.
  *
  * Bounded: from queue_max events on, a newer event takes the place of the one
  * of its kind and path (at its own place in the order, with the older one's old

@@ -27,9 +27,14 @@
  *           waited are dropped, and no LEFT or FAILED is told for its members.
  * Threads   All calls into an instance come one at a time, on one thread. The
  *           functions in struct mu_host may be called only from inside such a
- *           call and on that thread.
+ *           call and on that thread; wake alone may be called from anywhere.
  * Time      Each call has a deadline (30 s unless configured): past it the
  *           whole process group of the instance is killed, and started again.
+ * Growth    What is new stands at the end of its struct; `size` tells what the
+ *           other side knows. Ask with MU_HAS before you use a field that was
+ *           not there in the first release (it says so), and do without it
+ *           where there is none: so your plugin runs with older agents too. An
+ *           older plugin is never given what it could not know.
  * Memory    A pointer passed in is borrowed until the call returns, or for as
  *           long as its own comment says. Ownership never crosses this line:
  *           each side frees what it made.
@@ -56,6 +61,8 @@ extern "C" {
 /* Raised when an existing field changes its meaning. New fields go at the end
  * of a struct and do not raise it: `size` says which fields the maker knew. */
 #define MU_PLUGIN_ABI 1u
+/* Counts the times that fields were added: for people, never compared. */
+#define MU_PLUGIN_REVISION 2u
 
 /* True if `s`, a struct with a member `size`, has `field`. */
 #define MU_HAS(s, type, field) \
@@ -74,7 +81,8 @@ extern "C" {
 	X(MU_EVENT_MEMBER_FAILED, 13, "failed") \
 	X(MU_EVENT_MEMBER_CHANGED, 14, "member-changed") \
 	X(MU_EVENT_CONNECTED, 20, "connected") \
-	X(MU_EVENT_DISCONNECTED, 21, "disconnected")
+	X(MU_EVENT_DISCONNECTED, 21, "disconnected") \
+	X(MU_EVENT_GAP, 30, "gap")
 
 /*
  * PRESENT and MEMBER_PRESENT tell how things stand, one event for each node or
@@ -82,7 +90,9 @@ extern "C" {
  * started again, be it after a crash or because the broker came back with
  * another tree (see Again). CREATED to CHILDREN are ZooKeeper's four. LEFT went
  * on purpose, FAILED did not. CONNECTED and DISCONNECTED speak of the agent and
- * its broker.
+ * its broker. GAP: events on this path, and below it where that is watched too,
+ * may be missing, for the broker does not remember so far back; what differs
+ * follows, with MU_EVENT_COALESCED. Only for a plugin that wants MU_WANT_GAP.
  */
 enum mu_event_type {
 #define MU_EVENT_ENUM(name, number, word) name = number,
@@ -95,6 +105,13 @@ enum mu_event_flags {
 	MU_EVENT_COALESCED = 2, /* found by reading again after a connect: what
 	                           lay between may not have been seen */
 	MU_EVENT_OVERFLOW = 4,  /* the queue was full: stands for `count` */
+	MU_EVENT_STALE = 8,     /* as the agent remembers the broker, which is
+	                           away now; what differs follows once it is
+	                           back */
+	MU_EVENT_RENEWED = 16,  /* of CONNECTED: the agent's session is another
+	                           one, the ephemerals of this instance went
+	                           with the old one: make them again. On
+	                           DISCONNECTED: it was so in between */
 };
 
 /* A host that answers the roll call; from /members/<name>. Texts are never
@@ -130,6 +147,12 @@ struct mu_event {
 	int32_t old_len;                /* bytes; -1: none */
 	const struct mu_stat *stat;     /* NULL where the node is gone */
 	const struct mu_member *member; /* NULL but for MEMBER_* */
+
+	/* Since revision 2; see MU_HAS. */
+	int32_t cause;          /* enum mu_cause: how it came about */
+	int64_t author_session; /* that did it, or that ended; 0: unknown */
+	const char *author;     /* host of that session; never NULL, "" where
+	                           it is unknown */
 };
 
 enum mu_report_state {
@@ -148,9 +171,14 @@ struct mu_report {
 	const char *reason; /* a sentence; when applied, as a rule "" */
 };
 
+enum mu_plugin_create_flags {
+	MU_PLUGIN_EPHEMERAL = 1, /* goes with the instance's process */
+};
+
 /* The agent's side. Lives as long as the instance; `agent` is for the agent.
  * Functions with timeout_ms ask the agent, which asks the broker: MU_ETIMEDOUT,
- * MU_ECONNLOSS (no broker now) and the broker's codes; err may be NULL. */
+ * MU_ECONNLOSS (no broker now) and the broker's codes; err may be NULL. After
+ * MU_ETIMEDOUT and MU_ECONNLOSS a change may have been made or not. */
 struct mu_host {
 	uint32_t abi;  /* MU_PLUGIN_ABI of the runner */
 	uint32_t size; /* sizeof(struct mu_host) of the runner, bytes */
@@ -198,6 +226,33 @@ struct mu_host {
 	 * not wait. The newest report replaces one not yet written. */
 	int (*report)(const struct mu_host *h, const struct mu_report *r,
 	              struct mu_err *err);
+
+	/* Since revision 2; see MU_HAS. */
+
+	/* Create a node whose parent is there; len -1: null data. flags: enum
+	 * mu_plugin_create_flags, or-ed. An ephemeral one belongs to the
+	 * session of the agent, which deletes it when the process of this
+	 * instance ends, however it ends; if there is no broker then, once it
+	 * is back. At most 1,000 of an instance at a time (MU_EFULL). When the
+	 * session expires, they are gone: see MU_EVENT_RENEWED. MU_EEXISTS,
+	 * MU_ENONODE (no parent), MU_ENOCHILDREN (under an ephemeral one);
+	 * MU_EINVAL: path, flags. */
+	int (*create)(const struct mu_host *h, const char *path,
+	              const void *data, int32_t len, uint32_t flags,
+	              uint32_t timeout_ms, struct mu_err *err);
+	/* Delete a node (`delete` is a word of C++); version -1: any.
+	 * MU_ENONODE, MU_EBADVERSION, MU_ENOTEMPTY. */
+	int (*remove)(const struct mu_host *h, const char *path,
+	              int32_t version, uint32_t timeout_ms, struct mu_err *err);
+	/* Ask for a tick soon: when no event is being handled, before the next
+	 * one. Any thread may call it, and a signal handler, from the begin of
+	 * init to the end of fini; it never waits. Calls before that tick
+	 * begins count as one. Without a tick it does nothing. */
+	void (*wake)(const struct mu_host *h);
+};
+
+enum mu_plugin_wants {
+	MU_WANT_GAP = 1, /* MU_EVENT_GAP */
 };
 
 /* The plugin's side. */
@@ -217,6 +272,24 @@ struct mu_plugin {
 	/* Stop threads, close files, free the instance. Cannot fail. Required.
 	 * Not called after a crash or a kill. */
 	void (*fini)(void *self);
+
+	/* Since revision 2. An agent that does not know them does not call
+	 * them; leave out, or NULL, what there is no need for. */
+
+	uint32_t wants; /* enum mu_plugin_wants, or-ed */
+
+	/* Called every tick_ms of the instance's configuration (unless it is
+	 * 0, as it is if not set), and soon after wake: between events, under
+	 * the same deadline. A tick that could not be given in time is not made
+	 * up for. An error goes to the log; the next tick comes as usual. */
+	int (*tick)(void *self, struct mu_err *err);
+
+	/* Is all well with what this instance looks after? Called every
+	 * check_ms (unless it is 0), as tick is. 0, or a code with a sentence
+	 * that says what is wrong: that is logged when it changes, and shown
+	 * with the state of the instance, until a check says 0. Nothing else
+	 * follows from it. */
+	int (*check)(void *self, struct mu_err *err);
 };
 
 extern MU_EXPORT const struct mu_plugin mu_plugin;

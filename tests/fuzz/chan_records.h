@@ -14,6 +14,8 @@ union chan_any {
 	struct mu_chan_log log;
 	struct mu_chan_call call;
 	struct mu_chan_report report;
+	struct mu_chan_tick tick;
+	struct mu_chan_check check;
 };
 
 #define CHAN_RECORD_MAP(X) \
@@ -24,14 +26,16 @@ union chan_any {
 	X(ack, MU_CHAN_ACK) \
 	X(log, MU_CHAN_LOG) \
 	X(call, MU_CHAN_CALL) \
-	X(report, MU_CHAN_REPORT)
+	X(report, MU_CHAN_REPORT) \
+	X(tick, MU_CHAN_TICK) \
+	X(check, MU_CHAN_CHECK)
 
 #define RECORD(name, type) \
-	static int get_##name(struct mu_in *in, union chan_any *m) \
+	static int get_chan_##name(struct mu_in *in, union chan_any *m) \
 	{ \
 		return mu_get_chan_##name(in, &m->name); \
 	} \
-	static void put_##name(struct mu_buf *b, const union chan_any *m) \
+	static void put_chan_##name(struct mu_buf *b, const union chan_any *m) \
 	{ \
 		mu_put_chan_##name(b, &m->name); \
 	}
@@ -44,14 +48,15 @@ static const struct chan_record {
 	int (*get)(struct mu_in *in, union chan_any *m);
 	void (*put)(struct mu_buf *b, const union chan_any *m);
 } chan_records[] = {
-#define RECORD_ROW(name, type) { type, #name, get_##name, put_##name },
+#define RECORD_ROW(name, type) \
+	{ type, #name, get_chan_##name, put_chan_##name },
 	CHAN_RECORD_MAP(RECORD_ROW)
 #undef RECORD_ROW
 };
 
 #define CHAN_RECORD_COUNT (sizeof chan_records / sizeof chan_records[0])
 
-/* NULL for STOP, which has no fields, and for a type that is not known. */
+/* NULL for STOP and WAKE, which have no fields, and for a type that is not known. */
 static inline const struct chan_record *chan_record_of(int32_t type)
 {
 	for (size_t i = 0; i < CHAN_RECORD_COUNT; i++)

@@ -21,13 +21,30 @@ static void fini_stub(void *self)
 	(void)self;
 }
 
+static int tick_stub(void *self, struct mu_err *err)
+{
+	(void)self, (void)err;
+	return 0;
+}
+
+/* sizeof(struct mu_plugin) in revision 1. */
+#define SIZE_1 offsetof(struct mu_plugin, wants)
+
 static struct mu_plugin p, got, untouched;
 static struct mu_err err;
 
 static void setup(void)
 {
-	p = (struct mu_plugin){ MU_PLUGIN_ABI, sizeof p,   "good",   "help",
-		                init_stub,     event_stub, fini_stub };
+	p = (struct mu_plugin){ .abi = MU_PLUGIN_ABI,
+		                .size = sizeof p,
+		                .name = "good",
+		                .help = "help",
+		                .init = init_stub,
+		                .event = event_stub,
+		                .fini = fini_stub,
+		                .wants = MU_WANT_GAP,
+		                .tick = tick_stub,
+		                .check = tick_stub };
 	memset(&untouched, 0xee, sizeof untouched);
 	memcpy(&got, &untouched, sizeof got);
 	memset(&err, 0, sizeof err);
@@ -106,8 +123,47 @@ END_TEST
 
 START_TEST(a_struct_one_byte_short_is_refused)
 {
-	p.size--;
-	assert_refused(sizeof p, MU_EABI, "bytes");
+	p.size = SIZE_1 - 1;
+	assert_refused(sizeof p, MU_EABI, "at least");
+	p.size = 8;
+	assert_refused(sizeof p, MU_EABI, "at least");
+}
+END_TEST
+
+/* What stands behind it is somebody else's, and not looked at. */
+START_TEST(a_plugin_of_the_first_revision_is_taken_without_what_is_new)
+{
+	p.size = SIZE_1;
+	ck_assert_int_eq(mu_abi_adopt(&p, SIZE_1, &got, &err), 0);
+	ck_assert_uint_eq(got.size, SIZE_1);
+	ck_assert(got.fini == fini_stub);
+	ck_assert_uint_eq(got.wants, 0);
+	ck_assert(got.tick == NULL);
+	ck_assert(got.check == NULL);
+}
+END_TEST
+
+START_TEST(a_plugin_of_this_revision_brings_all_it_has)
+{
+	ck_assert_int_eq(mu_abi_adopt(&p, sizeof p, &got, &err), 0);
+	ck_assert_uint_eq(got.wants, MU_WANT_GAP);
+	ck_assert(got.tick == tick_stub);
+	ck_assert(got.check == tick_stub);
+}
+END_TEST
+
+START_TEST(what_is_new_may_be_left_out)
+{
+	p.wants = 0;
+	p.tick = p.check = NULL;
+	ck_assert_int_eq(mu_abi_adopt(&p, sizeof p, &got, &err), 0);
+}
+END_TEST
+
+START_TEST(a_size_between_two_revisions_is_refused)
+{
+	for (p.size = SIZE_1 + 1; p.size < sizeof p; p.size++)
+		assert_refused(sizeof p, MU_EABI, "no published");
 }
 END_TEST
 
@@ -236,6 +292,12 @@ int main(void)
 	tcase_add_test(tc, an_older_abi_is_refused);
 	tcase_add_test(tc, a_newer_abi_is_refused);
 	tcase_add_test(tc, a_struct_one_byte_short_is_refused);
+	tcase_add_test(
+		tc,
+		a_plugin_of_the_first_revision_is_taken_without_what_is_new);
+	tcase_add_test(tc, a_plugin_of_this_revision_brings_all_it_has);
+	tcase_add_test(tc, what_is_new_may_be_left_out);
+	tcase_add_test(tc, a_size_between_two_revisions_is_refused);
 	tcase_add_test(tc, a_size_of_nothing_is_refused);
 	tcase_add_test(tc, a_size_one_beyond_what_is_readable_is_refused);
 	tcase_add_test(tc, a_symbol_that_is_too_small_is_refused);

@@ -65,6 +65,10 @@ static struct mu_chan_start make_start(void)
 		                       .memory_max_mb = 256,
 		                       .files_max = 64,
 		                       .cpu_max_s = UINT32_MAX,
+		                       .processes_max = 20,
+		                       .user = MU_STR("nobody"),
+		                       .group = MU_STR("nogroup"),
+		                       .work_dir = MU_STR("/var/x.d"),
 		                       .settings = { 2, parts.data,
 		                                     parts.len } };
 }
@@ -93,7 +97,10 @@ static struct mu_chan_event make_event(void)
 		                       .labels = MU_STR("{}"),
 		                       .port = 80,
 		                       .started_ms = 6,
-		                       .czxid = 7 };
+		                       .czxid = 7,
+		                       .cause = 2,
+		                       .author_session = 8,
+		                       .author = MU_STR("host-b") };
 }
 
 static struct mu_chan_result make_result(void)
@@ -117,17 +124,26 @@ static void make(int32_t type, union chan_any *m)
 	else if (type == MU_CHAN_RESULT)
 		m->result = make_result();
 	else if (type == MU_CHAN_READY)
-		m->ready = (struct mu_chan_ready){ MU_CHAN_VERSION, MU_EABI,
+		m->ready = (struct mu_chan_ready){ MU_CHAN_VERSION,
+			                           MU_EABI,
 			                           MU_STR("too old"),
-			                           MU_STR("log") };
+			                           MU_STR("log"),
+			                           MU_WANT_GAP,
+			                           true,
+			                           false };
 	else if (type == MU_CHAN_ACK)
 		m->ack = (struct mu_chan_ack){ 7, MU_EIO, MU_STR("full disk") };
 	else if (type == MU_CHAN_LOG)
 		m->log = (struct mu_chan_log){ MU_DEBUG, MU_STR("a line") };
 	else if (type == MU_CHAN_CALL)
 		m->call = (struct mu_chan_call){
-			8, MU_CALL_SET, MU_STR("/a"), MU_STR("x"), -1, 1000
+			8,  MU_CALL_CREATE, MU_STR("/a"),       MU_STR("x"),
+			-1, 1000,           MU_PLUGIN_EPHEMERAL
 		};
+	else if (type == MU_CHAN_TICK)
+		m->tick = (struct mu_chan_tick){ UINT64_MAX };
+	else if (type == MU_CHAN_CHECK)
+		m->check = (struct mu_chan_check){ 1 };
 	else
 		m->report = (struct mu_chan_report){
 			MU_STR("/a"),    MU_STR("sha"), MU_STR("why"), 5, 2,
@@ -226,8 +242,39 @@ END_TEST
 
 START_TEST(stop_has_no_fields)
 {
+	struct mu_in in;
+
 	mu_put_chan_stop(&b);
 	ASSERT_FRAME("\0\0\0\4\0\0\0\4");
+	in = opened(MU_CHAN_STOP);
+	ck_assert_int_eq(mu_get_chan_end(&in), 0);
+}
+END_TEST
+
+START_TEST(wake_has_no_fields_and_takes_none)
+{
+	struct mu_in in;
+
+	mu_put_chan_wake(&b);
+	ASSERT_FRAME("\0\0\0\4\0\0\0\x15");
+	in = opened(MU_CHAN_WAKE);
+	ck_assert_int_eq(mu_get_chan_end(&in), 0);
+	mu_put_bool(&b, false);
+	in = mu_in_of(b.data + 8, b.len - 8);
+	ck_assert_int_eq(mu_get_chan_end(&in), MU_EPROTO);
+}
+END_TEST
+
+START_TEST(tick_and_check_carry_what_their_answer_gives_back)
+{
+	struct mu_chan_tick tick = { 0x0102030405060708 };
+	struct mu_chan_check check = { 9 };
+
+	mu_put_chan_tick(&b, &tick);
+	ASSERT_FRAME("\0\0\0\x0c\0\0\0\5\1\2\3\4\5\6\7\10");
+	mu_buf_reset(&b);
+	mu_put_chan_check(&b, &check);
+	ASSERT_FRAME("\0\0\0\x0c\0\0\0\6\0\0\0\0\0\0\0\x09");
 }
 END_TEST
 
@@ -254,9 +301,10 @@ START_TEST(an_event_without_extras_has_two_zero_bytes_for_them)
 		                   .path = MU_STR("") };
 
 	mu_put_chan_event(&b, &m);
-	ASSERT_FRAME("\0\0\0\x36\0\0\0\2\0\0\0\0\0\0\0\1\0\0\0\x14\0\0\0\0"
+	ASSERT_FRAME("\0\0\0\x46\0\0\0\2\0\0\0\0\0\0\0\1\0\0\0\x14\0\0\0\0"
 	             "\0\0\0\1\0\0\0\1\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"
-	             "\xff\xff\xff\xff\xff\xff\xff\xff\0\0");
+	             "\xff\xff\xff\xff\xff\xff\xff\xff\0\0\0\0"
+	             "\0\0\0\0\0\0\0\0\xff\xff\xff\xff\0\0");
 }
 END_TEST
 
@@ -278,6 +326,10 @@ START_TEST(start_carries_its_settings)
 	ck_assert_uint_eq(m.memory_max_mb, 256);
 	ck_assert_uint_eq(m.files_max, 64);
 	ck_assert_uint_eq(m.cpu_max_s, UINT32_MAX);
+	ck_assert_uint_eq(m.processes_max, 20);
+	assert_str(m.user, "nobody");
+	assert_str(m.group, "nogroup");
+	assert_str(m.work_dir, "/var/x.d");
 	ck_assert_int_eq(m.settings.count, 2);
 	in = mu_in_of(m.settings.at, m.settings.len);
 	ck_assert_int_eq(mu_get_setting(&in, &s), 0);
@@ -325,6 +377,28 @@ START_TEST(an_event_carries_node_and_member)
 	ck_assert_uint_eq(m.port, 80);
 	ck_assert_int_eq(m.started_ms, 6);
 	ck_assert_int_eq(m.czxid, 7);
+	ck_assert_int_eq(m.cause, 2);
+	ck_assert_int_eq(m.author_session, 8);
+	assert_str(m.author, "host-b");
+}
+END_TEST
+
+START_TEST(what_an_event_is_of_stays_with_the_agent)
+{
+	struct mu_chan_event m = make_event(), other = make_event();
+	struct mu_buf again;
+	struct mu_in in;
+
+	m.source = 5;
+	mu_put_chan_event(&b, &m);
+	mu_buf_init(&again);
+	mu_put_chan_event(&again, &other);
+	ck_assert_uint_eq(again.len, b.len);
+	ck_assert_mem_eq(again.data, b.data, b.len);
+	mu_buf_fini(&again);
+	in = opened(MU_CHAN_EVENT);
+	ck_assert_int_eq(mu_get_chan_event(&in, &m), 0);
+	ck_assert_int_eq(m.source, 0);
 }
 END_TEST
 
@@ -370,18 +444,20 @@ START_TEST(the_small_records_have_their_fields_in_order)
 	union chan_any m;
 	struct mu_in in;
 
-	in = mu_in_of("\0\0\0\1\0\0\0\0\0\0\0\2ok\0\0\0\3log", 21);
+	in = mu_in_of("\0\0\0\2\0\0\0\0\0\0\0\2ok\0\0\0\3log\0\0\0\7\1\0", 27);
 	ck_assert_int_eq(mu_get_chan_ready(&in, &m.ready), 0);
 	assert_str(m.ready.reason, "ok");
 	assert_str(m.ready.plugin, "log");
+	ck_assert_uint_eq(m.ready.wants, 7);
+	ck_assert(m.ready.has_tick && !m.ready.has_check);
 	in = mu_in_of("\0\0\0\0\0\0\0\7\xff\xff\xff\xf8\0\0\0\2no", 18);
 	ck_assert_int_eq(mu_get_chan_ack(&in, &m.ack), 0);
 	ck_assert_uint_eq(m.ack.seq, 7);
 	ck_assert_int_eq(m.ack.rc, MU_EINVAL);
 	assert_str(m.ack.reason, "no");
 	in = mu_in_of("\0\0\0\0\0\0\0\1\0\0\0\3\0\0\0\2/a\0\0\0\1x\0\0\0\4"
-	              "\0\0\0\5",
-	              31);
+	              "\0\0\0\5\0\0\0\6",
+	              35);
 	ck_assert_int_eq(mu_get_chan_call(&in, &m.call), 0);
 	ck_assert_uint_eq(m.call.id, 1);
 	ck_assert_int_eq(m.call.op, MU_CALL_SET);
@@ -389,6 +465,7 @@ START_TEST(the_small_records_have_their_fields_in_order)
 	assert_str(m.call.data, "x");
 	ck_assert_int_eq(m.call.version, 4);
 	ck_assert_uint_eq(m.call.timeout_ms, 5);
+	ck_assert_uint_eq(m.call.flags, 6);
 	in = mu_in_of("\0\0\0\2/a\0\0\0\1d\0\0\0\1r\0\0\0\0\0\0\0\7\0\0\0\4"
 	              "\0\0\0\1",
 	              32);
@@ -409,10 +486,10 @@ START_TEST(of_another_version_only_the_version_is_read)
 	union chan_any m;
 	struct mu_in in;
 
-	in = mu_in_of("\0\0\0\2\xff\xff", 6);
+	in = mu_in_of("\0\0\0\1\xff\xff", 6);
 	memset(&m, 0xee, sizeof m);
 	ck_assert_int_eq(mu_get_chan_start(&in, &m.start), 0);
-	ck_assert_int_eq(m.start.version, 2);
+	ck_assert_int_eq(m.start.version, 1);
 	ck_assert_ptr_null(m.start.plugin_file.at);
 	ck_assert_int_eq(m.start.settings.count, 0);
 	in = mu_in_of("\0\0\0\0", 4);
@@ -474,7 +551,7 @@ START_TEST(a_number_outside_its_enum_breaks_the_protocol)
 		int (*echo)(int32_t v);
 		int32_t first, last;
 	} rows[] = { { echo_level, MU_ERROR, MU_DEBUG },
-		     { echo_call, MU_CALL_GET, MU_CALL_SET },
+		     { echo_call, MU_CALL_GET, MU_CALL_DELETE },
 		     { echo_state, MU_REPORT_APPLIED, MU_REPORT_FAILED },
 		     { echo_setting, MU_SETTING_STR, MU_SETTING_COUNT } };
 
@@ -609,10 +686,13 @@ static TCase *contract(void)
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, a_frame_is_a_length_a_type_and_fields);
 	tcase_add_test(tc, stop_has_no_fields);
+	tcase_add_test(tc, wake_has_no_fields_and_takes_none);
+	tcase_add_test(tc, tick_and_check_carry_what_their_answer_gives_back);
 	tcase_add_test(tc, the_version_is_the_first_field_of_each_side);
 	tcase_add_test(tc, an_event_without_extras_has_two_zero_bytes_for_them);
 	tcase_add_test(tc, start_carries_its_settings);
 	tcase_add_test(tc, an_event_carries_node_and_member);
+	tcase_add_test(tc, what_an_event_is_of_stays_with_the_agent);
 	tcase_add_test(tc, no_data_and_empty_data_of_an_event_are_two_things);
 	tcase_add_test(tc, a_result_carries_data_stat_and_names);
 	tcase_add_test(tc, the_small_records_have_their_fields_in_order);

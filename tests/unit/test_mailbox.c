@@ -296,15 +296,55 @@ START_TEST(a_member_is_copied_with_all_its_texts)
 		                   .port = 7 };
 
 	e.path = e.name = e.id = e.address = e.version = mu_str_of(text);
-	e.boot_id = e.state = e.labels = mu_str_of(text);
+	e.boot_id = e.state = e.labels = e.author = mu_str_of(text);
 	ck_assert_int_eq(mu_mailbox_put(b, &e), 0);
 	memset(text, '#', 3);
 	e = *mu_mailbox_give(b, 0);
 	ck_assert(mu_str_eq(e.name, MU_STR("xyz")));
 	ck_assert(mu_str_eq(e.labels, MU_STR("xyz")));
 	ck_assert(mu_str_eq(e.state, MU_STR("xyz")));
+	ck_assert(mu_str_eq(e.author, MU_STR("xyz")));
 	ck_assert_ptr_null(e.data.at);
 	ck_assert_uint_eq(e.port, 7);
+}
+END_TEST
+
+START_TEST(a_gap_stands_for_no_value_and_no_value_for_it)
+{
+	const struct mu_chan_event *e;
+
+	for (uint32_t i = 0; i < 2; i++) {
+		ck_assert_int_eq(put_old(MU_EVENT_GAP, "/a", NULL, NULL), 0);
+		ck_assert_int_eq(put("/a", "1"), 0);
+		ck_assert_int_eq(put_old(MU_EVENT_CONNECTED, "", NULL, NULL),
+		                 0);
+	}
+	ck_assert_uint_eq(mu_mailbox_count(b), 3);
+	e = give("/a", NULL);
+	ck_assert_uint_eq(e->type, MU_EVENT_GAP);
+	ck_assert_uint_eq(e->count, 2);
+	done(e);
+	ck_assert_uint_eq(give("/a", "1")->count, 2);
+}
+END_TEST
+
+START_TEST(that_the_session_was_renewed_is_not_lost_at_the_limit)
+{
+	struct mu_chan_event e = { .type = MU_EVENT_CONNECTED,
+		                   .flags = MU_EVENT_RENEWED | MU_EVENT_STALE,
+		                   .count = 1,
+		                   .path = MU_STR("") };
+
+	ck_assert_int_eq(mu_mailbox_put(b, &e), 0);
+	ck_assert_int_eq(put("/a", "1"), 0);
+	ck_assert_int_eq(put("/b", "1"), 0);
+	e.type = MU_EVENT_DISCONNECTED;
+	e.flags = 0;
+	ck_assert_int_eq(mu_mailbox_put(b, &e), 0);
+	done(give("/a", "1"));
+	done(give("/b", "1"));
+	ck_assert_uint_eq(give("", NULL)->flags,
+	                  MU_EVENT_RENEWED | MU_EVENT_OVERFLOW);
 }
 END_TEST
 
@@ -452,6 +492,9 @@ int main(void)
 	tcase_add_test(tc, a_put_survives_the_loss_of_any_allocation);
 	tcase_add_test(tc, no_mailbox_without_memory);
 	tcase_add_test(tc, a_member_is_copied_with_all_its_texts);
+	tcase_add_test(tc, a_gap_stands_for_no_value_and_no_value_for_it);
+	tcase_add_test(tc,
+	               that_the_session_was_renewed_is_not_lost_at_the_limit);
 	tcase_add_test(tc, a_cleared_mailbox_is_empty_and_goes_on);
 	tcase_add_test(tc, one_put_again_after_a_clear_goes_on_counting);
 	tcase_add_test(tc, a_failed_event_yields_to_one_of_another_mailbox);
