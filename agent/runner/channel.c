@@ -37,6 +37,14 @@ static int move_high(int fd)
 	return high;
 }
 
+int mu_channel_high(int fd)
+{
+	int high = move_high(fd);
+
+	close(fd);
+	return high;
+}
+
 int mu_channel_open(struct mu_channel *c, int fd, struct mu_err *err)
 {
 	int type = 0;
@@ -79,6 +87,19 @@ static int wait_until(const struct mu_channel *c, uint64_t deadline_ms)
 		if (n == 0 && left <= 60000)
 			return MU_ETIMEDOUT;
 	}
+}
+
+bool mu_channel_wait_or(const struct mu_channel *c, int fd)
+{
+	struct pollfd p[2] = { { c->fd, POLLIN, 0 }, { fd, POLLIN, 0 } };
+	struct mu_str frame;
+
+	if (fd < 0 || c->gone || mu_chan_next(&c->in, &frame) != 0)
+		return false;
+	while (poll(p, 2, -1) < 0)
+		if (errno != EINTR)
+			return false; /* what is wrong read will say */
+	return p[1].revents != 0;
 }
 
 static int receive(struct mu_channel *c)

@@ -27,6 +27,17 @@ struct mu_channel {
  */
 int mu_channel_open(struct mu_channel *c, int fd, struct mu_err *err);
 
+/* Move a descriptor of our own to such a number too, closed on exec; `fd` is
+ * closed in any case. -1: it cannot be. */
+int mu_channel_high(int fd);
+
+/*
+ * Wait until there is something for mu_channel_read: false; or until `fd` has
+ * something to read: true. It may be -1. True too if `fd` is of no use any more,
+ * so that the caller finds out.
+ */
+bool mu_channel_wait_or(const struct mu_channel *c, int fd);
+
 #define MU_CHANNEL_FOREVER UINT64_MAX
 
 /*

@@ -6,10 +6,12 @@
 #include "mem.h"
 #include "text.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <unistd.h>
 
 #define LOG_MAX 2048u /* bytes of a line, with its NUL */
@@ -260,6 +262,27 @@ static int host_children(const struct mu_host *host, const char *path,
 	return 0;
 }
 
+/* A call that changes something: there is nothing to look at in its answer. */
+static int change(const struct mu_host *host, struct mu_chan_call *call,
+                  const void *data, int32_t len, struct mu_err *err)
+{
+	struct mu_hostcalls *h = of(host);
+	struct mu_buf rec = { 0 }; /* not h->answer, which may be in use */
+	struct mu_chan_result m;
+	int rc;
+
+	if (!may_call(h))
+		return refuse(err);
+	if (!call->path.at || (!data && len > 0))
+		return mu_err(err, MU_EINVAL,
+		              "the path or the data is missing");
+	if (len >= 0)
+		call->data = (struct mu_str){ data ? data : "", (uint32_t)len };
+	rc = ask(h, call, &rec, &m, err);
+	mu_buf_fini(&rec);
+	return rc;
+}
+
 static int host_set(const struct mu_host *host, const char *path,
                     const void *data, int32_t len, int32_t version,
                     uint32_t timeout_ms, struct mu_err *err)
@@ -268,21 +291,74 @@ static int host_set(const struct mu_host *host, const char *path,
 		                     .path = mu_str_of(path),
 		                     .version = version,
 		                     .timeout_ms = timeout_ms };
-	struct mu_hostcalls *h = of(host);
-	struct mu_buf rec = { 0 }; /* not h->answer, which may be in use */
-	struct mu_chan_result m;
-	int rc;
 
-	if (!may_call(h))
-		return refuse(err);
-	if (!path || (!data && len > 0))
+	return change(host, &call, data, len, err);
+}
+
+static int host_create(const struct mu_host *host, const char *path,
+                       const void *data, int32_t len, uint32_t flags,
+                       uint32_t timeout_ms, struct mu_err *err)
+{
+	struct mu_chan_call call = { .op = MU_CALL_CREATE,
+		                     .path = mu_str_of(path),
+		                     .version = -1,
+		                     .timeout_ms = timeout_ms,
+		                     .flags = flags };
+
+	if (flags & ~(uint32_t)MU_PLUGIN_EPHEMERAL)
 		return mu_err(err, MU_EINVAL,
-		              "the path or the data is missing");
-	if (len >= 0)
-		call.data = (struct mu_str){ data ? data : "", (uint32_t)len };
-	rc = ask(h, &call, &rec, &m, err);
-	mu_buf_fini(&rec);
-	return rc;
+		              "flags %u of create are not all of enum "
+		              "mu_plugin_create_flags",
+		              (unsigned)flags);
+	return change(host, &call, data, len, err);
+}
+
+static int host_remove(const struct mu_host *host, const char *path,
+                       int32_t version, uint32_t timeout_ms, struct mu_err *err)
+{
+	struct mu_chan_call call = { .op = MU_CALL_DELETE,
+		                     .path = mu_str_of(path),
+		                     .version = version,
+		                     .timeout_ms = timeout_ms };
+
+	return change(host, &call, NULL, -1, err);
+}
+
+/* ---- wake ---- */
+
+static void host_wake(const struct mu_host *host)
+{
+	static const uint64_t one = 1;
+	int fd = of(host)->wake_fd, was = errno;
+
+	/* It cannot wait, nor fail but by what the plugin did to it. */
+	if (fd >= 0)
+		(void)!write(fd, &one, sizeof one);
+	errno = was;
+}
+
+int mu_hostcalls_hear_wake(struct mu_hostcalls *h, struct mu_err *err)
+{
+	int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+
+	h->wake_fd = fd < 0 ? -1 : mu_channel_high(fd);
+	if (h->wake_fd < 0)
+		return mu_err(err, MU_EIO, "cannot make a descriptor: %s",
+		              strerror(errno));
+	return 0;
+}
+
+bool mu_hostcalls_take_wake(struct mu_hostcalls *h)
+{
+	uint64_t n;
+
+	if (h->wake_fd < 0)
+		return false;
+	if (read(h->wake_fd, &n, sizeof n) == (ssize_t)sizeof n)
+		return true;
+	if (errno != EAGAIN && errno != EINTR)
+		h->wake_fd = -1; /* the plugin closed what is not its own */
+	return false;
 }
 
 static int host_report(const struct mu_host *host, const struct mu_report *r,
@@ -326,6 +402,7 @@ void mu_hostcalls_init(struct mu_hostcalls *h, struct mu_channel *channel,
 		.channel = channel,
 		.settings = settings,
 		.thread = gettid(),
+		.wake_fd = -1,
 		.host = { .abi = MU_PLUGIN_ABI,
 		          .size = sizeof(struct mu_host),
 		          .agent = h,
@@ -340,7 +417,10 @@ void mu_hostcalls_init(struct mu_hostcalls *h, struct mu_channel *channel,
 		          .get = host_get,
 		          .children = host_children,
 		          .set = host_set,
-		          .report = host_report },
+		          .report = host_report,
+		          .create = host_create,
+		          .remove = host_remove,
+		          .wake = host_wake },
 	};
 }
 

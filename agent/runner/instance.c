@@ -22,7 +22,10 @@ int mu_instance_load(struct mu_instance *i, const char *file,
 	rc = mu_abi_adopt(raw, room, &i->plugin, err);
 	if (rc)
 		return rc;
-	return mu_abi_check_name(i->plugin.name, file, err);
+	rc = mu_abi_check_name(i->plugin.name, file, err);
+	if (rc == 0 && i->plugin.tick)
+		rc = mu_hostcalls_hear_wake(&i->calls, err);
+	return rc;
 }
 
 static bool is_status(int code)
@@ -147,6 +150,9 @@ int mu_instance_event(struct mu_instance *i, const struct mu_chan_event *e,
 		.old_len = data_len(e->old_data),
 		.stat = e->has_stat ? &e->stat : NULL,
 		.member = e->has_member ? &member : NULL,
+		.cause = e->cause,
+		.author_session = e->author_session,
+		.author = mu_text_end(e->author),
 	};
 	int rc;
 
@@ -157,4 +163,29 @@ int mu_instance_event(struct mu_instance *i, const struct mu_chan_event *e,
 	warn_mistyped(i);
 	mu_hostcalls_leave(&i->calls);
 	return settle(rc, "event", err);
+}
+
+/* A call without anything to hand over. */
+static int call(struct mu_instance *i, int (*fn)(void *, struct mu_err *),
+                const char *name, struct mu_err *err)
+{
+	int rc;
+
+	enter(i, err);
+	rc = fn(i->self, err);
+	warn_mistyped(i);
+	mu_hostcalls_leave(&i->calls);
+	return settle(rc, name, err);
+}
+
+int mu_instance_tick(struct mu_instance *i, struct mu_err *err)
+{
+	/* Who called wake until now is heard by this one. */
+	(void)mu_hostcalls_take_wake(&i->calls);
+	return call(i, i->plugin.tick, "tick", err);
+}
+
+int mu_instance_check(struct mu_instance *i, struct mu_err *err)
+{
+	return call(i, i->plugin.check, "check", err);
 }

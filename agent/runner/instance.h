@@ -19,22 +19,24 @@ struct mu_instance {
 
 /*
  * Load `file` and see whether it may be called: nothing of it but constructors
- * has run after that. Errors as of mu_dso_load, mu_abi_adopt and
- * mu_abi_check_name.
+ * has run after that. Errors as of mu_dso_load, mu_abi_adopt,
+ * mu_abi_check_name and mu_hostcalls_hear_wake.
  */
 int mu_instance_load(struct mu_instance *i, const char *file,
                      struct mu_err *err);
 
 /*
- * The three calls. A code that is no MU_E* one becomes MU_ESYSTEM; the sentence
+ * The calls. A code that is no MU_E* one becomes MU_ESYSTEM; the sentence
  * always ends, fits a line, and is never empty on error. Settings that were asked
  * for as another type, or not at all by an init that succeeded, go to the log.
  * mu_instance_event writes to the record `e` was decoded from: texts and data get
- * their NUL.
+ * their NUL. _tick and _check only where the plugin has them.
  */
 int mu_instance_start(struct mu_instance *i, struct mu_err *err);
 int mu_instance_event(struct mu_instance *i, const struct mu_chan_event *e,
                       struct mu_err *err);
+int mu_instance_tick(struct mu_instance *i, struct mu_err *err);
+int mu_instance_check(struct mu_instance *i, struct mu_err *err);
 void mu_instance_end(struct mu_instance *i);
 
 #endif /* MU_RUNNER_INSTANCE_H */

@@ -18,6 +18,7 @@ struct runner {
 	struct mu_buf record;
 	struct mu_settings settings;
 	struct mu_instance instance;
+	bool wake_said;  /* the next TICK answers it */
 	unsigned rounds; /* 0: one instance, for its agent */
 	char measured[MU_ROUNDS_TEXT_MAX];
 };
@@ -35,6 +36,9 @@ static void say_ready(struct runner *r, int rc, const struct mu_err *err)
 		.rc = rc,
 		.reason = mu_str_of(rc ? err->msg : r->measured),
 		.plugin = mu_str_of(r->instance.plugin.name),
+		.wants = r->instance.plugin.wants,
+		.has_tick = r->instance.plugin.tick != NULL,
+		.has_check = r->instance.plugin.check != NULL,
 	};
 
 	if (!m.plugin.at)
@@ -107,30 +111,64 @@ static int boot(struct runner *r, pid_t parent, struct mu_err *err)
 	return rc ? rc : mu_instance_start(i, err);
 }
 
-static void handle_event(struct runner *r, const struct mu_chan_event *e)
+static void acknowledge(struct runner *r, uint64_t seq, int rc,
+                        const struct mu_err *err)
 {
-	struct mu_chan_ack ack = { .seq = e->seq };
-	struct mu_err err;
+	struct mu_chan_ack ack = { seq, rc, mu_str_of(rc ? err->msg : "") };
 
-	ack.rc = mu_instance_event(&r->instance, e, &err);
-	ack.reason = mu_str_of(ack.rc ? err.msg : "");
 	mu_put_chan_ack(mu_channel_begin(r->channel), &ack);
 	if (mu_channel_send(r->channel))
 		r->channel->gone = true; /* unanswered is as good as ended */
+}
+
+/* Each of these: false if the record makes no sense. */
+
+static bool handle_event(struct runner *r, struct mu_in *in)
+{
+	struct mu_chan_event e;
+	struct mu_err err;
+
+	if (mu_get_chan_event(in, &e))
+		return false;
+	acknowledge(r, e.seq, mu_instance_event(&r->instance, &e, &err), &err);
+	return true;
+}
+
+static bool handle_tick(struct runner *r, struct mu_in *in)
+{
+	struct mu_chan_tick m;
+	struct mu_err err;
+
+	if (mu_get_chan_tick(in, &m) || !r->instance.plugin.tick)
+		return false;
+	r->wake_said = false;
+	acknowledge(r, m.seq, mu_instance_tick(&r->instance, &err), &err);
+	return true;
+}
+
+static bool handle_check(struct runner *r, struct mu_in *in)
+{
+	struct mu_chan_check m;
+	struct mu_err err;
+
+	if (mu_get_chan_check(in, &m) || !r->instance.plugin.check)
+		return false;
+	acknowledge(r, m.seq, mu_instance_check(&r->instance, &err), &err);
+	return true;
 }
 
 /* One frame from the agent; false if it made no sense. */
 static bool handle_record(struct runner *r)
 {
 	struct mu_in in = mu_in_of(r->record.data, r->record.len);
-	struct mu_chan_event e;
 
 	switch (mu_chan_type(&in)) {
 	case MU_CHAN_EVENT:
-		if (mu_get_chan_event(&in, &e))
-			return false;
-		handle_event(r, &e);
-		return true;
+		return handle_event(r, &in);
+	case MU_CHAN_TICK:
+		return handle_tick(r, &in);
+	case MU_CHAN_CHECK:
+		return handle_check(r, &in);
 	case MU_CHAN_RESULT: /* of a call that was given up */
 		return true;
 	case MU_CHAN_STOP:
@@ -141,11 +179,30 @@ static bool handle_record(struct runner *r)
 	}
 }
 
+static void say_wake(struct runner *r)
+{
+	if (!mu_hostcalls_take_wake(&r->instance.calls))
+		return;
+	mu_put_chan_wake(mu_channel_begin(r->channel));
+	r->wake_said = mu_channel_send(r->channel) == 0;
+	if (!r->wake_said)
+		r->channel->gone = true; /* it would never be heard of */
+}
+
+/* The next frame of the agent; until then, hear who calls wake. */
+static int next_record(struct runner *r)
+{
+	const struct mu_hostcalls *h = &r->instance.calls;
+
+	while (mu_channel_wait_or(r->channel, r->wake_said ? -1 : h->wake_fd))
+		say_wake(r);
+	return mu_channel_read(r->channel, MU_CHANNEL_FOREVER, &r->record);
+}
+
 static int loop(struct runner *r)
 {
 	while (!r->instance.calls.stopped) {
-		int rc = mu_channel_read(r->channel, MU_CHANNEL_FOREVER,
-		                         &r->record);
+		int rc = next_record(r);
 
 		if (rc == MU_EGONE)
 			return MU_RUNNER_DONE;

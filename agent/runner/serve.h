@@ -1,5 +1,6 @@
 /*
- * serve.h - the life of a runner: START, READY, EVENT and ACK, STOP.
+ * serve.h - the life of a runner: START, READY, then EVENT, TICK or CHECK and
+ * their ACK, WAKE, STOP.
  */
 #ifndef MU_RUNNER_SERVE_H
 #define MU_RUNNER_SERVE_H

@@ -34,7 +34,7 @@
  *           other side knows. Ask with MU_HAS before you use a field that was
  *           not there in the first release (it says so), and do without it
  *           where there is none: so your plugin runs with older agents too. An
- *           older plugin is never given what it could not know.
+ *           older plugin is given no kind of event that it could not know.
  * Memory    A pointer passed in is borrowed until the call returns, or for as
  *           long as its own comment says. Ownership never crosses this line:
  *           each side frees what it made.

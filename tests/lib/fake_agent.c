@@ -162,6 +162,16 @@ static void put_answer(struct mu_buf *b, uint64_t id,
 	mu_buf_fini(&names);
 }
 
+static void note_change(const struct mu_chan_call *c, struct fake_change *to)
+{
+	to->count++;
+	to->version = c->version;
+	to->flags = c->flags;
+	to->null = !c->data.at;
+	copy(to->path, sizeof to->path, c->path);
+	copy(to->data, sizeof to->data, c->data);
+}
+
 static void on_call(struct fake_agent *a, const struct mu_chan_call *c)
 {
 	const struct fake_answer *x = find_answer(a, c);
@@ -172,6 +182,9 @@ static void on_call(struct fake_agent *a, const struct mu_chan_call *c)
 		a->set.version = c->version;
 		copy(a->set.data, sizeof a->set.data, c->data);
 	}
+	if (c->op == MU_CALL_CREATE || c->op == MU_CALL_DELETE)
+		note_change(c,
+		            c->op == MU_CALL_CREATE ? &a->create : &a->removal);
 	if (x && x->hang_up) {
 		fake_hang_up(a);
 		return;
@@ -195,6 +208,9 @@ static void on_ready(struct fake_agent *a, const struct mu_chan_ready *m)
 	a->has_ready = true;
 	a->ready.version = m->version;
 	a->ready.rc = m->rc;
+	a->ready.wants = m->wants;
+	a->ready.has_tick = m->has_tick;
+	a->ready.has_check = m->has_check;
 	copy(a->ready.reason, sizeof a->ready.reason, m->reason);
 	copy(a->ready.plugin, sizeof a->ready.plugin, m->plugin);
 }
@@ -261,6 +277,11 @@ static void on_record(struct fake_agent *a, struct mu_str rec)
 	case MU_CHAN_REPORT:
 		ck_assert_int_eq(mu_get_chan_report(&in, &m.report), 0);
 		on_report(a, &m.report);
+		break;
+	case MU_CHAN_WAKE:
+		ck_assert_int_eq(mu_get_chan_end(&in), 0);
+		a->has_wake = true;
+		a->wakes++;
 		break;
 	default:
 		ck_abort_msg("a frame of no known type");
@@ -342,6 +363,31 @@ int fake_event(struct fake_agent *a, struct mu_chan_event e)
 	rc = fake_ack(a, FAKE_WAIT_MS);
 	ck_assert_msg(rc != FAKE_TIMEOUT, "no ACK");
 	return rc;
+}
+
+int fake_turn(struct fake_agent *a, int32_t type)
+{
+	struct mu_buf b = { 0 };
+	int rc;
+
+	a->seq++;
+	a->has_ack = false;
+	if (type == MU_CHAN_TICK)
+		mu_put_chan_tick(&b, &(struct mu_chan_tick){ a->seq });
+	else
+		mu_put_chan_check(&b, &(struct mu_chan_check){ a->seq });
+	send_all(a, &b);
+	rc = fake_ack(a, FAKE_WAIT_MS);
+	ck_assert_msg(rc != FAKE_TIMEOUT, "no ACK");
+	return rc;
+}
+
+bool fake_wake_comes(struct fake_agent *a)
+{
+	bool came = pump(a, &a->has_wake, in_ms(FAKE_WAIT_MS)) == 0;
+
+	a->has_wake = false;
+	return came;
 }
 
 /* ---- ends ---- */

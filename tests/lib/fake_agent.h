@@ -53,6 +53,14 @@ struct fake_options {
 		.number = (v) \
 	}
 
+struct fake_change {
+	unsigned count;
+	int32_t version;
+	uint32_t flags;
+	bool null; /* data */
+	char path[256], data[256];
+};
+
 struct fake_agent {
 	pid_t pid; /* of the runner; 0: it has been waited for */
 	int fd;    /* our end of the channel; -1: closed */
@@ -61,10 +69,13 @@ struct fake_agent {
 	const struct fake_answer *answers;
 	uint64_t seq;     /* of the last event */
 	uint64_t late_id; /* of a call whose answer is held back; 0: none */
-	bool has_ready, has_ack;
+	bool has_ready, has_ack, has_wake;
+	unsigned wakes; /* that came so far */
 	struct {
 		int32_t version, rc;
 		char reason[1024], plugin[64];
+		uint32_t wants;
+		bool has_tick, has_check;
 	} ready;
 	struct {
 		uint64_t seq;
@@ -81,7 +92,8 @@ struct fake_agent {
 		unsigned count;
 		int32_t version;
 		char data[256];
-	} set;              /* the last CALL to set */
+	} set;                              /* the last CALL to set */
+	struct fake_change create, removal; /* the last CALL of each */
 	struct mu_buf logs; /* "<level> text\n" each; a NUL beyond the end */
 };
 
@@ -100,6 +112,11 @@ void fake_send(struct fake_agent *a, struct mu_chan_event e);
 int fake_ack(struct fake_agent *a, uint32_t timeout_ms);
 /* Both. */
 int fake_event(struct fake_agent *a, struct mu_chan_event e);
+
+/* TICK or CHECK (MU_CHAN_*), and its ACK's code. */
+int fake_turn(struct fake_agent *a, int32_t type);
+/* True once a WAKE has come that was not waited for yet. */
+bool fake_wake_comes(struct fake_agent *a);
 
 void fake_put_stop(struct fake_agent *a);
 void fake_hang_up(struct fake_agent *a);

@@ -2,11 +2,13 @@
 #include "fake_agent.h"
 
 #include <check.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -564,6 +566,210 @@ START_TEST(a_frame_that_makes_no_sense_ends_the_runner)
 }
 END_TEST
 
+/* ---- what came with revision 2 ---- */
+
+static void start_ticker(const struct mu_setting *rows, size_t count,
+                         const struct fake_answer *answers)
+{
+	struct fake_options o = { .plugin_file = fake_lie("ticker"),
+		                  .settings = rows,
+		                  .setting_count = count,
+		                  .answers = answers };
+
+	fake_start(&a, &o);
+	ck_assert_msg(fake_ready(&a) == 0, "%s", a.ready.reason);
+}
+
+START_TEST(ready_tells_what_the_plugin_has)
+{
+	start_ticker(NULL, 0, NULL);
+	ck_assert_uint_eq(a.ready.wants, MU_WANT_GAP);
+	ck_assert(a.ready.has_tick && a.ready.has_check);
+	ck_assert(fake_logged(&a, "has create 1 wake 1\n"));
+	fake_stop(&a);
+	start_ready(fake_lie("probe"), NULL);
+	ck_assert_uint_eq(a.ready.wants, 0);
+	ck_assert(!a.ready.has_tick && !a.ready.has_check);
+	fake_stop(&a);
+}
+END_TEST
+
+START_TEST(an_event_says_who_did_it)
+{
+	struct mu_chan_event e = event_of(MU_EVENT_CHANGED, "/x");
+
+	start_ticker(NULL, 0, NULL);
+	ck_assert_int_eq(fake_event(&a, e), 0);
+	ck_assert(fake_logged(&a, "event 3 flags 0 /x by 0 0x0 ''\n"));
+	e.type = MU_EVENT_GAP;
+	e.flags = MU_EVENT_STALE;
+	e.cause = 2;
+	e.author_session = 0x1f;
+	e.author = MU_STR("web3");
+	ck_assert_int_eq(fake_event(&a, e), 0);
+	ck_assert(fake_logged(&a, "event 30 flags 8 /x by 2 0x1f 'web3'\n"));
+	fake_stop(&a);
+}
+END_TEST
+
+START_TEST(a_tick_is_a_call_like_any_other)
+{
+	static const struct fake_answer answers[] = { { .op = MU_CALL_GET,
+		                                        .path = "/a",
+		                                        .rc = MU_ENOAUTH,
+		                                        .text = "go away" },
+		                                      { 0 } };
+	const struct mu_setting rows[] = { FAKE_NUM("get_in_tick",
+		                                    MU_SETTING_BOOL, 1) };
+
+	start_ticker(rows, COUNT(rows), answers);
+	ck_assert_int_eq(fake_turn(&a, MU_CHAN_TICK), MU_ENOAUTH);
+	ck_assert(fake_logged(&a, "tick 1\n"));
+	ck_assert_str_eq(a.ack.reason, "go away");
+	ck_assert_int_eq(event("/x"), 0);
+	ck_assert_int_eq(fake_turn(&a, MU_CHAN_TICK), MU_ENOAUTH);
+	ck_assert(fake_logged(&a, "tick 2\n"));
+	fake_stop(&a);
+}
+END_TEST
+
+START_TEST(a_check_says_what_is_wrong_in_one_line)
+{
+	start_ticker(NULL, 0, NULL);
+	ck_assert_int_eq(fake_turn(&a, MU_CHAN_CHECK), 0);
+	ck_assert_str_eq(a.ack.reason, "");
+	ck_assert_int_eq(event("/do/ill"), 0);
+	ck_assert_int_eq(fake_turn(&a, MU_CHAN_CHECK), MU_EIO);
+	ck_assert_str_eq(a.ack.reason, "not well");
+	fake_stop(&a);
+}
+END_TEST
+
+START_TEST(a_tick_or_check_that_the_plugin_has_not_makes_no_sense)
+{
+	static const int32_t types[] = { MU_CHAN_TICK, MU_CHAN_CHECK };
+
+	start_ready(fake_lie("probe"), NULL);
+	ck_assert_int_eq(fake_turn(&a, types[_i]), FAKE_GONE);
+	ck_assert_int_eq(fake_exit(&a), 4 << 8);
+	fake_fini(&a);
+}
+END_TEST
+
+START_TEST(wake_in_an_event_is_said_once)
+{
+	start_ticker(NULL, 0, NULL);
+	ck_assert_int_eq(event("/do/wake"), 0);
+	ck_assert(fake_wake_comes(&a));
+	/* Until there is a tick, further ones count with it. */
+	ck_assert_int_eq(event("/do/wake"), 0);
+	ck_assert_int_eq(event("/x"), 0);
+	ck_assert_int_eq(fake_turn(&a, MU_CHAN_TICK), 0);
+	ck_assert_int_eq(event("/x"), 0);
+	ck_assert_uint_eq(a.wakes, 1);
+	ck_assert_int_eq(event("/do/wake"), 0);
+	ck_assert(fake_wake_comes(&a));
+	fake_stop(&a);
+	ck_assert_uint_eq(a.wakes, 2);
+}
+END_TEST
+
+START_TEST(wake_in_init_is_said_after_ready)
+{
+	const struct mu_setting rows[] = { FAKE_NUM("wake_in_init",
+		                                    MU_SETTING_BOOL, 1) };
+
+	start_ticker(rows, COUNT(rows), NULL);
+	ck_assert(fake_wake_comes(&a));
+	fake_stop(&a);
+}
+END_TEST
+
+START_TEST(wake_in_a_tick_asks_for_the_next_one)
+{
+	const struct mu_setting rows[] = { FAKE_NUM("wake_in_tick",
+		                                    MU_SETTING_BOOL, 1) };
+
+	start_ticker(rows, COUNT(rows), NULL);
+	ck_assert_int_eq(fake_turn(&a, MU_CHAN_TICK), 0);
+	ck_assert(fake_wake_comes(&a));
+	fake_stop(&a);
+}
+END_TEST
+
+START_TEST(wake_is_heard_in_a_signal_handler)
+{
+	start_ticker(NULL, 0, NULL);
+	ck_assert_int_eq(event("/do/wake-signal"), 0);
+	ck_assert(fake_wake_comes(&a));
+	fake_stop(&a);
+}
+END_TEST
+
+START_TEST(wake_is_heard_while_the_runner_waits_for_its_agent)
+{
+	char dir[256], fifo[300];
+	int fd;
+
+	fake_dir(dir, sizeof dir);
+	snprintf(fifo, sizeof fifo, "%s/fifo", dir);
+	ck_assert_int_eq(mkfifo(fifo, 0600), 0);
+	start_ticker((struct mu_setting[]){ FAKE_STR("fifo", fifo) }, 1, NULL);
+	ck_assert_int_eq(event("/do/wake-later"), 0);
+	ck_assert_uint_eq(a.wakes, 0);
+	fd = open(fifo, O_WRONLY | O_CLOEXEC);
+	ck_assert_int_ge(fd, 0);
+	ck_assert(fake_wake_comes(&a));
+	close(fd);
+	fake_stop(&a);
+	fake_dir_remove(dir);
+}
+END_TEST
+
+START_TEST(create_and_remove_ask_the_agent)
+{
+	static const struct fake_answer answers[] = {
+		{ .op = MU_CALL_CREATE, .path = "/e/a" },
+		{ .op = MU_CALL_CREATE,
+		  .path = "/e/b",
+		  .rc = MU_EEXISTS,
+		  .text = "there already" },
+		{ .op = MU_CALL_DELETE, .path = "/e/a" },
+		{ 0 }
+	};
+
+	start_ticker(NULL, 0, answers);
+	ck_assert_int_eq(event("/do/create"), 0);
+	ck_assert_str_eq(a.create.path, "/e/a");
+	ck_assert_str_eq(a.create.data, "mine");
+	ck_assert_uint_eq(a.create.flags, MU_PLUGIN_EPHEMERAL);
+	ck_assert_int_eq(event("/do/create-null"), MU_EEXISTS);
+	ck_assert_str_eq(a.ack.reason, "there already");
+	ck_assert_uint_eq(a.create.flags, 0);
+	ck_assert(a.create.null);
+	ck_assert_int_eq(event("/do/remove"), 0);
+	ck_assert_str_eq(a.removal.path, "/e/a");
+	ck_assert_int_eq(a.removal.version, 3);
+	ck_assert(a.removal.null);
+	fake_stop(&a);
+}
+END_TEST
+
+START_TEST(a_create_that_makes_no_sense_is_refused_here)
+{
+	static const char *const paths[] = { "/do/create-odd",
+		                             "/do/create-nowhere",
+		                             "/do/create-nothing" };
+	static const char *const words[] = { "flags 6", "missing", "missing" };
+
+	start_ticker(NULL, 0, NULL);
+	ck_assert_int_eq(event(paths[_i]), MU_EINVAL);
+	ck_assert_ptr_nonnull(strstr(a.ack.reason, words[_i]));
+	ck_assert_uint_eq(a.create.count, 0);
+	fake_stop(&a);
+}
+END_TEST
+
 /* The runner does not look at its channel inside of a callback: only the signal
  * can end it there. */
 START_TEST(the_runner_dies_with_its_parent)
@@ -659,6 +865,25 @@ static void add_honest(TCase *tc)
 	tcase_add_test(tc, by_hand_it_says_who_starts_it);
 }
 
+static void add_revision_2(TCase *tc)
+{
+	tcase_add_test(tc, ready_tells_what_the_plugin_has);
+	tcase_add_test(tc, an_event_says_who_did_it);
+	tcase_add_test(tc, a_tick_is_a_call_like_any_other);
+	tcase_add_test(tc, a_check_says_what_is_wrong_in_one_line);
+	tcase_add_loop_test(
+		tc, a_tick_or_check_that_the_plugin_has_not_makes_no_sense, 0,
+		2);
+	tcase_add_test(tc, wake_in_an_event_is_said_once);
+	tcase_add_test(tc, wake_in_init_is_said_after_ready);
+	tcase_add_test(tc, wake_in_a_tick_asks_for_the_next_one);
+	tcase_add_test(tc, wake_is_heard_in_a_signal_handler);
+	tcase_add_test(tc, wake_is_heard_while_the_runner_waits_for_its_agent);
+	tcase_add_test(tc, create_and_remove_ask_the_agent);
+	tcase_add_loop_test(tc, a_create_that_makes_no_sense_is_refused_here, 0,
+	                    3);
+}
+
 int main(void)
 {
 	Suite *s = suite_create("runner");
@@ -668,6 +893,7 @@ int main(void)
 
 	tcase_set_timeout(tc, 60);
 	add_honest(tc);
+	add_revision_2(tc);
 	suite_add_tcase(s, tc);
 	sr = srunner_create(s);
 	srunner_run_all(sr, CK_ENV);
