@@ -64,6 +64,7 @@ struct mu_instance_conf {
 	char *name, *plugin;
 	bool members, connection;
 	int64_t deadline_ms, queue_max, memory_max_mb, files_max, cpu_max_s;
+	int64_t tick_ms, check_ms;
 	/* Made from the groups: */
 	struct mu_watch_conf *watch;
 	size_t watches;

@@ -256,8 +256,9 @@ static void note_late(struct mu_hosted *h)
 		          (long long)h->conf->deadline_ms);
 	else if (h->state != HOSTED_ENDING)
 		mu_format(h->why, sizeof h->why,
-		          "an event took longer than deadline_ms, %lld ms, %s; "
-		          "its process group was killed",
+		          "%s took longer than deadline_ms, %lld ms, %s; its "
+		          "process group was killed",
+		          mu_hosted_turn_is_out(h) ? "a call" : "an event",
 		          (long long)h->conf->deadline_ms, doing);
 }
 
@@ -401,6 +402,9 @@ int mu_hosted_new(const struct mu_hosted_options *o, struct mu_hosted **out)
 		rc = mu_timer_new(o->loop, mu_hosted_call_timeout, h,
 		                  &h->call_timer);
 	if (!rc)
+		rc = mu_timer_new(o->loop, mu_hosted_turn_timer, h,
+		                  &h->turn_timer);
+	if (!rc)
 		rc = subscribe(h);
 	if (rc) {
 		mu_hosted_free(h);
@@ -423,12 +427,14 @@ void mu_hosted_free(struct mu_hosted *h)
 		mu_sub_free(h->sub[i]);
 	mu_free(h->sub);
 	mu_uplink_forget(h->o.uplink, h);
+	mu_hosted_call_fini(h);
 	mu_pipe_free(h->pipe);
 	mu_proc_free(h->proc);
 	if (h->timer)
 		mu_timer_free(h->timer);
 	if (h->call_timer)
 		mu_timer_free(h->call_timer);
+	mu_timer_free(h->turn_timer);
 	mu_mailbox_free(h->mail);
 	mu_mailbox_free(h->prologue);
 	mu_instance_conf_free(h->conf);

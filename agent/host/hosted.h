@@ -10,6 +10,7 @@
 
 #include "agent_conf.h"
 #include "applied.h"
+#include "ephemerals.h"
 #include "members.h"
 
 struct mu_hosted;
@@ -19,6 +20,7 @@ struct mu_hosted_options {
 	struct mu_uplink *uplink;
 	struct mu_members *members;
 	struct mu_applied *applied;
+	struct mu_ephemerals *ephemerals;
 	const struct mu_agent_conf *agent;
 	struct mu_instance_conf *conf; /* taken over, also on error */
 	void (*on_stopped)(void *arg); /* after mu_hosted_stop; may be called
@@ -41,6 +43,12 @@ bool mu_hosted_is_stopping(const struct mu_hosted *h); /* or stopped */
 bool mu_hosted_is_stopped(const struct mu_hosted *h);
 
 const struct mu_instance_conf *mu_hosted_conf(const struct mu_hosted *h);
+/* What its check said last: "" all is well, else a sentence; borrowed until the
+ * next turn of the loop. NULL: its runner has answered none. */
+const char *mu_hosted_health(const struct mu_hosted *h);
+
+/* Deletions have come to an end: a call of it may have waited for that. */
+void mu_hosted_call_again(struct mu_hosted *h);
 
 /* Something for those that asked to hear of it; others pass it over. */
 void mu_hosted_member(struct mu_hosted *h, const struct mu_roll_event *e);

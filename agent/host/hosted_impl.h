@@ -15,6 +15,15 @@ enum hosted_state {
 	HOSTED_STOPPED,
 };
 
+/* What a runner can be given besides events; see hosted_tick.c. */
+enum mu_hosted_turn_kind { MU_TURN_TICK, MU_TURN_CHECK, MU_TURNS };
+
+struct mu_hosted_turn {
+	uint64_t every_ms;          /* 0: only when asked for */
+	uint64_t due_ms;            /* UINT64_MAX: it is not */
+	char wrong[MU_ERR_MSG_MAX]; /* what it said last; "": all is well */
+};
+
 #define MU_DOING_MAX 400u /* bytes of what an instance is doing, in words */
 
 struct mu_hosted {
@@ -46,7 +55,21 @@ struct mu_hosted {
 	/* The call under way; 0: none. */
 	uint64_t call_id;
 	int32_t call_op;
+	bool call_ephemeral; /* it creates one */
+	char *call_path;
+	struct mu_buf call_waits; /* it, while it cannot be sent yet */
 	struct mu_timer *call_timer;
+	/* Ticks and checks: hosted_tick.c's. */
+	struct mu_hosted_turn turn[MU_TURNS];
+	struct mu_timer *turn_timer;
+	bool turn_out;  /* one is with the runner: turn_kind, turn_seq */
+	bool turn_last; /* one was given last, and not an event */
+	int turn_kind;
+	uint64_t turn_seq;
+	uint32_t wants;  /* of the plugin: enum mu_plugin_wants */
+	bool has_tick;   /* likewise */
+	bool checked;    /* this runner has answered a check */
+	int64_t session; /* that the instance was told of last; 0: of none */
 };
 
 /* A CALL of the runner. Not 0: it made no sense. */
@@ -54,6 +77,8 @@ int mu_hosted_call(struct mu_hosted *h, struct mu_in *in);
 /* The runner is gone, or the time is over: its call ends. */
 void mu_hosted_call_end(struct mu_hosted *h);
 void mu_hosted_call_timeout(void *arg);
+/* As part of mu_hosted_free. */
+void mu_hosted_call_fini(struct mu_hosted *h);
 
 /* A frame of the runner's. Not 0: it made no sense. */
 int mu_hosted_frame(void *arg, struct mu_str record);
@@ -64,7 +89,7 @@ void mu_hosted_pipe_end(void *arg, int rc);
 
 /* ---- events: hosted_mail.c ---- */
 
-/* An event is with the runner. */
+/* An event, a tick or a check is with the runner. */
 bool mu_hosted_is_busy(const struct mu_hosted *h);
 /* Give the next event, if there is one and the runner can take it; else see to
  * it that this is called again. */
@@ -83,5 +108,22 @@ void mu_hosted_prologue(struct mu_hosted *h);
 /* Tell of all members. */
 void mu_hosted_members(struct mu_hosted *h);
 mu_mirror_fn mu_hosted_change; /* arg: the instance */
+
+/* ---- ticks and checks: hosted_tick.c ---- */
+
+/* A runner is ready, and this is what it has; it has ended. */
+void mu_hosted_turns_begin(struct mu_hosted *h, const struct mu_chan_ready *m);
+void mu_hosted_turns_end(struct mu_hosted *h);
+void mu_hosted_turn_timer(void *arg);
+/* The runner said WAKE. MU_EPROTO: it has no tick. */
+int mu_hosted_wake(struct mu_hosted *h);
+/* Give one if it is due and its turn: true, the runner has something to do now
+ * (or was ended). */
+bool mu_hosted_turn_give(struct mu_hosted *h, bool event_waits);
+/* "tick" or "check", if that is with the runner; NULL. */
+const char *mu_hosted_turn_doing(const struct mu_hosted *h);
+bool mu_hosted_turn_is_out(const struct mu_hosted *h);
+/* Its answer, while one is out. MU_EPROTO: to something else. */
+int mu_hosted_turn_ack(struct mu_hosted *h, const struct mu_chan_ack *m);
 
 #endif /* MU_HOST_HOSTED_IMPL_H */

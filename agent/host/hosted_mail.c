@@ -33,7 +33,8 @@ static int put_event(struct mu_hosted *h, const struct mu_chan_event *e)
 
 bool mu_hosted_is_busy(const struct mu_hosted *h)
 {
-	return mu_mailbox_is_out(h->mail) || mu_mailbox_is_out(h->prologue);
+	return mu_mailbox_is_out(h->mail) || mu_mailbox_is_out(h->prologue) ||
+	       mu_hosted_turn_is_out(h);
 }
 
 void mu_hosted_doing(const struct mu_hosted *h, char *out, size_t room)
@@ -46,6 +47,8 @@ void mu_hosted_doing(const struct mu_hosted *h, char *out, size_t room)
 		          h->at_stop[0] ? h->at_stop : "in fini");
 	else if (!h->ready_ms)
 		mu_format(out, room, "in init");
+	else if (mu_hosted_turn_is_out(h))
+		mu_format(out, room, "in %s", mu_hosted_turn_doing(h));
 	else if (!e)
 		mu_format(out, room, "while no event was with it");
 	else
@@ -95,10 +98,23 @@ static void rest(struct mu_hosted *h, const struct mu_mailbox *from)
 		mu_timer_disarm(h->timer);
 }
 
+/* The next event that the plugin knows of: an older one hears of no gaps. */
+static const struct mu_chan_event *
+give_wanted(const struct mu_hosted *h, struct mu_mailbox *from, uint64_t now)
+{
+	const struct mu_chan_event *e;
+
+	while ((e = mu_mailbox_give(from, now)) && e->type == MU_EVENT_GAP &&
+	       !(h->wants & MU_WANT_GAP))
+		mu_mailbox_ack(from, e->seq, 0, now);
+	return e;
+}
+
 static void put_members(struct mu_hosted *h, uint32_t flags);
 
 void mu_hosted_next(struct mu_hosted *h)
 {
+	uint64_t now = mu_loop_now_ms(h->o.loop);
 	struct mu_mailbox *from = h->mail;
 	const struct mu_chan_event *e;
 	int rc;
@@ -111,12 +127,14 @@ void mu_hosted_next(struct mu_hosted *h)
 	}
 	if (mu_mailbox_count(h->prologue) > 0)
 		from = h->prologue;
-	e = mu_mailbox_give(from, mu_loop_now_ms(h->o.loop));
+	if (mu_hosted_turn_give(h, mu_mailbox_due_ms(from) <= now))
+		return;
+	e = give_wanted(h, from, now);
 	if (!e) {
 		rest(h, from);
 		return;
 	}
-	h->given_ms = mu_loop_now_ms(h->o.loop);
+	h->given_ms = now;
 	rc = put_event(h, e);
 	if (rc)
 		not_given(h, from, e->seq, rc);
@@ -128,10 +146,12 @@ int mu_hosted_ack(struct mu_hosted *h, const struct mu_chan_ack *m)
 {
 	bool first = mu_mailbox_is_out(h->prologue);
 	struct mu_mailbox *from = first ? h->prologue : h->mail;
-	int rc = mu_mailbox_ack(from, m->seq, m->rc, mu_loop_now_ms(h->o.loop));
+	int rc;
 
 	h->at_stop[0] = '\0';
-
+	if (mu_hosted_turn_is_out(h))
+		return mu_hosted_turn_ack(h, m);
+	rc = mu_mailbox_ack(from, m->seq, m->rc, mu_loop_now_ms(h->o.loop));
 	/* One that is killed for it may have answered all the same. */
 	if (rc)
 		return h->state == HOSTED_ENDING ? 0 : rc;
@@ -150,6 +170,8 @@ void mu_hosted_drop(struct mu_hosted *h)
 
 void mu_hosted_lost(struct mu_hosted *h)
 {
+	mu_hosted_turns_end(h);
+	mu_ephemerals_end(h->o.ephemerals, h->conf->name);
 	mu_mailbox_lost(h->mail);
 	mu_mailbox_clear(h->prologue);
 }
@@ -285,7 +307,11 @@ static struct mu_chan_event link_event(bool up)
 void mu_hosted_link(struct mu_hosted *h, bool up)
 {
 	struct mu_chan_event e = link_event(up);
+	int64_t session = mu_uplink_session(h->o.uplink);
 
+	if (up && h->session && h->session != session)
+		e.flags |= MU_EVENT_RENEWED;
+	h->session = up ? session : h->session;
 	if (!h->conf->connection || h->stop)
 		return;
 	if (put(h, &e))

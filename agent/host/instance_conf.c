@@ -46,6 +46,10 @@ const struct mu_conf_row mu_instance_rows[] = {
 	  "open files of its process; 0: no limit", true },
 	{ "cpu_max_s", MU_CONF_INT, AT(cpu_max_s), "0", 0, 86400, "s",
 	  "processor time of one call; 0: no limit", true },
+	{ "tick_ms", MU_CONF_INT, AT(tick_ms), "0", 0, 86400000, "ms",
+	  "how often its tick is called; 0: only when it asks for it", true },
+	{ "check_ms", MU_CONF_INT, AT(check_ms), "10000", 0, 86400000, "ms",
+	  "how often it is asked whether all is well; 0: never", true },
 	{ "settings", MU_CONF_GROUP, 0, NULL, 0, 0, "",
 	  "the plugin's own settings", true },
 	{ 0 },
@@ -234,7 +238,8 @@ bool mu_instance_conf_eq(const struct mu_instance_conf *a,
 	    a->connection != b->connection ||
 	    a->deadline_ms != b->deadline_ms || a->queue_max != b->queue_max ||
 	    a->memory_max_mb != b->memory_max_mb ||
-	    a->files_max != b->files_max || a->cpu_max_s != b->cpu_max_s)
+	    a->files_max != b->files_max || a->cpu_max_s != b->cpu_max_s ||
+	    a->tick_ms != b->tick_ms || a->check_ms != b->check_ms)
 		return false;
 	if (a->watches != b->watches || a->settings.len != b->settings.len)
 		return false;

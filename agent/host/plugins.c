@@ -17,6 +17,7 @@ struct mu_plugins {
 	struct mu_uplink_listener listener;
 	struct mu_members *members;
 	struct mu_applied *applied;
+	struct mu_ephemerals *ephemerals;
 	struct mu_timer *sweep;
 	struct place *places;
 	bool stopping;
@@ -37,6 +38,7 @@ static int host(struct mu_plugins *p, struct mu_instance_conf *conf,
 		                       .uplink = p->o.uplink,
 		                       .members = p->members,
 		                       .applied = p->applied,
+		                       .ephemerals = p->ephemerals,
 		                       .agent = p->o.agent,
 		                       .conf = conf,
 		                       .on_stopped = on_one_stopped,
@@ -101,8 +103,20 @@ static void on_sweep(void *arg)
 		*link = at->next;
 		mu_free(at);
 	}
-	if (p->stopping && !p->places)
+	if (p->stopping && !p->places && !mu_ephemerals_is_busy(p->ephemerals))
 		p->o.on_stopped(p->o.arg);
+}
+
+/* Nodes of runners that have ended are gone: somebody may wait for that. */
+static void on_gone(void *arg)
+{
+	struct mu_plugins *p = arg;
+
+	for (struct place *at = p->places; at; at = at->next)
+		if (at->hosted)
+			mu_hosted_call_again(at->hosted);
+	if (p->stopping)
+		mu_timer_arm(p->sweep, 0, 0);
 }
 
 /* ---- a new configuration ---- */
@@ -216,6 +230,11 @@ int mu_plugins_new(const struct mu_plugins_options *o, struct mu_plugins **out)
 		rc = mu_applied_new(o->loop, o->uplink, o->agent->name,
 		                    &p->applied);
 	if (!rc)
+		rc = mu_ephemerals_new(
+			&(struct mu_ephemerals_options){ o->loop, o->uplink,
+		                                         on_gone, p },
+			&p->ephemerals);
+	if (!rc)
 		rc = mu_members_new(o->loop, o->uplink, &limits, on_member, p,
 		                    &p->members);
 	if (rc) {
@@ -241,6 +260,7 @@ void mu_plugins_free(struct mu_plugins *p)
 	mu_uplink_unlisten(p->o.uplink, &p->listener);
 	mu_members_free(p->members);
 	mu_applied_free(p->applied);
+	mu_ephemerals_free(p->ephemerals);
 	if (p->sweep)
 		mu_timer_free(p->sweep);
 	mu_free(p);

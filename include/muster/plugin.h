@@ -244,8 +244,8 @@ struct mu_host {
 	 * MU_ENONODE, MU_EBADVERSION, MU_ENOTEMPTY. */
 	int (*remove)(const struct mu_host *h, const char *path,
 	              int32_t version, uint32_t timeout_ms, struct mu_err *err);
-	/* Ask for a tick soon: when no event is being handled, before the next
-	 * one. Any thread may call it, and a signal handler, from the begin of
+	/* Ask for a tick soon: after what is being handled now, and at most
+	 * one event more. Any thread may call it, and a signal handler, from the begin of
 	 * init to the end of fini; it never waits. Calls before that tick
 	 * begins count as one. Without a tick it does nothing. */
 	void (*wake)(const struct mu_host *h);
@@ -281,7 +281,8 @@ struct mu_plugin {
 	/* Called every tick_ms of the instance's configuration (unless it is
 	 * 0, as it is if not set), and soon after wake: between events, under
 	 * the same deadline. A tick that could not be given in time is not made
-	 * up for. An error goes to the log; the next tick comes as usual. */
+	 * up for. An error goes to the log, if it is another than that of the
+	 * tick before; the next tick comes as usual. */
 	int (*tick)(void *self, struct mu_err *err);
 
 	/* Is all well with what this instance looks after? Called every

@@ -224,6 +224,8 @@ static const char *const differing[] = {
 	"memory_max_mb = 1;",
 	"files_max = 1;",
 	"cpu_max_s = 1;",
+	"tick_ms = 1;",
+	"check_ms = 9999;",
 	"watch = ( { path = \"/a\"; } );",
 	"watch = ( { path = \"/b\"; } );",
 	"watch = ( { path = \"/a\"; mode = \"subtree\"; } );",
@@ -246,6 +248,32 @@ START_TEST(instances_are_equal_only_if_all_is)
 			mu_instance_conf_free(y);
 		}
 		mu_instance_conf_free(x);
+	}
+}
+END_TEST
+
+START_TEST(ticks_and_checks_have_their_limits)
+{
+	static const char *const bad[] = { "tick_ms = -1;",
+		                           "tick_ms = 86400001;",
+		                           "check_ms = -1;",
+		                           "check_ms = 86400001;" };
+	struct mu_instance_conf *x = parse("tick_ms = 86400000; check_ms = 0;");
+	struct mu_instance_confs c = { 0 };
+	char text[512];
+
+	ck_assert_int_eq(x->tick_ms, 86400000);
+	ck_assert_int_eq(x->check_ms, 0);
+	mu_instance_conf_free(x);
+	x = parse("tick_ms = 0; check_ms = 86400000;");
+	ck_assert_int_eq(x->tick_ms, 0);
+	ck_assert_int_eq(x->check_ms, 86400000);
+	mu_instance_conf_free(x);
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+		snprintf(text, sizeof text, ONE, bad[i]);
+		ck_assert_int_eq(mu_instance_confs_parse("x", text, &c, &err),
+		                 MU_ECONFIG);
+		mu_instance_confs_wipe(&c);
 	}
 }
 END_TEST
@@ -368,6 +396,7 @@ int main(void)
 	tcase_add_test(tc, how_leaving_went_is_told_once);
 	tcase_add_test(tc, one_agent_holds_the_lock);
 	tcase_add_test(tc, instances_are_equal_only_if_all_is);
+	tcase_add_test(tc, ticks_and_checks_have_their_limits);
 	tcase_add_test(tc, settings_are_handed_on_flat);
 	tcase_add_test(tc, files_are_read_in_order_and_others_passed_over);
 	tcase_add_test(tc, one_bad_file_empties_all);

@@ -73,7 +73,9 @@ static int event(void *self, const struct mu_event *e, struct mu_err *err)
 	host->log(host, MU_INFO, "event %u flags %u %s by %d 0x%llx '%s'",
 	          e->type, e->flags, p, e->cause,
 	          (unsigned long long)e->author_session, e->author);
-	ill = strcmp(p, "/do/ill") == 0;
+	if (e->type == MU_EVENT_PRESENT)
+		return 0; /* it was done */
+	ill = strcmp(p, "/do/ill") == 0 || (ill && strcmp(p, "/do/well") != 0);
 	if (strcmp(p, "/do/wake") == 0)
 		return run(wake_thrice, NULL, true);
 	if (strcmp(p, "/do/wake-later") == 0)

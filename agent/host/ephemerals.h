@@ -1,0 +1,51 @@
+/*
+ * ephemerals.h - the ephemeral nodes that instances asked for: they belong to
+ * the agent's session, and go when the runner goes that they were made for.
+ * Lives on the loop's thread.
+ *
+ * A node is deleted only if it is still the one that was made: of our session,
+ * and of the czxid that the broker told. Without a broker it waits until there
+ * is one; when the session is another one, all have gone with the old one.
+ */
+#ifndef MU_HOST_EPHEMERALS_H
+#define MU_HOST_EPHEMERALS_H
+
+#include "uplink.h"
+
+#define MU_EPHEMERALS_MAX 1000u /* of an instance */
+
+struct mu_ephemerals;
+
+struct mu_ephemerals_options {
+	struct mu_loop *loop;
+	struct mu_uplink *uplink;
+	void (*on_gone)(void *arg); /* some are deleted, or will not be */
+	void *arg;
+};
+
+/* MU_ENOMEM. */
+int mu_ephemerals_new(const struct mu_ephemerals_options *o,
+                      struct mu_ephemerals **out);
+void mu_ephemerals_free(struct mu_ephemerals *e); /* NULL is allowed */
+
+/*
+ * A request to create `path` for `instance` is about to go out: remember it, for
+ * its answer may never come. MU_EAGAIN: the one that was there is being deleted;
+ * ask again after on_gone. MU_EFULL: MU_EPHEMERALS_MAX. MU_ENOMEM.
+ */
+int mu_ephemerals_add(struct mu_ephemerals *e, const char *instance,
+                      const char *path);
+/* Its answer (MU_EAGAIN: it was not sent); czxid of the node if rc is 0, 0 if that
+ * is not known. What was not made is forgotten; what may have been made is not. */
+void mu_ephemerals_made(struct mu_ephemerals *e, const char *instance,
+                        const char *path, int rc, int64_t czxid);
+/* The instance has deleted it itself. */
+void mu_ephemerals_removed(struct mu_ephemerals *e, const char *instance,
+                           const char *path);
+/* Its runner has ended: delete them all. */
+void mu_ephemerals_end(struct mu_ephemerals *e, const char *instance);
+
+/* True while deletions are under way, with a broker there to do them. */
+bool mu_ephemerals_is_busy(const struct mu_ephemerals *e);
+
+#endif /* MU_HOST_EPHEMERALS_H */

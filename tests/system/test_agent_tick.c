@@ -1,0 +1,337 @@
+/* muster-agent and what its plugins got with revision 2: ticks, checks, nodes
+ * they make. With the real broker, runner and a plugin that has all of it. */
+#include "cluster.h"
+
+#include <check.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define TICKER(more, settings) \
+	"instances = ( { name = \"ticker\"; plugin = \"" MU_BUILD \
+	"/tests/lies/ticker.so\"; connection = true; " more \
+	" watch = ( { path = \"/do\"; mode = \"subtree\"; } ); settings : " \
+	"{ " settings " }; } );"
+
+/* Nothing of its own accord. */
+#define QUIET TICKER("check_ms = 0;", "")
+
+static struct cluster c;
+static struct cluster_agent a, b;
+
+static void setup(void)
+{
+	cluster_open(&c);
+	cluster_broker_start(&c);
+	cluster_edit("create", "/do", NULL);
+	cluster_edit("create", "/e", NULL);
+}
+
+static void teardown(void)
+{
+	cluster_close(&c);
+}
+
+/* ---- helpers ---- */
+
+struct times {
+	const char *file, *text;
+	unsigned count;
+};
+
+static bool is_there_so_often(void *arg)
+{
+	const struct times *t = arg;
+
+	return file_count(t->file, t->text) >= t->count;
+}
+
+static void wait_times(const char *text, unsigned count)
+{
+	struct times t = { a.log, text, count };
+
+	ck_assert_msg(wait_for(is_there_so_often, &t, WAIT_MS),
+	              "'%s' is not %u times in the log", text, count);
+}
+
+static void start(const char *more, const char *instances)
+{
+	cluster_agent_init(&c, &a, "alpha", more);
+	cluster_agent_instances(&a, "i.conf", instances);
+	cluster_agent_start(&a);
+	cluster_agent_wait_log(&a, "instance ready");
+	cluster_agent_wait_log(&a, "msg=registered");
+}
+
+/* Have the plugin do what the name of the node says; it has when this returns. */
+static void order(const char *path)
+{
+	char said[200];
+
+	cluster_edit("create", path, NULL);
+	snprintf(said, sizeof said, "%s by ", path);
+	cluster_agent_wait_log(&a, said);
+}
+
+static pid_t runner_pid(void)
+{
+	const char *wanted = "instance=ticker pid=";
+	char *log = file_read(a.log, NULL), *at = log;
+	pid_t pid = 0;
+
+	while (at && (at = strstr(at, wanted))) {
+		at += strlen(wanted);
+		pid = (pid_t)atoi(at);
+	}
+	free(log);
+	ck_assert_int_gt(pid, 1);
+	return pid;
+}
+
+/* ---- tick ---- */
+
+START_TEST(ticks_come_every_tick_ms)
+{
+	start(NULL, TICKER("tick_ms = 20;", ""));
+	cluster_agent_wait_log(&a, "msg=\"tick 5\" instance=ticker");
+	order("/do/x"); /* events pass between them */
+	wait_times("msg=\"tick 6\"", 1);
+}
+END_TEST
+
+START_TEST(without_tick_ms_a_tick_comes_when_it_was_asked_for)
+{
+	start(NULL, QUIET);
+	order("/do/x");
+	ck_assert(!file_has(a.log, "\"tick 1\""));
+	order("/do/wake");
+	wait_times("\"tick 1\"", 1);
+	order("/do/wake-signal");
+	wait_times("\"tick 2\"", 1);
+}
+END_TEST
+
+START_TEST(wake_in_init_is_heard)
+{
+	start(NULL, TICKER("check_ms = 0;", "wake_in_init = true;"));
+	wait_times("\"tick 1\"", 1);
+}
+END_TEST
+
+START_TEST(a_tick_that_fails_again_and_again_is_logged_once)
+{
+	start(NULL, TICKER("tick_ms = 10;", "get_in_tick = true;"));
+	wait_times("\"tick 10\"", 1);
+	wait_times("a tick failed\" instance=ticker", 1);
+	cluster_edit("create", "/a", "now");
+	wait_times("a tick did well again\" instance=ticker", 1);
+	ck_assert_uint_eq(file_count(a.log, "a tick failed"), 1);
+}
+END_TEST
+
+START_TEST(a_tick_that_hangs_is_killed_and_the_instance_goes_on)
+{
+	start(NULL,
+	      TICKER("tick_ms = 100; deadline_ms = 300;", "hang = true;"));
+	cluster_agent_wait_log(&a, "a call took longer than deadline_ms, 300 "
+	                           "ms, in tick; its process group was killed");
+	wait_times("instance ready", 2);
+}
+END_TEST
+
+START_TEST(tick_ms_without_a_tick_is_a_warning)
+{
+	start(NULL, "instances = ( { name = \"l\"; plugin = \"log\"; "
+	            "tick_ms = 10; connection = true; } );");
+	cluster_agent_wait_log(&a, "tick_ms has no effect: the plugin has no "
+	                           "tick");
+}
+END_TEST
+
+/* ---- check ---- */
+
+START_TEST(a_check_is_logged_when_it_changes)
+{
+	start(NULL, TICKER("check_ms = 10;", ""));
+	order("/do/x");
+	ck_assert(!file_has(a.log, "all is well"));
+	order("/do/ill");
+	wait_times("not all is well\" instance=ticker reason=\"not well "
+	           "(MU_EIO)\"",
+	           1);
+	order("/do/well");
+	wait_times("all is well again\" instance=ticker", 1);
+	ck_assert_uint_eq(file_count(a.log, "not all is well"), 1);
+}
+END_TEST
+
+/* ---- create, remove ---- */
+
+START_TEST(a_plugin_makes_and_removes_nodes)
+{
+	start(NULL, QUIET);
+	order("/do/create-null");
+	cluster_wait_for_node("/e/b");
+	order("/do/create");
+	cluster_wait_node("/e/a", "mine");
+	/* version 3: it must be set three times. */
+	for (int i = 0; i < 3; i++)
+		cluster_edit("set", "/e/a", "yours");
+	order("/do/remove");
+	cluster_wait_node("/e/a", NULL);
+}
+END_TEST
+
+START_TEST(what_was_made_goes_with_the_runner_that_made_it)
+{
+	start(NULL, QUIET);
+	order("/do/create-null");
+	order("/do/create");
+	cluster_wait_node("/e/a", "mine");
+	cluster_edit("set", "/e/a", "yours"); /* it is the same node still */
+	kill(runner_pid(), SIGKILL);
+	cluster_agent_wait_log(&a, "signal 9");
+	cluster_wait_node("/e/a", NULL);
+	/* What is not ephemeral stays. */
+	cluster_wait_for_node("/e/b");
+	wait_times("instance ready", 2);
+}
+END_TEST
+
+START_TEST(what_was_made_goes_with_an_instance_that_is_removed)
+{
+	start(NULL, QUIET);
+	order("/do/create");
+	cluster_wait_node("/e/a", "mine");
+	cluster_agent_instances(&a, "i.conf", "instances = ( );");
+	program_signal(&a.program, SIGHUP);
+	cluster_wait_node("/e/a", NULL);
+}
+END_TEST
+
+START_TEST(what_was_made_goes_when_the_broker_was_away_at_that_moment)
+{
+	ONLY_NATIVE("a ZooKeeper is not stopped here");
+	start("session_timeout_ms = 20000;\n", QUIET);
+	order("/do/create");
+	cluster_wait_node("/e/a", "mine");
+	cluster_broker_stop(&c, SIGKILL);
+	cluster_agent_wait_log(&a, "connection to the broker was lost");
+	kill(runner_pid(), SIGKILL);
+	cluster_agent_wait_log(&a, "signal 9");
+	wait_times("instance ready", 2);
+	cluster_broker_start(&c);
+	cluster_wait_node("/e/a", NULL);
+}
+END_TEST
+
+/* It is another's, though the path is the same. */
+START_TEST(what_another_made_since_is_left_alone)
+{
+	start(NULL, QUIET);
+	order("/do/create");
+	cluster_wait_node("/e/a", "mine");
+	cluster_edit("rm", "/e/a", NULL);
+	cluster_edit("create", "/e/a", "another's");
+	kill(runner_pid(), SIGKILL);
+	cluster_agent_wait_log(&a, "signal 9");
+	wait_times("instance ready", 2);
+	order("/do/x"); /* behind what the agent asks the broker */
+	cluster_wait_node("/e/a", "another's");
+}
+END_TEST
+
+START_TEST(a_new_runner_can_make_it_anew_at_once)
+{
+	unsigned refused;
+
+	start(NULL, TICKER("check_ms = 0;", "create_in_init = true;"));
+	cluster_wait_node("/e/init", "mine");
+	/* The first init may have come before the broker. */
+	refused = file_count(a.log, "the plugin cannot run");
+	for (unsigned i = 2; i < 6; i++) {
+		kill(runner_pid(), SIGKILL);
+		wait_times("instance ready", i);
+		ck_assert(cluster_node_is("/e/init", "mine"));
+	}
+	ck_assert_uint_eq(file_count(a.log, "the plugin cannot run"), refused);
+}
+END_TEST
+
+/* ---- another session ---- */
+
+START_TEST(after_an_expiry_connected_says_that_it_is_another_session)
+{
+	start("session_timeout_ms = 500;\n", QUIET);
+	order("/do/create");
+	cluster_wait_node("/e/a", "mine");
+	cluster_agent_wait_log(&a, "event 20 flags 0 ");
+	/* Stopped, it is not heard of; another agent sees it fail. */
+	cluster_agent_init(&c, &b, "beta", "session_timeout_ms = 500;\n");
+	cluster_agent_instances(&b, "i.conf",
+	                        "instances = ( { name = \"l\"; plugin = "
+	                        "\"log\"; members = true; } );");
+	cluster_agent_start(&b);
+	cluster_agent_wait_log(&b, "member=alpha");
+	program_signal(&a.program, SIGSTOP);
+	cluster_agent_wait_log(&b, "failed member");
+	cluster_wait_node("/e/a", NULL);
+	program_signal(&a.program, SIGCONT);
+	cluster_agent_wait_log(&a, "event 20 flags 16 ");
+	wait_times("instance ready", 1);
+	ck_assert_uint_eq(file_count(a.log, "instance ready"), 1);
+	/* It can be made again, and goes again. */
+	cluster_edit("rm", "/do/create", NULL);
+	cluster_edit("create", "/do/create", NULL);
+	cluster_wait_node("/e/a", "mine");
+	kill(runner_pid(), SIGKILL);
+	cluster_wait_node("/e/a", NULL);
+}
+END_TEST
+
+START_TEST(the_same_session_again_is_no_other_one)
+{
+	ONLY_NATIVE("a ZooKeeper is not stopped here");
+	start("session_timeout_ms = 20000;\n", QUIET);
+	cluster_broker_restart(&c, SIGKILL);
+	wait_times("event 20 flags 0 ", 2);
+	ck_assert(!file_has(a.log, "event 20 flags 16"));
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("agent_tick");
+	TCase *tc = tcase_create("revision 2");
+	SRunner *sr;
+	int failed;
+
+	tcase_set_timeout(tc, 120);
+	tcase_add_unchecked_fixture(tc, cluster_backend_up, NULL);
+	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_add_test(tc, ticks_come_every_tick_ms);
+	tcase_add_test(tc, without_tick_ms_a_tick_comes_when_it_was_asked_for);
+	tcase_add_test(tc, wake_in_init_is_heard);
+	tcase_add_test(tc, a_tick_that_fails_again_and_again_is_logged_once);
+	tcase_add_test(tc,
+	               a_tick_that_hangs_is_killed_and_the_instance_goes_on);
+	tcase_add_test(tc, tick_ms_without_a_tick_is_a_warning);
+	tcase_add_test(tc, a_check_is_logged_when_it_changes);
+	tcase_add_test(tc, a_plugin_makes_and_removes_nodes);
+	tcase_add_test(tc, what_was_made_goes_with_the_runner_that_made_it);
+	tcase_add_test(tc, what_was_made_goes_with_an_instance_that_is_removed);
+	tcase_add_test(
+		tc, what_was_made_goes_when_the_broker_was_away_at_that_moment);
+	tcase_add_test(tc, what_another_made_since_is_left_alone);
+	tcase_add_test(tc, a_new_runner_can_make_it_anew_at_once);
+	tcase_add_test(
+		tc, after_an_expiry_connected_says_that_it_is_another_session);
+	tcase_add_test(tc, the_same_session_again_is_no_other_one);
+	suite_add_tcase(s, tc);
+	sr = srunner_create(s);
+	srunner_run_all(sr, CK_ENV);
+	failed = srunner_ntests_failed(sr);
+	srunner_free(sr);
+	return failed ? 1 : 0;
+}
