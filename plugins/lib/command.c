@@ -164,17 +164,22 @@ static void close_others(void)
 		(void)fcntl(fd, F_SETFD, FD_CLOEXEC);
 }
 
+/* parent: whose death is ours too; 0: nobody's. */
 static _Noreturn void become(const struct mu_command *c, const struct files *f,
                              pid_t parent)
 {
 	char **env;
 	int e;
 
-	(void)setpgid(0, 0);
 	reset_signals();
-	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (getppid() != parent)
-		_exit(127);
+	if (parent) {
+		(void)setpgid(0, 0);
+		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+		if (getppid() != parent)
+			_exit(127);
+	} else {
+		(void)setsid();
+	}
 	if (dup2(f->input, 0) < 0 || dup2(f->output[1], 1) < 0 ||
 	    dup2(f->output[1], 2) < 0)
 		goto failed;
@@ -314,6 +319,52 @@ int mu_command_run(const struct mu_command *c, struct mu_command_end *end,
 		          strerror(errno));
 	else
 		rc = attend(pid, c, &f, end, err);
+done:
+	close_files(&f);
+	return rc;
+}
+
+/* The output of one that lives on: a file, or nowhere. */
+static int open_output(const char *file)
+{
+	return open(file ? file : "/dev/null",
+	            O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644);
+}
+
+/* It is forked: see it begin. */
+static int let_go(pid_t pid, const struct mu_command *c, struct files *f,
+                  struct mu_err *err)
+{
+	int e;
+
+	close_fd(&f->start[1]);
+	e = await_start(f->start[0]);
+	if (e == 0)
+		return 0;
+	(void)waitpid(pid, NULL, 0);
+	return fail(err, MU_EIO, "cannot run %s: %s", c->argv[0], strerror(e));
+}
+
+int mu_command_start(const struct mu_command *c, const char *file, pid_t *pid,
+                     struct mu_err *err)
+{
+	struct files f = { -1, { -1, -1 }, { -1, -1 }, -1 };
+	int rc = 0;
+
+	f.input = open_input(NULL, -1);
+	f.output[1] = open_output(file);
+	if (f.input < 0 || f.output[1] < 0 || pipe2(f.start, O_CLOEXEC) < 0) {
+		rc = fail(err, MU_EIO, "cannot prepare to run %s: %s%s%s",
+		          c->argv[0], f.output[1] < 0 && file ? file : "",
+		          f.output[1] < 0 && file ? ": " : "", strerror(errno));
+		goto done;
+	}
+	*pid = fork();
+	if (*pid == 0)
+		become(c, &f, 0);
+	rc = *pid < 0 ? fail(err, MU_EIO, "cannot start a process: %s",
+	                     strerror(errno))
+	              : let_go(*pid, c, &f, err);
 done:
 	close_files(&f);
 	return rc;

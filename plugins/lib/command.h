@@ -11,6 +11,8 @@
 
 #include <muster/types.h>
 
+#include <sys/types.h>
+
 #define MU_COMMAND_OUTPUT_MAX 1024u /* bytes kept of what it prints */
 
 struct mu_command {
@@ -42,6 +44,13 @@ int mu_command_run(const struct mu_command *c, struct mu_command_end *end,
 /* Run by the shell: the command as `sh -c text`; c->argv is not read. */
 int mu_command_run_shell(const char *text, const struct mu_command *c,
                          struct mu_command_end *end, struct mu_err *err);
+
+/* Start one that lives on, whatever becomes of the plugin: it leads a session of
+ * its own, and what it prints is added to `file` (NULL: to nothing). Input and
+ * time limit of *c are not read. 0: it runs, as the child *pid, to be waited
+ * for; MU_EIO. */
+int mu_command_start(const struct mu_command *c, const char *file, pid_t *pid,
+                     struct mu_err *err);
 
 /* True if it ended by itself with status 0. */
 bool mu_command_is_good(const struct mu_command_end *end);

@@ -1,0 +1,106 @@
+#include "process.h"
+
+#include "fail.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/pidfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define SLACK_S 2 /* of a file's time, and of the clock's at boot */
+
+/* Field 22 of /proc/PID/stat, and the state (3), behind the name, which may hold
+ * anything. 0: there is no such process, or it is a zombie. */
+static uint64_t read_start(pid_t pid)
+{
+	char path[64], text[1024], state = 'Z', *end;
+	unsigned long long started = 0;
+	size_t n;
+	FILE *f;
+
+	snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+	f = fopen(path, "re");
+	if (!f)
+		return 0;
+	n = fread(text, 1, sizeof text - 1, f);
+	fclose(f);
+	text[n] = '\0';
+	end = strrchr(text, ')');
+	if (!end ||
+	    sscanf(end + 1,
+	           " %c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d "
+	           "%*d %*d %*d %*d %*d %llu",
+	           &state, &started) != 2 ||
+	    state == 'Z' || state == 'X')
+		return 0;
+	return started;
+}
+
+int process_open(pid_t pid, struct process *p, struct mu_err *err)
+{
+	uint64_t before = pid > 0 ? read_start(pid) : 0;
+	int fd;
+
+	if (!before)
+		return fail(err, MU_ENONODE, "no process %d", (int)pid);
+	fd = pidfd_open(pid, 0);
+	if (fd < 0)
+		return fail(err, errno == ESRCH ? MU_ENONODE : MU_EIO,
+		            "process %d cannot be watched: %s", (int)pid,
+		            strerror(errno));
+	/* The number may have changed hands between the two. */
+	if (read_start(pid) != before) {
+		close(fd);
+		return fail(err, MU_ENONODE, "process %d has just ended",
+		            (int)pid);
+	}
+	*p = (struct process){ fd, pid, before };
+	return 0;
+}
+
+void process_close(struct process *p)
+{
+	if (p->fd >= 0)
+		close(p->fd);
+	*p = (struct process){ .fd = -1 };
+}
+
+bool process_is_held(const struct process *p)
+{
+	return p->fd >= 0;
+}
+
+bool process_has_ended(const struct process *p, char *how, size_t room)
+{
+	struct pollfd f = { p->fd, POLLIN, 0 };
+	int status;
+
+	if (poll(&f, 1, 0) <= 0)
+		return false;
+	if (waitpid(p->pid, &status, WNOHANG) != p->pid)
+		snprintf(how, room, "process %d has ended", (int)p->pid);
+	else if (WIFSIGNALED(status))
+		snprintf(how, room, "process %d was ended by signal %d (%s)",
+		         (int)p->pid, WTERMSIG(status),
+		         strsignal(WTERMSIG(status)));
+	else
+		snprintf(how, room, "process %d exited with status %d",
+		         (int)p->pid, WEXITSTATUS(status));
+	return true;
+}
+
+bool process_is_younger(const struct process *p, const struct timespec *t)
+{
+	long hz = sysconf(_SC_CLK_TCK);
+	struct timespec wall, boot;
+	int64_t up_s;
+
+	clock_gettime(CLOCK_REALTIME, &wall);
+	clock_gettime(CLOCK_BOOTTIME, &boot);
+	up_s = (int64_t)(p->started / (uint64_t)(hz > 0 ? hz : 100));
+	return wall.tv_sec - boot.tv_sec + up_s > t->tv_sec + SLACK_S;
+}

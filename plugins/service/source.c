@@ -1,0 +1,249 @@
+#include "source.h"
+
+#include "command.h"
+#include "fail.h"
+#include "typed.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define MEMORY "service.pid" /* in the working directory of the instance */
+
+/* ---- settings ---- */
+
+static int check(const struct source *s, bool restart, struct mu_err *err)
+{
+	int ways = (s->unit != NULL) + (s->pid_file != NULL) +
+	           (s->command != NULL);
+
+	if (ways != 1)
+		return fail(err, MU_ECONFIG,
+		            "set one of unit, pid_file and command, not %s",
+		            ways ? "several" : "none");
+	if (s->command && !s->command[0])
+		return fail(err, MU_ECONFIG, "command is an empty list");
+	if (s->pid_file && s->pid_file[0] != '/')
+		return fail(err, MU_ECONFIG,
+		            "pid_file \"%.200s\" must be absolute",
+		            s->pid_file);
+	if (s->pid_file && restart && !s->start)
+		return fail(err, MU_ECONFIG,
+		            "restart with pid_file needs start, the command "
+		            "line that starts the service");
+	if (s->start && !s->pid_file)
+		return fail(err, MU_ECONFIG, "start goes with pid_file only");
+	if (s->output && !s->command)
+		return fail(err, MU_ECONFIG, "output goes with command only");
+	return 0;
+}
+
+int source_init(struct source *s, const struct mu_host *h, struct mu_err *err)
+{
+	bool restart = false;
+	int rc;
+
+	*s = (struct source){ .systemctl = "systemctl",
+		              .memory = MEMORY,
+		              .timeout_ms = 5000 };
+	rc = typed_text(h, "unit", &s->unit, err);
+	if (!rc)
+		rc = typed_text(h, "pid_file", &s->pid_file, err);
+	if (!rc)
+		rc = typed_text(h, "start", &s->start, err);
+	if (!rc)
+		rc = typed_text(h, "systemctl", &s->systemctl, err);
+	if (!rc)
+		rc = typed_text(h, "output", &s->output, err);
+	if (!rc)
+		rc = typed_ms(h, "timeout_ms", &s->timeout_ms, err);
+	if (!rc)
+		rc = typed_flag(h, "restart", &restart, err);
+	if (!rc && (h->setting_count(h, "command") >= 0 ||
+	            h->setting_str(h, "command", NULL)))
+		rc = typed_list(h, "command", &s->command, err);
+	if (!rc)
+		rc = check(s, restart, err);
+	if (rc)
+		source_fini(s);
+	return rc;
+}
+
+void source_fini(struct source *s)
+{
+	free(s->command);
+	s->command = NULL;
+}
+
+bool source_may_move(const struct source *s)
+{
+	return !s->command;
+}
+
+/* ---- a unit ---- */
+
+static int run_systemctl(const struct source *s, const char *const *argv,
+                         struct mu_command_end *end, struct mu_err *err)
+{
+	struct mu_command c = { .argv = argv,
+		                .input_len = -1,
+		                .timeout_ms = s->timeout_ms };
+	char how[512];
+	int rc = mu_command_run(&c, end, err);
+
+	if (rc || mu_command_is_good(end))
+		return rc;
+	mu_command_describe(end, argv[0], how, sizeof how);
+	return fail(err, MU_EIO, "%s %s: %.300s", argv[0], argv[1], how);
+}
+
+static int find_unit(const struct source *s, struct process *p,
+                     struct mu_err *err)
+{
+	const char *argv[] = { s->systemctl, "show",  "--property=MainPID",
+		               "--value",    s->unit, NULL };
+	struct mu_command_end end;
+	char *rest;
+	long pid;
+	int rc = run_systemctl(s, argv, &end, err);
+
+	if (rc)
+		return rc;
+	pid = strtol(end.output, &rest, 10);
+	if (rest == end.output || pid < 0 || pid > INT32_MAX)
+		return fail(err, MU_EIO, "%s says no MainPID of %s",
+		            s->systemctl, s->unit);
+	if (pid == 0)
+		return fail(err, MU_ENONODE, "%s has no main process", s->unit);
+	return process_open((pid_t)pid, p, err);
+}
+
+/* ---- a file with the number ---- */
+
+static int read_pid(const char *file, pid_t *pid, uint64_t *started,
+                    struct timespec *written, struct mu_err *err)
+{
+	FILE *f = fopen(file, "re");
+	struct stat st;
+	int got, n;
+
+	*started = 0;
+	if (!f)
+		return fail(err, errno == ENOENT ? MU_ENONODE : MU_EIO,
+		            "%s: %s", file, strerror(errno));
+	got = fscanf(f, "%d %" SCNu64, &n, started);
+	if (fstat(fileno(f), &st) == 0)
+		*written = st.st_mtim;
+	fclose(f);
+	if (got < 1 || n <= 0)
+		return fail(err, MU_ENONODE, "%s holds no number of a process",
+		            file);
+	*pid = n;
+	return 0;
+}
+
+static int find_file(const struct source *s, struct process *p,
+                     struct mu_err *err)
+{
+	struct timespec written = { 0, 0 };
+	struct process found;
+	uint64_t unused;
+	pid_t pid;
+	int rc = read_pid(s->pid_file, &pid, &unused, &written, err);
+
+	if (!rc)
+		rc = process_open(pid, &found, err);
+	if (rc)
+		return rc;
+	if (process_is_younger(&found, &written)) {
+		process_close(&found);
+		return fail(err, MU_ENONODE,
+		            "%s is older than process %d, which is another",
+		            s->pid_file, (int)pid);
+	}
+	*p = found;
+	return 0;
+}
+
+/* ---- a command of our own ---- */
+
+static int find_command(const struct source *s, struct process *p,
+                        struct mu_err *err)
+{
+	struct timespec unused;
+	struct process found;
+	uint64_t started;
+	pid_t pid;
+	int rc = read_pid(s->memory, &pid, &started, &unused, err);
+
+	if (rc == MU_ENONODE)
+		return fail(err, rc, "%s was not started", s->command[0]);
+	if (!rc)
+		rc = process_open(pid, &found, err);
+	if (rc)
+		return rc;
+	if (found.started != started) {
+		process_close(&found);
+		return fail(err, MU_ENONODE, "%s has ended", s->command[0]);
+	}
+	*p = found;
+	return 0;
+}
+
+/* It must be known after a restart which process is ours, lest a second one be
+ * started: so the file comes first. */
+static int start_command(const struct source *s, struct mu_err *err)
+{
+	struct mu_command c = { .argv = s->command };
+	struct process p = { .fd = -1 };
+	FILE *f = fopen(s->memory, "we");
+	pid_t pid;
+	int rc;
+
+	if (!f)
+		return fail(err, MU_EIO,
+		            "%s is not started, for its number cannot be kept "
+		            "in %s: %s",
+		            s->command[0], s->memory, strerror(errno));
+	rc = mu_command_start(&c, s->output, &pid, err);
+	if (!rc)
+		rc = process_open(pid, &p, err);
+	if (!rc)
+		fprintf(f, "%d %" PRIu64 "\n", (int)pid, p.started);
+	process_close(&p);
+	fclose(f);
+	return rc;
+}
+
+/* ---- any of them ---- */
+
+int source_find(const struct source *s, struct process *p, struct mu_err *err)
+{
+	if (s->unit)
+		return find_unit(s, p, err);
+	return s->pid_file ? find_file(s, p, err) : find_command(s, p, err);
+}
+
+int source_start(const struct source *s, struct mu_err *err)
+{
+	const char *argv[] = { s->systemctl, "restart", s->unit, NULL };
+	struct mu_command c = { .input_len = -1, .timeout_ms = s->timeout_ms };
+	struct mu_command_end end;
+	char how[512];
+	int rc;
+
+	if (s->unit)
+		return run_systemctl(s, argv, &end, err);
+	if (s->command)
+		return start_command(s, err);
+	rc = mu_command_run_shell(s->start, &c, &end, err);
+	if (rc || mu_command_is_good(&end))
+		return rc;
+	mu_command_describe(&end, s->start, how, sizeof how);
+	return fail(err, MU_EIO, "start: %.400s", how);
+}

@@ -1,0 +1,485 @@
+/* The shipped plugin service, in a real runner: processes that are no children
+ * of it, a unit of a systemctl of the test's, commands of its own. */
+#include "fake_agent.h"
+#include "program.h"
+
+#include <check.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define ROWS_MAX 16
+
+static struct fake_agent a;
+static char dir[200], pid_file[256];
+static struct mu_setting rows[ROWS_MAX];
+static size_t row_count;
+
+static const struct fake_answer good[] = {
+	{ .op = MU_CALL_CREATE, .path = "/services/test/host1" },
+	{ .op = MU_CALL_DELETE, .path = "/services/test/host1" },
+	{ 0 }
+};
+
+static void setup(void)
+{
+	fake_dir(dir, sizeof dir);
+	ck_assert_int_eq(chdir(dir), 0); /* the instance's own directory */
+	snprintf(pid_file, sizeof pid_file, "%s/x.pid", dir);
+	row_count = 0;
+}
+
+static void teardown(void)
+{
+	ck_assert_int_eq(chdir("/"), 0);
+	fake_dir_remove(dir);
+}
+
+static void set_str(const char *key, const char *value)
+{
+	ck_assert_uint_lt(row_count, ROWS_MAX);
+	rows[row_count++] = (struct mu_setting)FAKE_STR(key, value);
+}
+
+static void set_num(const char *key, enum mu_setting_type type, int64_t v)
+{
+	ck_assert_uint_lt(row_count, ROWS_MAX);
+	rows[row_count++] = (struct mu_setting)FAKE_NUM(key, type, v);
+}
+
+static void start_answered(const struct fake_answer *answers)
+{
+	struct fake_options o = { .plugin_file = fake_plugin("service"),
+		                  .settings = rows,
+		                  .setting_count = row_count,
+		                  .answers = answers };
+
+	fake_start(&a, &o);
+	ck_assert_msg(fake_ready(&a) == 0, "%s", a.ready.reason);
+	ck_assert(a.ready.has_tick && a.ready.has_check);
+}
+
+/* Give the ticks that it asks for until it has made, and taken away, so many. */
+static void tick_until(unsigned made, unsigned removed)
+{
+	int64_t limit = now_ms() + FAKE_WAIT_MS;
+
+	while (a.create.count < made || a.removal.count < removed) {
+		ck_assert_msg(now_ms() < limit, "made %u, taken away %u",
+		              a.create.count, a.removal.count);
+		ck_assert(fake_wake_comes(&a));
+		ck_assert_int_eq(fake_turn(&a, MU_CHAN_TICK), 0);
+	}
+	ck_assert_uint_eq(a.create.count, made);
+	ck_assert_uint_eq(a.removal.count, removed);
+}
+
+static void tick_until_logged(const char *text)
+{
+	int64_t limit = now_ms() + FAKE_WAIT_MS;
+
+	while (!fake_logged(&a, text)) {
+		ck_assert_msg(now_ms() < limit, "no '%s' in the log", text);
+		ck_assert(fake_wake_comes(&a));
+		ck_assert_int_eq(fake_turn(&a, MU_CHAN_TICK), 0);
+	}
+}
+
+/* Someone else's process, which ends by itself in a while at the latest. */
+static pid_t start_other(void)
+{
+	pid_t pid = fork();
+
+	ck_assert_int_ge(pid, 0);
+	if (pid == 0) {
+		execlp("sleep", "sleep", "300", (char *)NULL);
+		_exit(127);
+	}
+	return pid;
+}
+
+static void end_other(pid_t pid)
+{
+	ck_assert_int_eq(kill(pid, SIGKILL), 0);
+	ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
+}
+
+static void write_pid(pid_t pid)
+{
+	char text[32];
+
+	snprintf(text, sizeof text, "%d\n", (int)pid);
+	file_write_text(pid_file, text);
+}
+
+/* The number in the file in which the plugin keeps that of its command. */
+static pid_t kept_pid(void)
+{
+	int pid = 0;
+
+	sscanf(fake_read("service.pid"), "%d", &pid);
+	ck_assert_int_gt(pid, 0);
+	return pid;
+}
+
+/* ---- what lives has a node ---- */
+
+START_TEST(the_process_of_a_pid_file_has_a_node_until_it_ends)
+{
+	pid_t pid = start_other();
+	char text[32];
+
+	write_pid(pid);
+	set_str("pid_file", pid_file);
+	set_str("address", "10.0.0.7");
+	set_num("port", MU_SETTING_INT, 80);
+	start_answered(good);
+	tick_until(1, 0);
+	ck_assert_str_eq(a.create.path, "/services/test/host1");
+	ck_assert_uint_eq(a.create.flags, MU_PLUGIN_EPHEMERAL);
+	snprintf(text, sizeof text, "\"pid\": %d}", (int)pid);
+	ck_assert_msg(strstr(a.create.data,
+	                     "{\"host\": \"host1\", \"address\": \"10.0.0.7\", "
+	                     "\"port\": 80, ") == a.create.data,
+	              "%s", a.create.data);
+	ck_assert_ptr_nonnull(strstr(a.create.data, text));
+	ck_assert_int_eq(fake_turn(&a, MU_CHAN_CHECK), 0);
+	end_other(pid);
+	tick_until(1, 1);
+	ck_assert_str_eq(a.removal.path, "/services/test/host1");
+	ck_assert_int_eq(fake_turn(&a, MU_CHAN_CHECK), MU_EGONE);
+	fake_stop(&a);
+}
+END_TEST
+
+START_TEST(a_new_number_in_the_pid_file_is_followed)
+{
+	pid_t one = start_other(), two = start_other();
+
+	write_pid(one);
+	set_str("pid_file", pid_file);
+	set_num("poll_ms", MU_SETTING_INT, 20);
+	start_answered(good);
+	tick_until(1, 0);
+	end_other(one);
+	tick_until(1, 1);
+	write_pid(two);
+	tick_until(2, 1);
+	end_other(two);
+	tick_until(2, 2);
+	fake_stop(&a);
+}
+END_TEST
+
+START_TEST(a_number_that_is_another_process_s_by_now_is_not_believed)
+{
+	struct timespec long_ago[2] = { { 1000000000, 0 }, { 1000000000, 0 } };
+	pid_t pid = start_other();
+
+	write_pid(pid);
+	ck_assert_int_eq(utimensat(AT_FDCWD, pid_file, long_ago, 0), 0);
+	set_str("pid_file", pid_file);
+	start_answered(good);
+	tick_until_logged("is older than process");
+	ck_assert_uint_eq(a.create.count, 0);
+	end_other(pid);
+	fake_stop(&a);
+}
+END_TEST
+
+START_TEST(a_unit_s_main_process_is_asked_for_again_after_it_ended)
+{
+	pid_t one = start_other(), two = start_other();
+	char text[600], tool[256];
+
+	snprintf(tool, sizeof tool, "%s/systemctl", dir);
+	snprintf(text, sizeof text,
+	         "#!/bin/sh\n"
+	         "[ \"$*\" = 'show --property=MainPID --value web.service' ] "
+	         "|| exit 9\n"
+	         "cat %s\n",
+	         pid_file);
+	file_write_text(tool, text);
+	ck_assert_int_eq(chmod(tool, 0755), 0);
+	write_pid(one);
+	set_str("unit", "web.service");
+	set_str("systemctl", tool);
+	start_answered(good);
+	tick_until(1, 0);
+	write_pid(two); /* as systemd, which is faster than we are */
+	end_other(one);
+	tick_until(2, 1);
+	end_other(two);
+	file_write_text(pid_file, "0\n");
+	tick_until(2, 2);
+	fake_stop(&a);
+}
+END_TEST
+
+/* ---- commands ---- */
+
+static void set_sleeper(void)
+{
+	set_num("command", MU_SETTING_COUNT, 2);
+	set_str("command[0]", "sleep");
+	set_str("command[1]", "300");
+}
+
+START_TEST(a_command_is_started_and_started_again_when_it_ends)
+{
+	pid_t first;
+
+	set_sleeper();
+	set_num("restart", MU_SETTING_BOOL, 1);
+	start_answered(good);
+	tick_until(1, 0);
+	first = kept_pid();
+	ck_assert_int_eq(kill(first, SIGKILL), 0);
+	tick_until(2, 1);
+	ck_assert_int_ne(kept_pid(), first);
+	ck_assert(fake_logged(&a, "was ended by signal 9 (Killed)"));
+	ck_assert_int_eq(kill(kept_pid(), SIGKILL), 0);
+	fake_stop(&a);
+}
+END_TEST
+
+START_TEST(one_that_does_not_stay_is_started_no_more_often_than_allowed)
+{
+	char text[64];
+
+	set_num("command", MU_SETTING_COUNT, 3);
+	set_str("command[0]", "sh");
+	set_str("command[1]", "-c");
+	set_str("command[2]", "echo ran >> ran; exit 3");
+	set_num("restart", MU_SETTING_BOOL, 1);
+	set_num("restart_max", MU_SETTING_INT, 3);
+	start_answered((const struct fake_answer[]){
+		{ .op = MU_CALL_CREATE, .path = "/services/test/host1" },
+		{ .op = MU_CALL_DELETE, .path = "/services/test/host1" },
+		{ 0 } });
+	tick_until_logged("it was started 3 times in 600 s (restart_max");
+	for (int i = 0; i < 3; i++) {
+		ck_assert(fake_wake_comes(&a));
+		ck_assert_int_eq(fake_turn(&a, MU_CHAN_TICK), 0);
+	}
+	snprintf(text, sizeof text, "%s", fake_read("ran"));
+	ck_assert_str_eq(text, "ran\nran\nran\n");
+	ck_assert_int_eq(fake_turn(&a, MU_CHAN_CHECK), MU_EGONE);
+	fake_stop(&a);
+}
+END_TEST
+
+START_TEST(a_command_outlives_its_runner_and_is_found_again)
+{
+	pid_t pid;
+
+	set_sleeper();
+	set_num("restart", MU_SETTING_BOOL, 1);
+	start_answered(good);
+	tick_until(1, 0);
+	pid = kept_pid();
+	fake_kill(&a);
+	fake_fini(&a);
+	ck_assert_int_eq(kill(pid, 0), 0);
+	start_answered(good);
+	tick_until(1, 0);
+	ck_assert_int_eq(kept_pid(), pid);
+	ck_assert(!fake_logged(&a, "started"));
+	ck_assert_int_eq(kill(pid, SIGKILL), 0);
+	tick_until(2, 1);
+	ck_assert_int_eq(kill(kept_pid(), SIGKILL), 0);
+	fake_stop(&a);
+}
+END_TEST
+
+START_TEST(without_restart_nothing_is_started)
+{
+	set_sleeper();
+	start_answered(good);
+	tick_until_logged("the service does not run: sleep was not started");
+	ck_assert_int_ne(access("service.pid", F_OK), 0);
+	fake_stop(&a);
+}
+END_TEST
+
+/* ---- the node ---- */
+
+START_TEST(a_node_of_an_older_session_is_taken_away_first)
+{
+	static const struct fake_answer held[] = {
+		{ .op = MU_CALL_CREATE,
+		  .path = "/services/test/host1",
+		  .rc = MU_EEXISTS,
+		  .text = "there" },
+		{ .op = MU_CALL_GET,
+		  .path = "/services/test/host1",
+		  .text = "" },
+		{ .op = MU_CALL_GET, .path = "/members/host1", .text = "" },
+		{ .op = MU_CALL_DELETE, .path = "/services/test/host1" },
+		{ 0 }
+	};
+	pid_t pid = start_other();
+
+	write_pid(pid);
+	set_str("pid_file", pid_file);
+	start_answered(held);
+	tick_until(2, 1);
+	ck_assert(fake_logged(&a, "cannot make /services/test/host1"));
+	end_other(pid);
+	fake_stop(&a);
+}
+END_TEST
+
+START_TEST(the_parents_are_made)
+{
+	static const struct fake_answer bare[] = {
+		{ .op = MU_CALL_CREATE, .path = "/services" },
+		{ .op = MU_CALL_CREATE, .path = "/services/test" },
+		{ 0 }
+	};
+	pid_t pid = start_other();
+
+	write_pid(pid);
+	set_str("pid_file", pid_file);
+	start_answered(bare);
+	tick_until(4, 0);
+	ck_assert_str_eq(a.create.path, "/services/test/host1");
+	end_other(pid);
+	fake_stop(&a);
+}
+END_TEST
+
+START_TEST(a_new_session_of_the_agent_has_the_node_made_again)
+{
+	struct mu_chan_event e = { .type = MU_EVENT_CONNECTED,
+		                   .flags = MU_EVENT_RENEWED,
+		                   .path = MU_STR("") };
+	pid_t pid = start_other();
+
+	write_pid(pid);
+	set_str("pid_file", pid_file);
+	start_answered(good);
+	tick_until(1, 0);
+	ck_assert_int_eq(fake_event(&a, e), 0);
+	tick_until(2, 0);
+	end_other(pid);
+	fake_stop(&a);
+}
+END_TEST
+
+START_TEST(a_node_that_cannot_be_taken_away_now_is_later)
+{
+	static const struct fake_answer deaf[] = {
+		{ .op = MU_CALL_CREATE, .path = "/services/test/host1" },
+		{ .op = MU_CALL_DELETE,
+		  .path = "/services/test/host1",
+		  .rc = MU_ECONNLOSS,
+		  .text = "no broker" },
+		{ 0 }
+	};
+	pid_t pid = start_other();
+
+	write_pid(pid);
+	set_str("pid_file", pid_file);
+	start_answered(deaf);
+	tick_until(1, 0);
+	end_other(pid);
+	tick_until(1, 1);
+	a.answers = good;
+	tick_until(1, 2);
+	fake_stop(&a);
+}
+END_TEST
+
+/* ---- settings ---- */
+
+static const struct {
+	const char *key[2], *value[2], *say;
+} wrong[] = {
+	{ { "poll_ms" }, { "x" }, "poll_ms" },
+	{ { NULL }, { NULL }, "set one of unit, pid_file and command" },
+	{ { "unit", "pid_file" }, { "a", "/b" }, "not several" },
+	{ { "pid_file" }, { "b.pid" }, "must be absolute" },
+	{ { "unit", "start" }, { "a", "b" }, "start goes with pid_file" },
+	{ { "unit", "output" }, { "a", "/b" }, "output goes with command" },
+	{ { "unit", "service" }, { "a", "a/b" }, "without a slash" },
+	{ { "unit", "service" }, { "a", "" }, "1 to 255 bytes" },
+	{ { "unit", "address" }, { "a", "\"" }, "has a quote" },
+};
+
+START_TEST(wrong_settings_are_refused_with_their_key)
+{
+	struct fake_options o = { .plugin_file = fake_plugin("service") };
+
+	for (int i = 0; i < 2 && wrong[_i].key[i]; i++)
+		set_str(wrong[_i].key[i], wrong[_i].value[i]);
+	o.settings = rows;
+	o.setting_count = row_count;
+	fake_start(&a, &o);
+	ck_assert_int_eq(fake_ready(&a), MU_ECONFIG);
+	ck_assert_msg(strstr(a.ready.reason, wrong[_i].say) != NULL, "%s",
+	              a.ready.reason);
+	fake_fini(&a);
+}
+END_TEST
+
+START_TEST(restart_with_a_pid_file_needs_to_know_how)
+{
+	struct fake_options o = { .plugin_file = fake_plugin("service") };
+
+	set_str("pid_file", "/x");
+	set_num("restart", MU_SETTING_BOOL, 1);
+	o.settings = rows;
+	o.setting_count = row_count;
+	fake_start(&a, &o);
+	ck_assert_int_eq(fake_ready(&a), MU_ECONFIG);
+	ck_assert_ptr_nonnull(strstr(a.ready.reason, "needs start"));
+	fake_fini(&a);
+}
+END_TEST
+
+static void add_tests(TCase *tc)
+{
+	tcase_add_test(tc, the_process_of_a_pid_file_has_a_node_until_it_ends);
+	tcase_add_test(tc, a_new_number_in_the_pid_file_is_followed);
+	tcase_add_test(
+		tc, a_number_that_is_another_process_s_by_now_is_not_believed);
+	tcase_add_test(tc,
+	               a_unit_s_main_process_is_asked_for_again_after_it_ended);
+	tcase_add_test(tc, a_command_is_started_and_started_again_when_it_ends);
+	tcase_add_test(
+		tc,
+		one_that_does_not_stay_is_started_no_more_often_than_allowed);
+	tcase_add_test(tc, a_command_outlives_its_runner_and_is_found_again);
+	tcase_add_test(tc, without_restart_nothing_is_started);
+	tcase_add_test(tc, a_node_of_an_older_session_is_taken_away_first);
+	tcase_add_test(tc, the_parents_are_made);
+	tcase_add_test(tc, a_new_session_of_the_agent_has_the_node_made_again);
+	tcase_add_test(tc, a_node_that_cannot_be_taken_away_now_is_later);
+	tcase_add_loop_test(tc, wrong_settings_are_refused_with_their_key, 0,
+	                    sizeof wrong / sizeof wrong[0]);
+	tcase_add_test(tc, restart_with_a_pid_file_needs_to_know_how);
+}
+
+int main(void)
+{
+	Suite *s = suite_create("service");
+	TCase *tc = tcase_create("service");
+	SRunner *sr;
+	int failed;
+
+	tcase_set_timeout(tc, 60);
+	tcase_add_checked_fixture(tc, setup, teardown);
+	add_tests(tc);
+	suite_add_tcase(s, tc);
+	sr = srunner_create(s);
+	srunner_run_all(sr, CK_NORMAL);
+	failed = srunner_ntests_failed(sr);
+	srunner_free(sr);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}

@@ -1,0 +1,182 @@
+/* The plugin service between two hosts: one on which a service lives and dies,
+ * one that watches /services. With the real programs. */
+#include "cluster.h"
+
+#include <check.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define KILLS 30
+#define EAR \
+	"instances = ( { name = \"ear\"; plugin = \"" MU_BUILD \
+	"/plugins/log.so\"; " \
+	"watch = ( { path = \"/services\"; mode = \"subtree\"; } ); } );"
+
+static struct cluster c;
+static struct cluster_agent here, there;
+static char pid_file[256];
+
+static void setup(void)
+{
+	cluster_open(&c);
+	cluster_broker_start(&c);
+	snprintf(pid_file, sizeof pid_file, "%s/x.pid", c.dir);
+}
+
+static void teardown(void)
+{
+	cluster_close(&c);
+}
+
+/* ---- helpers ---- */
+
+static void start_agent(struct cluster_agent *x, const char *name,
+                        const char *instances)
+{
+	cluster_agent_init(&c, x, name, "session_timeout_ms = 5000;\n");
+	cluster_agent_instances(x, "i.conf", instances);
+	cluster_agent_start(x);
+	cluster_agent_wait_log(x, "msg=registered");
+}
+
+static void start_both(const char *settings)
+{
+	char text[1024];
+
+	snprintf(text, sizeof text,
+	         "instances = ( { name = \"web\"; plugin = \"" MU_BUILD
+	         "/plugins/service.so\"; connection = true; "
+	         "settings : { %s }; } );",
+	         settings);
+	start_agent(&there, "there", EAR);
+	start_agent(&here, "here", text);
+}
+
+static pid_t start_service(void)
+{
+	char text[32];
+	pid_t pid = fork();
+
+	ck_assert_int_ge(pid, 0);
+	if (pid == 0) {
+		execlp("sleep", "sleep", "300", (char *)NULL);
+		_exit(127);
+	}
+	snprintf(text, sizeof text, "%d\n", (int)pid);
+	file_write_text(pid_file, text);
+	return pid;
+}
+
+struct times {
+	const char *text;
+	unsigned count;
+};
+
+static bool is_there_so_often(void *arg)
+{
+	const struct times *t = arg;
+
+	return file_count(there.log, t->text) >= t->count;
+}
+
+static void wait_there(const char *text, unsigned count)
+{
+	struct times t = { text, count };
+
+	ck_assert_msg(wait_for(is_there_so_often, &t, WAIT_MS),
+	              "'%s' is not %u times in %s", text, count, there.log);
+}
+
+static int by_size(const void *a, const void *b)
+{
+	return *(const int *)a - *(const int *)b;
+}
+
+/* ---- tests ---- */
+
+START_TEST(the_other_host_hears_of_each_end_and_each_return)
+{
+	char settings[400];
+	int took[KILLS];
+
+	snprintf(settings, sizeof settings, "pid_file = \"%s\"; poll_ms = 20;",
+	         pid_file);
+	start_both(settings);
+	for (unsigned i = 0; i < KILLS; i++) {
+		pid_t pid = start_service();
+		int64_t began;
+
+		wait_there("created path=/services/web/here ", i + 1);
+		began = now_ms();
+		ck_assert_int_eq(kill(pid, SIGKILL), 0);
+		wait_there("deleted path=/services/web/here ", i + 1);
+		took[i] = (int)(now_ms() - began);
+		ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
+	}
+	qsort(took, KILLS, sizeof took[0], by_size);
+	printf("from kill -9 of a service to the log of another host: p50 %d "
+	       "ms, the slowest of %d %d ms\n",
+	       took[KILLS / 2], KILLS, took[KILLS - 1]);
+	ck_assert_uint_eq(
+		file_count(there.log, "created path=/services/web/here "),
+		KILLS);
+}
+END_TEST
+
+START_TEST(the_node_goes_with_the_instance_and_comes_back_with_it)
+{
+	char settings[400];
+	pid_t pid = start_service();
+
+	snprintf(settings, sizeof settings, "pid_file = \"%s\";", pid_file);
+	start_both(settings);
+	wait_there("created path=/services/web/here ", 1);
+	cluster_agent_instances(&here, "i.conf", "instances = ( );");
+	program_signal(&here.program, SIGHUP);
+	wait_there("deleted path=/services/web/here ", 1);
+	ck_assert_int_eq(kill(pid, SIGKILL), 0);
+	ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
+}
+END_TEST
+
+START_TEST(the_node_is_there_again_after_the_tree_was_lost)
+{
+	char settings[400];
+	pid_t pid = start_service();
+
+	snprintf(settings, sizeof settings, "pid_file = \"%s\";", pid_file);
+	start_both(settings);
+	wait_there("created path=/services/web/here ", 1);
+	cluster_broker_lose_tree(&c);
+	cluster_wait_for_node("/services/web/here");
+	ck_assert_int_eq(kill(pid, SIGKILL), 0);
+	ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
+	cluster_wait_node("/services/web/here", NULL);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("service");
+	TCase *tc = tcase_create("service");
+	SRunner *sr;
+	int failed;
+
+	tcase_set_timeout(tc, 180);
+	tcase_add_unchecked_fixture(tc, cluster_backend_up, NULL);
+	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_add_test(tc, the_other_host_hears_of_each_end_and_each_return);
+	tcase_add_test(tc,
+	               the_node_goes_with_the_instance_and_comes_back_with_it);
+	tcase_add_test(tc, the_node_is_there_again_after_the_tree_was_lost);
+	suite_add_tcase(s, tc);
+	sr = srunner_create(s);
+	srunner_run_all(sr, CK_NORMAL);
+	failed = srunner_ntests_failed(sr);
+	srunner_free(sr);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
