@@ -106,7 +106,8 @@ END_TEST
 static bool is_wide(const char *key)
 {
 	static const char *const wide[] = { "snapshot_journal_bytes",
-		                            "waiting_max", "max_data" };
+		                            "waiting_max", "max_data",
+		                            "change_log_bytes" };
 
 	for (size_t i = 0; i < sizeof wide / sizeof *wide; i++)
 		if (strcmp(key, wide[i]) == 0)
