@@ -338,8 +338,10 @@ int mu_store_replay(struct mu_store *s, const void *command, size_t len)
 	MU_BUG_ON(s->logged != s->applied);
 	if (mu_get_command(command, len, &c) || c.zxid <= s->zxid_replayed)
 		return MU_EDATA;
-	if (s->applied == 0) /* all that ever was comes now */
-		mu_changelog_start(s->changes, 0, -1);
+	/* All that this tree ever was comes now. What is older was another's:
+	 * not that of zxid 0, which would be everybody's. */
+	if (s->applied == 0)
+		mu_changelog_start(s->changes, c.zxid - 1, -1);
 	err = mu_apply(s, &c);
 	if (err == MU_ENOMEM)
 		s->dead = true;

@@ -402,6 +402,9 @@ static void configure(struct broker *b)
 		.sessions_max = 10000,
 		.links_max = 10000,
 		.watches_max = 100000,
+		.subscriptions_per_link_max = 3,
+		.change_log_max = 200,
+		.change_log_bytes = 1024u * 1024,
 		.tree_id = b->tree_id,
 	};
 	for (size_t i = 0; i < sizeof b->config.hash_key; i++)

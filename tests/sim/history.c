@@ -34,6 +34,7 @@ void history_init(struct history *h, struct world *w)
 	h->world = w;
 	memset(h->key, 7, sizeof h->key);
 	h->trees = 1;
+	h->outcome.capture = true;
 	make_tree(h);
 }
 
@@ -45,6 +46,8 @@ void history_fini(struct history *h)
 	for (uint32_t i = 0; i < h->path_count; i++)
 		free(h->paths[i].text);
 	free(h->paths);
+	for (size_t i = 0; i < h->change_count; i++)
+		free(h->changes[i].tail);
 	free(h->changes);
 	free(h->writes);
 	free(h->known);
@@ -179,11 +182,22 @@ static void look(const struct history *h, struct change *c, struct mu_str path)
 	c->children = children_print(h->tree, id);
 }
 
+static uint8_t *copy_of(struct mu_str s)
+{
+	uint8_t *copy = malloc(s.len);
+
+	if (!copy)
+		abort();
+	memcpy(copy, s.at, s.len);
+	return copy;
+}
+
 static void note_changes(struct history *h, int64_t zxid)
 {
 	struct mu_in walk =
 		mu_in_of(h->outcome.events.data, h->outcome.events.len);
 	struct mu_noted noted;
+	int32_t n = 0;
 
 	while (mu_noted_next(&walk, &noted)) {
 		uint32_t number = history_path(h, noted.path);
@@ -194,6 +208,9 @@ static void note_changes(struct history *h, int64_t zxid)
 		                   sizeof *h->changes);
 		c = &h->changes[h->change_count];
 		*c = (struct change){ .zxid = zxid,
+			              .n = n++,
+			              .tail_len = noted.tail.len,
+			              .tail = copy_of(noted.tail),
 			              .type = noted.type,
 			              .path = number,
 			              .tree = h->trees - 1,

@@ -20,6 +20,7 @@
  * whole command, for nobody ever sees half of one (rule 67). */
 struct change {
 	int64_t zxid;
+	int32_t n; /* its place in the command */
 	enum mu_node_event type;
 	uint32_t path;
 	uint32_t tree; /* which one: the broker may lose its tree */
@@ -28,6 +29,8 @@ struct change {
 	struct mu_stat stat;
 	uint64_t data;     /* fingerprint */
 	uint64_t children; /* fingerprint, whatever their order */
+	uint8_t *tail;     /* owned: what a subscriber is told, as of itself */
+	uint32_t tail_len;
 };
 
 /* One applied command. */

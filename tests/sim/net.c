@@ -71,12 +71,22 @@ static uint32_t delay(struct sim *s)
 
 /* ---- what arrives ---- */
 
+/* NULL: it is a client's. */
+static struct subscriber *subscriber_of(struct sim *s, uint32_t wire)
+{
+	uint32_t number = net_wire(s, wire)->client;
+
+	return number < SIM_CLIENTS_MAX
+	               ? NULL
+	               : &s->subscribers[number - SIM_CLIENTS_MAX];
+}
+
 /* True if the client sleeps; then `fn` comes again when it wakes. */
 static bool client_sleeps(struct sim *s, uint32_t wire, world_fn *fn)
 {
 	const struct client *c = &s->clients[net_wire(s, wire)->client];
 
-	if (c->stalled_until_ms <= s->world.now_ms)
+	if (subscriber_of(s, wire) || c->stalled_until_ms <= s->world.now_ms)
 		return false;
 	world_at(&s->world, c->stalled_until_ms, fn, s, wire, 0);
 	return true;
@@ -94,15 +104,17 @@ static void arrive_at_client(void *arg, uint32_t wire, uint32_t b)
 {
 	struct sim *s = arg;
 	struct wire *w = net_wire(s, wire);
-	struct client *c = &s->clients[w->client];
+	struct subscriber *u = subscriber_of(s, wire);
 	struct message *m;
 
 	(void)b;
 	if (client_sleeps(s, wire, arrive_at_client))
 		return;
 	m = pop(&w->to_client);
-	if (m && w->client_end)
-		client_hear(c, wire, m->bytes, m->len);
+	if (m && w->client_end && u)
+		subscriber_hear(u, wire, m->bytes, m->len);
+	else if (m && w->client_end)
+		client_hear(&s->clients[w->client], wire, m->bytes, m->len);
 	free(m);
 }
 
@@ -132,7 +144,9 @@ static void client_told(void *arg, uint32_t wire, uint32_t b)
 	(void)b;
 	if (client_sleeps(s, wire, client_told))
 		return;
-	if (w->client_end)
+	if (w->client_end && subscriber_of(s, wire))
+		subscriber_lost(subscriber_of(s, wire), wire);
+	else if (w->client_end)
 		client_lost(&s->clients[w->client], wire);
 }
 
@@ -184,7 +198,10 @@ static void opened(void *arg, uint32_t wire, uint32_t b)
 	if (!w->client_end || client_sleeps(s, wire, opened))
 		return;
 	w->opening = false;
-	client_opened(&s->clients[w->client], wire);
+	if (subscriber_of(s, wire))
+		subscriber_opened(subscriber_of(s, wire), wire);
+	else
+		client_opened(&s->clients[w->client], wire);
 }
 
 uint32_t net_open(struct sim *s, uint32_t client, uint32_t life)

@@ -44,7 +44,7 @@ struct wire {
 struct net {
 	struct wire *wires; /* owned; wire n is wires[n - 1] */
 	uint32_t count;
-	bool isolated[8]; /* of each client: nothing can be opened */
+	bool isolated[10]; /* of each client: nothing can be opened */
 };
 
 void net_init(struct net *n);

@@ -47,7 +47,7 @@ static void spoil_event(enum sim_plant plant, uint8_t *bytes, size_t *len,
 {
 	size_t after = r->from + r->len;
 
-	if (plant == SIM_PLANT_DROP_EVENT) {
+	if (plant == SIM_PLANT_DROP_EVENT || plant == SIM_PLANT_DROP_CHANGE) {
 		memmove(bytes + r->from, bytes + after, *len - after);
 		*len -= r->len;
 	} else if (*len + r->len <= room) {
@@ -62,11 +62,18 @@ static bool spoil(enum sim_plant plant, uint8_t *bytes, size_t *len,
 {
 	for (size_t i = 0; i < count; i++) {
 		bool event = r[i].xid == MU_XID_NOTIFICATION;
+		bool change = r[i].xid == MU_XID_CHANGE;
 		bool reply_next = i + 1 < count && r[i + 1].xid > 0;
 
-		if (event && (plant == SIM_PLANT_DROP_EVENT ||
-		              plant == SIM_PLANT_DOUBLE_EVENT)) {
+		if ((event && (plant == SIM_PLANT_DROP_EVENT ||
+		               plant == SIM_PLANT_DOUBLE_EVENT)) ||
+		    (change && (plant == SIM_PLANT_DROP_CHANGE ||
+		                plant == SIM_PLANT_DOUBLE_CHANGE))) {
 			spoil_event(plant, bytes, len, room, &r[i]);
+			return true;
+		}
+		if (change && plant == SIM_PLANT_SPOIL_CHANGE) {
+			bytes[r[i].from + r[i].len - 1]++;
 			return true;
 		}
 		if ((event && reply_next && plant == SIM_PLANT_REPLY_FIRST) ||

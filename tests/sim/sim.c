@@ -22,7 +22,10 @@ static const char *const fault_words[] = {
 /* Some wire that is open now; 0: none. */
 static uint32_t some_wire(struct sim *s)
 {
-	return s->clients[world_below(&s->world, s->knobs.clients)].wire;
+	uint32_t i = world_below(&s->world, s->knobs.clients + SIM_SUBSCRIBERS);
+
+	return i < s->knobs.clients ? s->clients[i].wire
+	                            : s->subscribers[i - s->knobs.clients].wire;
 }
 
 static void join_again(void *arg, uint32_t client, uint32_t b)
@@ -35,9 +38,17 @@ static void join_again(void *arg, uint32_t client, uint32_t b)
 
 static void isolate(struct sim *s)
 {
-	uint32_t client = world_below(&s->world, s->knobs.clients);
-	uint32_t wire = s->clients[client].wire;
+	uint32_t client =
+		world_below(&s->world, s->knobs.clients + SIM_SUBSCRIBERS);
+	uint32_t wire;
 
+	if (client < s->knobs.clients) {
+		wire = s->clients[client].wire;
+	} else {
+		client -= s->knobs.clients;
+		wire = s->subscribers[client].wire;
+		client += SIM_CLIENTS_MAX;
+	}
 	s->net.isolated[client] = true;
 	if (wire)
 		net_cut(s, wire, world_chance(&s->world, 500),
@@ -215,9 +226,11 @@ static void check_end(struct sim *s)
 	mu_store_stats(s->broker.store, &stats);
 	mu_store_verify(s->broker.store);
 	history_compare(&s->history, mu_store_tree(s->broker.store));
-	if (stats.sessions != s->knobs.clients)
+	if (stats.sessions != s->knobs.clients + SIM_SUBSCRIBERS)
 		world_fail(&s->world, "%u sessions are left, of %u clients",
-		           stats.sessions, s->knobs.clients);
+		           stats.sessions, s->knobs.clients + SIM_SUBSCRIBERS);
+	for (uint32_t i = 0; i < SIM_SUBSCRIBERS; i++)
+		subscriber_check_end(&s->subscribers[i], stats.zxid);
 	for (uint32_t i = 0; i < s->knobs.clients; i++) {
 		const struct client *c = &s->clients[i];
 
@@ -248,14 +261,17 @@ static void leave(struct sim *s)
 		mu_link_close(s->clients[i].link, s->world.now_ms);
 		client_turn(&s->clients[i]);
 	}
+	for (uint32_t i = 0; i < SIM_SUBSCRIBERS; i++)
+		subscriber_leave(&s->subscribers[i]);
 	run_until(s, s->world.now_ms + READ_MS);
 	mu_store_stats(s->broker.store, &stats);
-	if (stats.sessions || stats.links || stats.watches || stats.ephemerals)
+	if (stats.sessions || stats.links || stats.watches ||
+	    stats.subscriptions || stats.ephemerals)
 		world_fail(&s->world,
 		           "left behind: %u sessions, %u links, %u watches, "
-		           "%u ephemerals",
+		           "%u subscriptions, %u ephemerals",
 		           stats.sessions, stats.links, stats.watches,
-		           stats.ephemerals);
+		           stats.subscriptions, stats.ephemerals);
 }
 
 /* All live clients are connected in the end, and read what is there. */
@@ -288,6 +304,8 @@ bool sim_run(struct sim *s, const struct sim_knobs *knobs, uint64_t seed)
 	broker_init(&s->broker, s);
 	for (uint32_t i = 0; i < knobs->clients; i++)
 		client_init(&s->clients[i], s, i);
+	for (uint32_t i = 0; i < SIM_SUBSCRIBERS; i++)
+		subscriber_init(&s->subscribers[i], s, SIM_CLIENTS_MAX + i);
 	fault(s, 0, 0);
 	snapshot(s, 0, 0);
 	run_until(s, s->world.now_ms + knobs->trouble_ms);

@@ -10,6 +10,7 @@
  *   broker     a store and its shell; stalls, crashes, restarts
  *   client     a link machine and an application that asks at random
  *   history    what has really happened
+ *   subscriber a client that subscribes, and what it may be told
  *   invariant  what each client may be told, given what has happened
  *   record     what each client asked and was told...
  *   linear     ...and whether that is one history, whatever has happened
@@ -21,8 +22,10 @@
 #include "broker.h"
 #include "client.h"
 #include "net.h"
+#include "subscriber.h"
 
 #define SIM_CLIENTS_MAX 8u
+#define SIM_SUBSCRIBERS 2u /* their numbers are behind those of clients */
 
 /* What goes wrong. X(name, word for the trace) */
 #define SIM_FAULT_MAP(X) \
@@ -60,6 +63,9 @@ enum sim_plant {
 	SIM_PLANT_DROP_PINGS,   /* what one client sends is thrown away */
 	SIM_PLANT_NO_TICK,      /* the store is not told that time passes */
 	SIM_PLANT_LOSE_WRITES,  /* the disk says that it synced, and did not */
+	SIM_PLANT_DROP_CHANGE,  /* as with events, a change event */
+	SIM_PLANT_DOUBLE_CHANGE,
+	SIM_PLANT_SPOIL_CHANGE, /* its last byte is another */
 };
 
 struct sim_knobs {
@@ -81,6 +87,7 @@ struct sim {
 	struct net net;
 	struct broker broker;
 	struct client clients[SIM_CLIENTS_MAX];
+	struct subscriber subscribers[SIM_SUBSCRIBERS];
 	struct sim_knobs knobs;
 	bool healed;
 	bool closing;            /* nobody comes back */

@@ -248,6 +248,10 @@ START_TEST(the_runs_reach_what_they_are_about)
 	ck_assert_uint_gt(sum.refused, REACH_SEEDS);
 	ck_assert_uint_gt(sum.snapshots, 5 * REACH_SEEDS);
 	ck_assert_uint_gt(sum.returned, REACH_SEEDS);
+	ck_assert_uint_gt(sum.changes, 500 * REACH_SEEDS);
+	ck_assert_uint_gt(sum.went_on, 10 * REACH_SEEDS);
+	ck_assert_uint_gt(sum.went_on_anew, REACH_SEEDS);
+	ck_assert_uint_gt(sum.gaps, REACH_SEEDS);
 }
 END_TEST
 
@@ -265,6 +269,9 @@ static const struct plant_row {
 	{ SIM_PLANT_DROP_PINGS, &calm, "after it was heard of" },
 	{ SIM_PLANT_NO_TICK, &network, "lives, silent for" },
 	{ SIM_PLANT_LOSE_WRITES, &restarts, "does not start" },
+	{ SIM_PLANT_DROP_CHANGE, &calm, "was not told of change" },
+	{ SIM_PLANT_DOUBLE_CHANGE, &calm, "is behind" },
+	{ SIM_PLANT_SPOIL_CHANGE, &calm, "was not so" },
 };
 
 START_TEST(a_planted_mistake_is_noticed)

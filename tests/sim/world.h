@@ -29,6 +29,8 @@ struct world_event {
 struct world_counts {
 	uint64_t events, caught_up, replies, lost, failed, expired, resumed,
 		refused, crashes, stalls, snapshots, returned;
+	/* Of subscribers; went_on: without a gap; anew: over a restart. */
+	uint64_t changes, went_on, went_on_anew, gaps;
 };
 
 struct world {

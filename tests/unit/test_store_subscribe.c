@@ -255,8 +255,14 @@ START_TEST(a_replay_fills_the_log_back_to_the_beginning)
 	zxid = set("/a");
 	set("/a");
 	restart(NULL);
-	ck_assert_int_eq(state_of(0, -1, &events), MU_SUBSCRIBED_LIVE);
+	/* As the first session was made. */
+	ck_assert_int_eq(state_of(((int64_t)1 << 32) + 1, -1, &events),
+	                 MU_SUBSCRIBED_LIVE);
 	ck_assert_uint_eq(events, 3);
+	/* Of whatever was before there was this tree, it has no part. */
+	ck_assert_int_eq(state_of(((int64_t)1 << 32) - 1, 0, &events),
+	                 MU_SUBSCRIBED_GAP);
+	ck_assert_int_eq(state_of(0, -1, &events), MU_SUBSCRIBED_GAP);
 	ck_assert_int_eq(state_of(zxid, 0, &events), MU_SUBSCRIBED_LIVE);
 	ck_assert_uint_eq(events, 1);
 }
@@ -275,7 +281,8 @@ START_TEST(a_replayed_change_is_told_as_it_was_told_live)
 	for (int i = 0; i < 5; i++)
 		live[i] = bed_take(1);
 	restart(NULL);
-	bed_ask(11, MU_OP_SUBSCRIBE, q_subscribe(1, "/a", SUBTREE, 0, -1));
+	bed_ask(11, MU_OP_SUBSCRIBE,
+	        q_subscribe(1, "/a", SUBTREE, (int64_t)1 << 32, -1));
 	for (int i = 0; i < 5; i++) {
 		later = bed_take(11);
 		ck_assert_uint_eq(mu_in_left(&later), mu_in_left(&live[i]));
