@@ -187,6 +187,10 @@ static void act(struct client *c, const struct mu_link_action *a)
 	case MU_LA_DONE:
 		on_done(c, a);
 		break;
+	case MU_LA_CHANGE: /* those who subscribe are in subscriber.c */
+		world_fail(world(c), "client %u has not asked for changes",
+		           c->number);
+		break;
 	}
 }
 
