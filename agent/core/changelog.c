@@ -175,7 +175,8 @@ static struct part *part_new(struct mu_changelog *l, uint32_t count, size_t len)
 
 	if (count <= l->count_max && cost <= l->bytes_max) {
 		make_room(l, count, cost);
-		p = reserve(l) ? NULL : mu_alloc(sizeof *p + len);
+		/* All of it is written: it need not be zeroed first. */
+		p = reserve(l) ? NULL : mu_realloc(NULL, sizeof *p + len);
 	}
 	if (!p)
 		drop_all(l);

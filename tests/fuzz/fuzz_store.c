@@ -71,6 +71,9 @@ static struct mu_store_config small_limits(void)
 		.sessions_max = 6,
 		.links_max = LINKS,
 		.watches_max = 9,
+		.subscriptions_per_link_max = 3,
+		.change_log_max = 6,
+		.change_log_bytes = 2000,
 		.container_check_interval_ms = 100,
 		.ttl_nodes = true,
 		.enforce_quota = true,
@@ -97,6 +100,19 @@ static void keep_session(struct world *w, const struct mu_connect_response *r)
 	MU_BUG_ON(r->timeout_ms < 100 || r->timeout_ms > 1000);
 	k->id = r->session;
 	memcpy(k->password, r->password.at, MU_PASSWORD_LEN);
+}
+
+/* What catching up tells is of long ago: it has no place among the rest. */
+static void check_change(const struct mu_reply_header *h, struct mu_in body)
+{
+	struct mu_change_event e;
+
+	MU_BUG_ON(mu_get_change_event(&body, &e) || mu_in_left(&body));
+	MU_BUG_ON(h->err || h->zxid != e.zxid || e.n < 0 ||
+	          mu_path_check(e.path, NULL));
+	MU_BUG_ON(e.prev_zxid > e.zxid ||
+	          (e.prev_zxid == e.zxid && e.prev_n >= e.n));
+	MU_BUG_ON(e.data.at && (int32_t)e.data.len != e.stat.data_len);
 }
 
 static void check_order(struct world_link *l, const struct mu_reply_header *h)
@@ -139,7 +155,10 @@ static void deliver(struct world *w, uint32_t number, const uint8_t *bytes,
 			continue;
 		}
 		MU_BUG_ON(mu_get_reply_header(&one, &h));
-		check_order(l, &h);
+		if (h.xid == MU_XID_CHANGE)
+			check_change(&h, one);
+		else
+			check_order(l, &h);
 	}
 	MU_BUG_ON(more);
 }
@@ -334,6 +353,22 @@ static void ask_auth(struct world *w)
 	mu_put_auth(&w->record, &r);
 }
 
+static void ask_subscribe(struct world *w)
+{
+	struct mu_subscribe_request r = { .id = take(w) % 4 };
+	uint8_t zxid, n;
+
+	r.path = a_path(w);
+	r.mode = take(w) % 5 - 1;
+	zxid = take(w);
+	n = take(w);
+	r.zxid = zxid == 0xff   ? -1
+	         : zxid == 0xfe ? INT64_MAX
+	                        : ((int64_t)1 << 32) + zxid;
+	r.n = n == 127 ? MU_CHANGE_N_END : (int8_t)n;
+	mu_put_subscribe(&w->record, &r);
+}
+
 static void put_body(struct world *w, int32_t op)
 {
 	struct mu_watches_request watches = { 0 };
@@ -370,6 +405,12 @@ static void put_body(struct world *w, int32_t op)
 		watches = (struct mu_watches_request){ a_path(w), take(w) % 7 };
 		mu_put_watches(&w->record, &watches);
 		break;
+	case MU_OP_SUBSCRIBE:
+		ask_subscribe(w);
+		break;
+	case MU_OP_UNSUBSCRIBE:
+		mu_put_int(&w->record, take(w) % 4);
+		break;
 	default:
 		put_sub(w, op);
 	}
@@ -388,6 +429,8 @@ static void request(struct world *w, struct world_link *l, uint8_t number)
 
 	if (number >= 200)
 		op = 100 + number % 8;
+	else if (number >= 193)
+		op = MU_OP_SUBSCRIBE + number % 2;
 	mu_put_request_header(&w->record, next_xid(l, op), op);
 	put_body(w, op);
 	if (!l->shaken) {
@@ -508,6 +551,8 @@ static void do_again(struct world *w, const struct mu_store_config *config)
 	MU_BUG_ON(is.zxid != was.zxid || is.nodes != was.nodes ||
 	          is.tree_bytes != was.tree_bytes ||
 	          is.ephemerals != was.ephemerals ||
+	          is.changes != was.changes ||
+	          is.change_bytes != was.change_bytes ||
 	          is.sessions != was.sessions);
 	mu_store_free(again);
 }

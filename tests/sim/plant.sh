@@ -112,6 +112,25 @@ plant missed-change-not-told agent/core/store_read.c sim \
 	's/mu_tree_mzxid\(t, id\) > rel \? MU_NODE_DATA_CHANGED : 0/mu_tree_mzxid(t, id) > rel + 1 ? MU_NODE_DATA_CHANGED : 0/'
 plant watch-lost-on-a-new-link agent/core/store_read.c sim \
 	's/err = add_watch\(r, path, kind\);/err = i ? add_watch(r, path, kind) : 0;/'
+# ---- subscriptions
+plant change-told-without-moving-on agent/core/store_subscribe.c sim \
+	's/sub->prev_zxid = s->zxid;//'
+plant gone-changes-not-announced agent/core/changelog.c sim \
+	'/^static void drop_first/,/^}/ s/l->floor = p->zxid;//'
+plant resumed-one-too-far agent/core/changelog.c sim \
+	's/while \(n-- >= 0 &&/while (n-- >= -1 \&\&/'
+plant log-older-than-its-snapshot agent/core/store_load.c sim \
+	's/mu_changelog_start\(s->changes, info->zxid,/mu_changelog_start(s->changes, 0,/'
+plant another-trees-position-believed agent/core/store.c sim \
+	's/mu_changelog_start\(s->changes, c\.zxid - 1, -1\);/mu_changelog_start(s->changes, 0, -1);/'
+plant caught-up-with-the-node-of-now agent/core/command_apply.c unit/test_semantics \
+	'/^static void capture\(/,/^}/ s/mu_tree_stat\(r->tree, id, &e\.stat\);/mu_tree_stat(r->tree, MU_NODE_ROOT, \&e.stat);/'
+plant caught-up-without-the-right agent/core/store_subscribe.c unit/test_semantics \
+	's/if \(!change->open && !mu_peer_may\(/if (!change \&\& !mu_peer_may(/'
+plant event-lost-and-the-link-kept agent/core/store_apply.c unit/test_store_subscribe \
+	's/mu_doomed_end\(s\);//'
+plant older-snapshot-believed agent/core/store_load.c unit/test_store_subscribe \
+	's/info->changes < 0 \? MU_CHANGE_N_END/info->changes < 0 ? 0/'
 
 echo "$made mistakes made, $missed not noticed"
 [ "$missed" = 0 ] && [ "$made" -gt 0 ]

@@ -35,6 +35,12 @@ static struct history *history(const struct subscriber *u)
 	return &u->sim->history;
 }
 
+/* Of the broker at the other end: what it sent may come when it is gone. */
+static uint32_t boot_of(struct subscriber *u)
+{
+	return net_wire(u->sim, u->wire)->boot;
+}
+
 /* ---- sending ---- */
 
 static void send_body(struct subscriber *u, const struct mu_buf *body)
@@ -293,7 +299,7 @@ static void on_change(struct subscriber *u, struct mu_in body)
 	in->at++;
 	in->prev_zxid = in->zxid = e.zxid;
 	in->prev_n = in->n = e.n;
-	in->boot = u->sim->broker.boot;
+	in->boot = boot_of(u);
 	world(u)->counts.changes++;
 }
 
@@ -307,7 +313,7 @@ static void check_gap(struct subscriber *u, const struct interest *in,
 	    (r->from != in->zxid && r->from != 0))
 		world_fail(world(u), "subscriber %u has a strange gap",
 		           u->number);
-	if (in->boot == u->sim->broker.boot && missed < OFTEN_ENOUGH)
+	if (in->boot == boot_of(u) && missed < OFTEN_ENOUGH)
 		world_fail(world(u),
 		           "subscriber %u has a gap without need: it missed "
 		           "%zu changes",
@@ -334,14 +340,14 @@ static void on_subscribed(struct subscriber *u, struct mu_in body)
 		in->prev_n = r.n;
 	} else {
 		world(u)->counts.went_on++;
-		if (in->boot != u->sim->broker.boot)
+		if (in->boot != boot_of(u))
 			world(u)->counts.went_on_anew++;
 		pass(u, in, r.zxid, r.n);
 	}
 	in->stands = r.state != MU_SUBSCRIBED_MORE;
 	in->zxid = r.zxid;
 	in->n = r.n;
-	in->boot = u->sim->broker.boot;
+	in->boot = boot_of(u);
 	u->asking = -1;
 	ask_next(u);
 }
@@ -359,7 +365,7 @@ static void on_zxid(struct subscriber *u, int64_t zxid)
 			in->zxid = zxid;
 			in->n = MU_CHANGE_N_END;
 		}
-		in->boot = u->sim->broker.boot;
+		in->boot = boot_of(u);
 	}
 }
 
