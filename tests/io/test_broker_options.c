@@ -47,6 +47,9 @@ START_TEST(without_a_file_there_are_the_defaults)
 	ck_assert(c.ttl_nodes);
 	ck_assert(!c.enforce_quota); /* rule 79 */
 	ck_assert_str_eq(c.super_digest, "");
+	ck_assert_uint_eq(c.subscriptions_per_link_max, 1000);
+	ck_assert_uint_eq(c.change_log_max, 100000);
+	ck_assert_uint_eq(c.change_log_bytes, 64u << 20);
 	mu_broker_options_fini(&o);
 }
 END_TEST
@@ -131,9 +134,43 @@ START_TEST(every_row_says_what_it_is)
 }
 END_TEST
 
+START_TEST(the_change_log_is_limited_from_nothing_to_so_much)
+{
+	struct mu_broker_options o;
+	struct mu_store_config c = { 0 };
+
+	ck_assert_int_eq(parse("change_log_max = 0; change_log_bytes = 0; "
+	                       "subscriptions_per_link_max = 0;",
+	                       &o),
+	                 0);
+	mu_broker_options_store(&o, &c);
+	ck_assert_uint_eq(c.change_log_max, 0);
+	ck_assert_uint_eq(c.change_log_bytes, 0);
+	ck_assert_uint_eq(c.subscriptions_per_link_max, 0);
+	mu_broker_options_fini(&o);
+	ck_assert_int_eq(parse("change_log_max = 100000000; "
+	                       "change_log_bytes = 1099511627776L; "
+	                       "subscriptions_per_link_max = 1000000;",
+	                       &o),
+	                 0);
+	mu_broker_options_store(&o, &c);
+	ck_assert_uint_eq(c.change_log_max, 100000000);
+	ck_assert_uint_eq(c.change_log_bytes, UINT64_C(1) << 40);
+	ck_assert_uint_eq(c.subscriptions_per_link_max, 1000000);
+	mu_broker_options_fini(&o);
+}
+END_TEST
+
 static const struct {
 	const char *text, *says;
 } wrong[] = {
+	{ "change_log_max = -1;", "change_log_max" },
+	{ "change_log_max = 100000001;", "change_log_max" },
+	{ "change_log_bytes = -1;", "change_log_bytes" },
+	{ "change_log_bytes = 1099511627777L;", "change_log_bytes" },
+	{ "subscriptions_per_link_max = -1;", "subscriptions_per_link_max" },
+	{ "subscriptions_per_link_max = 1000001;",
+	  "subscriptions_per_link_max" },
 	{ "tick_mss = 5;", "tick_mss" },
 	{ "\n\ntick_ms = \"x\";", "test.conf:3" },
 	{ "tick_ms = 0;", "tick_ms" },
@@ -254,6 +291,7 @@ int main(void)
 	tcase_add_test(c, without_a_file_there_are_the_defaults);
 	tcase_add_test(c, the_shipped_file_has_every_key_with_its_default);
 	tcase_add_test(c, every_row_says_what_it_is);
+	tcase_add_test(c, the_change_log_is_limited_from_nothing_to_so_much);
 	tcase_add_loop_test(c, a_wrong_file_is_refused_with_the_place, 0,
 	                    sizeof wrong / sizeof *wrong);
 	tcase_add_loop_test(c, it_listens_on_loopback_and_ipc_only, 0,

@@ -106,6 +106,8 @@ START_TEST(status_has_each_limit_beside_its_number)
 		{ "sessions", "{\"used\":0,\"max\":11}" },
 		{ "links", "{\"used\":0,\"max\":12}" },
 		{ "watches", "{\"used\":0,\"max\":13}" },
+		{ "change_log", "{\"used\":0,\"max\":100000}" },
+		{ "change_log_bytes", "{\"used\":0,\"max\":67108864}" },
 		{ "data_bytes", ",\"max\":1400000}" },
 		{ "waiting_bytes", "{\"used\":0,\"max\":150000}" },
 		{ "carriers", "\"control\":{\"used\":0,\"max\":16}" },
@@ -119,6 +121,9 @@ START_TEST(status_has_each_limit_beside_its_number)
 	ck_assert(says(o, "state", "ready"));
 	ck_assert(says(o, "nodes", "5"));
 	ck_assert(says(o, "epoch", "1"));
+	ck_assert(says(o, "subscriptions", "0"));
+	ck_assert(says(o, "gaps", "0"));
+	ck_assert(says(o, "change_floor", "0x100000000"));
 	ck_assert(says(o, "journal", "\"keeps\":true"));
 	ck_assert(says(o, "snapshot", "\"taken\":0"));
 	mu_json_free(o);
