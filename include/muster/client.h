@@ -96,8 +96,9 @@ struct mu_change {
 	const struct mu_stat *stat;
 	const void *data;
 	int32_t len; /* bytes; -1: null data, or not whole */
-	bool whole;  /* false: it is longer than 4 KiB (stat->data_len says how
-	                long) and did not come along: get it */
+	bool whole;  /* false: it did not come along, being longer than 4 KiB
+	                (stat->data_len says how long) or of a transaction with
+	                very much data: get it */
 };
 
 /* Sizes of before a field was added at the end are taken too: what the caller
