@@ -22,31 +22,65 @@ static const struct {
 	{ "c++ -std=c++17", "cpp" },
 };
 
+/* A subscriber, as both languages read it. */
+static const char subscriber[] =
+	"#include <muster/client.h>\n"
+	"static void on_change(struct mu_client *c, const struct mu_change "
+        "*e,\n"
+	"                      void *arg)\n"
+	"{\n"
+	"	(void)c, (void)arg;\n"
+	"	if (e->cause == MU_BY_EXPIRY && e->whole && e->stat->version > "
+        "0)\n"
+	"		(void)mu_client_cause_word(e->cause);\n"
+	"}\n"
+	"static void on_done(struct mu_client *c, const struct mu_result *r,\n"
+	"                    void *arg)\n"
+	"{\n"
+	"	struct mu_subscribe s = { sizeof(struct mu_subscribe), 1, "
+        "\"/a\",\n"
+	"	                          MU_SUBSCRIBE_SUBTREE, -1, 0 };\n"
+	"\n"
+	"	if (r->rc == 0 && r->subscribed->state == MU_SUBSCRIBED_MORE) "
+        "{\n"
+	"		s.zxid = r->subscribed->zxid;\n"
+	"		s.n = r->subscribed->n;\n"
+	"	}\n"
+	"	(void)mu_client_subscribe(c, &s, on_done, arg);\n"
+	"	(void)mu_client_unsubscribe(c, s.id, on_done, arg);\n"
+	"}\n"
+	"int main(void)\n"
+	"{\n"
+	"	struct mu_client_options o;\n"
+	"\n"
+	"	o.on_change = on_change;\n"
+	"	on_done(0, 0, 0);\n"
+	"	return o.on_change ? MU_OK : 1;\n"
+	"}\n";
+
 static void setup(void)
 {
 	ck_assert_ptr_nonnull(mkdtemp(dir));
 }
 
-static void write_source(const char *file, const char *header)
+static void write_source(const char *file, const char *text)
 {
 	FILE *f = fopen(file, "w");
 
 	ck_assert_ptr_nonnull(f);
-	fprintf(f, "#include <muster/%s>\n#include <muster/%s>\n", header,
-	        header);
-	fprintf(f, "int main(void) { return MU_OK; }\n");
+	fputs(text, f);
 	ck_assert_int_eq(fclose(f), 0);
 }
 
-/* The exit status of a compiler on a source with this header, twice. */
-static int compile(size_t language, const char *header)
+/* The exit status of a compiler on this source. */
+static int compile(size_t language, const char *text)
 {
 	char file[128], command[512];
 	int status;
 
 	mu_format(file, sizeof file, "%s/t.%s", dir,
 	          languages[language].suffix);
-	write_source(file, header);
+	write_source(file, text);
 	mu_format(command, sizeof command, "%s %s -I%s/include %s",
 	          languages[language].compiler, WARNINGS, MU_SOURCE, file);
 	status = system(command);
@@ -57,11 +91,26 @@ static int compile(size_t language, const char *header)
 START_TEST(a_public_header_compiles_by_itself)
 {
 	size_t language = (size_t)_i % 2, header = (size_t)_i / 2;
-	int status = compile(language, headers[header]);
+	char text[256];
+	int status;
 
+	mu_format(text, sizeof text,
+	          "#include <muster/%s>\n#include <muster/%s>\n"
+	          "int main(void) { return MU_OK; }\n",
+	          headers[header], headers[header]);
+	status = compile(language, text);
 	rmdir(dir);
 	ck_assert_msg(status == 0, "%s: %s", languages[language].compiler,
 	              headers[header]);
+}
+END_TEST
+
+START_TEST(a_subscriber_is_the_same_in_both_languages)
+{
+	int status = compile((size_t)_i, subscriber);
+
+	rmdir(dir);
+	ck_assert_msg(status == 0, "%s", languages[_i].compiler);
 }
 END_TEST
 
@@ -75,6 +124,8 @@ int main(void)
 	tcase_add_checked_fixture(tc, setup, NULL);
 	tcase_set_timeout(tc, 60);
 	tcase_add_loop_test(tc, a_public_header_compiles_by_itself, 0, 6);
+	tcase_add_loop_test(tc, a_subscriber_is_the_same_in_both_languages, 0,
+	                    2);
 	suite_add_tcase(s, tc);
 	sr = srunner_create(s);
 	srunner_run_all(sr, CK_ENV);
