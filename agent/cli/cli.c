@@ -119,6 +119,15 @@ static void event_in(struct mu_client *c, const struct mu_watch_event *e,
 		cli->on_event(cli, e);
 }
 
+static void change_in(struct mu_client *c, const struct mu_change *e, void *arg)
+{
+	struct cli *cli = arg;
+
+	(void)c;
+	if (cli->on_change)
+		cli->on_change(cli, e);
+}
+
 static void state_in(struct mu_client *c, enum mu_client_state state, int why,
                      void *arg)
 {
@@ -136,6 +145,7 @@ int cli_connect(struct cli *cli)
 		.brokers = cli->brokers,
 		.timeout_ms = SESSION_TIMEOUT_MS,
 		.on_event = event_in,
+		.on_change = change_in,
 		.on_state = state_in,
 		.arg = cli,
 	};

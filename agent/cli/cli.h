@@ -71,6 +71,7 @@ struct cli {
 	struct mu_client *client; /* made by cli_connect */
 	/* for commands that live on: NULL where they need nothing of it */
 	void (*on_event)(struct cli *cli, const struct mu_watch_event *e);
+	void (*on_change)(struct cli *cli, const struct mu_change *e);
 	void (*on_state)(struct cli *cli, enum mu_client_state state, int why);
 	void *arg;
 };

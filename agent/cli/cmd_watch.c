@@ -1,275 +1,298 @@
-/* cmd_watch.c - muster watch: print each change of a node until stopped. */
+/*
+ * cmd_watch.c - muster watch: print each change of a node until stopped.
+ *
+ * Where the broker has subscriptions it subscribes, and after every loss, of the
+ * connection or of the session, again from the change it printed last: each is
+ * shown once, or a line says that some may be missing. A ZooKeeper has watches.
+ */
 #include "cli.h"
 #include "commands.h"
-#include "table.h"
-
-#include "json.h"
-
-#include <inttypes.h>
-#include <stdlib.h>
-#include <string.h>
-#include <time.h>
+#include "watchlines.h"
 
 #define PATIENCE_MS 86400000u /* a watch waits for its broker */
-#define ASKED_MAX 200u /* under the limit of requests without an answer */
 
-struct line;
+#define FEATURES_SUBSCRIBE 2
 
 struct watching {
+	struct watch_lines lines;
 	struct cli *cli;
-	int64_t left; /* events to print; -1: without end */
-	bool done;
+	const char *path;
+	bool recursive;
+	int failed; /* an exit code */
 	bool was_lost;
-	/* Lines in the order of their events; the first `asked` of them wait
-	 * for an answer, the others for their turn to ask. */
-	struct line *first, **end;
-	struct line *next_to_ask;
-	size_t asked;
+	bool decided, subscribes; /* of this session: what it does */
+
+	/* A subscription: this one, where it has got to (zxid -1: nowhere yet),
+	 * and the change before the next one. */
+	int32_t id;
+	int64_t tree_id;
+	int64_t zxid, prev_zxid;
+	int32_t n, prev_n;
 };
 
-static const char *event_word(enum mu_watch_event_type type)
+static void say(const char *what)
 {
-	switch (type) {
-	case MU_WATCH_CREATED:
-		return "created";
-	case MU_WATCH_DELETED:
-		return "deleted";
-	case MU_WATCH_DATA_CHANGED:
-		return "changed";
-	default:
-		return "children";
-	}
+	fprintf(stderr, "muster watch: %s\n", what);
 }
 
-static int64_t wall_ms(void)
+static void fail(struct watching *w, int rc, const char *sentence)
 {
-	struct timespec t;
-
-	clock_gettime(CLOCK_REALTIME, &t);
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+	w->failed = cli_fail(w->cli, rc, sentence);
+	w->lines.done = true;
 }
 
-/* One event on its way to be printed: what the node is like now is asked for,
- * so that the line can tell the version. */
-struct line {
-	struct line *next;
-	struct watching *w;
-	enum mu_watch_event_type type;
-	int64_t zxid;
-	char path[]; /* NUL-terminated */
-};
-
-static void print_plain(const struct line *l, const struct mu_result *r)
+/* Not the command's failure: on_state or the loop hear of it too. */
+static bool is_loss(int rc)
 {
-	bool colour = l->w->cli->colour;
-	enum table_colour c = l->type == MU_WATCH_CREATED   ? TABLE_GREEN
-	                      : l->type == MU_WATCH_DELETED ? TABLE_RED
-	                                                    : TABLE_YELLOW;
-	char when[32];
-
-	cli_time(when, sizeof when, wall_ms());
-	printf("%s  %s%-8s%s  ", when, table_paint(colour, c),
-	       event_word(l->type), table_plain(colour));
-	table_safe(l->path, strlen(l->path));
-	if (r->rc == 0 && r->stat && l->type == MU_WATCH_CHILDREN_CHANGED)
-		printf("  %" PRId32 " children", r->stat->num_children);
-	else if (r->rc == 0 && r->stat && l->type != MU_WATCH_DELETED)
-		printf("  version %" PRId32 ", %" PRId32 " bytes",
-		       r->stat->version, r->stat->data_len);
-	putchar('\n');
-	fflush(stdout);
+	return rc == MU_ECONNLOSS || rc == MU_EEXPIRED || rc == MU_ECLOSED;
 }
 
-static void print_json(const struct line *l, const struct mu_result *r)
+/* ---- a watch ---- */
+
+static enum mu_addwatch_mode watch_mode(const struct watching *w)
 {
-	struct mu_json *o = mu_json_object();
-	int rc;
-
-	rc = mu_json_set_int(o, "time", wall_ms()) ||
-	     mu_json_set_str(o, "event", event_word(l->type)) ||
-	     mu_json_set_str(o, "path", l->path) ||
-	     mu_json_set_int(o, "zxid", l->zxid);
-	if (!rc && r->rc == 0 && r->stat && l->type != MU_WATCH_DELETED)
-		rc = mu_json_set_data(o, "data", r->data, r->len) ||
-		     mu_json_set_int(o, "version", r->stat->version);
-	if (rc) {
-		mu_json_free(o);
-		cli_fail(l->w->cli, MU_ENOMEM, NULL);
-		return;
-	}
-	cli_print_json(l->w->cli, o);
-}
-
-static struct line *line_take(struct watching *w)
-{
-	struct line *l = w->first;
-
-	w->first = l->next;
-	if (w->end == &l->next)
-		w->end = &w->first;
-	if (w->next_to_ask == l)
-		w->next_to_ask = l->next;
-	return l;
-}
-
-static void line_print(struct watching *w, const struct line *l,
-                       const struct mu_result *r)
-{
-	if (w->done)
-		return;
-	if (w->cli->json)
-		print_json(l, r);
-	else
-		print_plain(l, r);
-	if (w->left > 0 && --w->left == 0)
-		w->done = true;
-	if (ferror(stdout))
-		w->done = true;
-}
-
-static void ask_next(struct watching *w);
-
-/* Answers come in the order of the requests: this one is for the first line. */
-static void answered(struct mu_client *c, const struct mu_result *r, void *arg)
-{
-	struct watching *w = arg;
-	struct line *l = line_take(w);
-
-	(void)c;
-	w->asked--;
-	line_print(w, l, r);
-	free(l);
-	ask_next(w);
-}
-
-/* Where asking fails, lines are printed without what the node is like, but
- * never before those ahead of them. */
-static void ask_next(struct watching *w)
-{
-	static const struct mu_result unknown = { .rc = MU_ECONNLOSS };
-
-	while (w->next_to_ask && !w->done && w->asked < ASKED_MAX) {
-		struct line *l = w->next_to_ask;
-
-		if (mu_client_get(w->cli->client, l->path, false, answered,
-		                  w) == 0) {
-			w->next_to_ask = l->next;
-			w->asked++;
-			continue;
-		}
-		if (w->asked > 0)
-			return;
-		l = line_take(w);
-		line_print(w, l, &unknown);
-		free(l);
-	}
+	return w->recursive ? MU_ADDWATCH_RECURSIVE : MU_ADDWATCH_PERSISTENT;
 }
 
 static void on_event(struct cli *cli, const struct mu_watch_event *e)
 {
 	struct watching *w = cli->arg;
-	size_t len = strlen(e->path);
-	struct line *l = malloc(sizeof *l + len + 1);
 
-	if (!l) {
-		cli_fail(cli, MU_ENOMEM, "out of memory: an event is lost");
+	watch_lines_event(&w->lines, e);
+}
+
+static void watched(struct mu_client *c, const struct mu_result *r, void *arg)
+{
+	(void)c;
+	if (r->rc && !is_loss(r->rc))
+		fail(arg, r->rc, NULL);
+}
+
+/* ---- a subscription ---- */
+
+static void stand_at(struct watching *w, int64_t zxid, int32_t n)
+{
+	w->zxid = w->prev_zxid = zxid;
+	w->n = w->prev_n = n;
+}
+
+static void gap(struct watching *w, int64_t from, int64_t to)
+{
+	watch_lines_gap(&w->lines, w->path, from, to);
+}
+
+static void subscribe(struct watching *w);
+
+static void came_back(struct watching *w, const char *what)
+{
+	if (w->was_lost)
+		say(what);
+	w->was_lost = false;
+}
+
+static void go_live(struct watching *w, const struct mu_subscribed *s)
+{
+	const bool from_now = w->zxid < 0;
+
+	came_back(w, from_now ? "connected again; changes in between were not "
+	                        "seen"
+	                      : "connected again; nothing was missed");
+	w->zxid = s->zxid;
+	w->n = s->n;
+	if (!from_now)
+		return;
+	w->prev_zxid = s->zxid;
+	w->prev_n = s->n;
+}
+
+static void subscribed(struct mu_client *c, const struct mu_result *r,
+                       void *arg)
+{
+	struct watching *w = arg;
+	const struct mu_subscribed *s = r->subscribed;
+
+	(void)c;
+	if (is_loss(r->rc) || w->lines.done)
+		return;
+	if (r->rc) {
+		fail(w, r->rc, NULL);
 		return;
 	}
-	*l = (struct line){ NULL, w, e->type, e->zxid };
-	memcpy(l->path, e->path, len + 1);
-	*w->end = l;
-	w->end = &l->next;
-	if (!w->next_to_ask)
-		w->next_to_ask = l;
-	ask_next(w);
+	if (s->state == MU_SUBSCRIBED_LIVE) {
+		go_live(w, s);
+		return;
+	}
+	if (s->state == MU_SUBSCRIBED_GAP) {
+		gap(w, s->from, s->to);
+		came_back(w, "connected again; changes may be missing");
+	}
+	stand_at(w, s->zxid, s->n);
+	if (s->state == MU_SUBSCRIBED_MORE)
+		subscribe(w);
+}
+
+/* Another broker of the list may have no subscriptions. */
+static void fall_back(struct watching *w)
+{
+	int rc = mu_client_add_watch(w->cli->client, w->path, watch_mode(w),
+	                             watched, w);
+
+	w->subscribes = false;
+	w->zxid = -1;
+	came_back(w, "connected again; changes in between were not seen");
+	if (rc && !is_loss(rc))
+		fail(w, rc, NULL);
+}
+
+static void subscribe(struct watching *w)
+{
+	const struct mu_subscribe what = {
+		.size = sizeof what,
+		.id = ++w->id,
+		.path = w->path,
+		.mode = w->recursive ? MU_SUBSCRIBE_SUBTREE
+		                     : MU_SUBSCRIBE_EXACT,
+		.zxid = w->zxid,
+		.n = w->n,
+	};
+	int rc = mu_client_subscribe(w->cli->client, &what, subscribed, w);
+
+	w->prev_zxid = w->zxid;
+	w->prev_n = w->n;
+	if (rc == MU_EUNIMPLEMENTED)
+		fall_back(w);
+	else if (rc && !is_loss(rc))
+		fail(w, rc, NULL);
+}
+
+/* Children are not told of where the nodes below are. */
+static void on_change(struct cli *cli, const struct mu_change *e)
+{
+	struct watching *w = cli->arg;
+
+	if (e->id != w->id)
+		return;
+	if (e->prev_zxid != w->prev_zxid || e->prev_n != w->prev_n)
+		gap(w, w->prev_zxid, e->prev_zxid);
+	stand_at(w, e->zxid, e->n);
+	if (!w->recursive || e->type != MU_WATCH_CHILDREN_CHANGED)
+		watch_lines_change(&w->lines, e);
+}
+
+/* Positions of a tree mean nothing in another. */
+static void meet_tree(struct watching *w, int64_t tree_id)
+{
+	if (w->zxid >= 0 && tree_id != w->tree_id) {
+		gap(w, 0, 0);
+		w->zxid = -1;
+	}
+	w->tree_id = tree_id;
+}
+
+/* ---- connections ---- */
+
+static void on_connected(struct watching *w)
+{
+	struct mu_client_info info = { .size = sizeof info };
+
+	mu_client_info(w->cli->client, &info);
+	if (!w->decided)
+		w->subscribes = info.features >= FEATURES_SUBSCRIBE;
+	w->decided = true;
+	if (w->subscribes) {
+		meet_tree(w, info.tree_id);
+		subscribe(w);
+		return;
+	}
+	came_back(w, "connected again; changes in between were not seen");
 }
 
 static void on_state(struct cli *cli, enum mu_client_state state, int why)
 {
 	struct watching *w = cli->arg;
 
-	if (state == MU_CLIENT_CONNECTING && !w->was_lost) {
-		w->was_lost = true;
-		fprintf(stderr,
-		        "muster watch: disconnected (%s), trying again\n",
-		        mu_client_strerror(why));
-	} else if (state == MU_CLIENT_CONNECTED && w->was_lost) {
-		w->was_lost = false;
-		fprintf(stderr, "muster watch: connected again; changes in "
-		                "between were not seen\n");
-	}
+	if (state == MU_CLIENT_CONNECTED)
+		on_connected(w);
+	if (state != MU_CLIENT_CONNECTING || w->was_lost)
+		return;
+	w->was_lost = true;
+	fprintf(stderr, "muster watch: disconnected (%s), trying again\n",
+	        mu_client_strerror(why));
 }
 
-static int arm(struct cli *cli, const char *path, struct mu_err *err)
+/* A subscription is asked for by on_state. */
+static int arm(struct watching *w, struct mu_err *err)
 {
-	enum mu_addwatch_mode mode = cli_given(cli, "recursive")
-	                                     ? MU_ADDWATCH_RECURSIVE
-	                                     : MU_ADDWATCH_PERSISTENT;
-
-	return mu_client_add_watch_sync(cli->client, path, mode,
-	                                cli->timeout_ms, err);
+	if (w->subscribes)
+		return 0;
+	return mu_client_add_watch_sync(w->cli->client, w->path, watch_mode(w),
+	                                w->cli->timeout_ms, err);
 }
 
 /* The session is gone and with it the watch: begin a new one, for as long as it
  * takes. */
-static int start_again(struct cli *cli, const char *path)
+static int start_again(struct watching *w)
 {
+	struct cli *cli = w->cli;
 	const uint32_t timeout_ms = cli->timeout_ms;
 	struct mu_err err = { 0, "" };
 	int rc = MU_ECONNLOSS;
 
-	fprintf(stderr, "muster watch: the session has expired; starting a new "
-	                "one\n");
+	say("the session has expired; starting a new one");
 	while (cli_exit_of(rc) == CLI_NO_BROKER) {
 		mu_client_free(cli->client);
 		cli->client = NULL;
+		w->decided = false;
 		cli->timeout_ms = PATIENCE_MS;
 		rc = cli_connect(cli);
 		cli->timeout_ms = timeout_ms;
 		if (rc)
 			return rc;
-		rc = arm(cli, path, &err);
+		rc = arm(w, &err);
 	}
 	return rc ? cli_fail(cli, rc, err.msg) : CLI_OK;
 }
 
-static int watch(struct cli *cli, const char *path, const bool *done)
+static int watch(struct watching *w)
 {
 	struct mu_err err = { 0, "" };
-	int rc = arm(cli, path, &err);
+	int rc = arm(w, &err);
 
 	if (rc)
-		return cli_fail(cli, rc, err.msg);
-	while (!*done) {
-		if (cli_pump(cli, done) == 0)
-			return CLI_OK;
-		rc = start_again(cli, path);
+		return cli_fail(w->cli, rc, err.msg);
+	while (!w->lines.done) {
+		if (cli_pump(w->cli, &w->lines.done) == 0)
+			return w->failed;
+		rc = start_again(w);
 		if (rc)
 			return rc;
 	}
-	return CLI_OK;
+	return w->failed;
 }
 
 int cmd_watch(struct cli *cli)
 {
-	struct watching w = { .cli = cli, .end = &w.first };
-	const char *path = cli_path(cli, 0);
+	struct watching w = { .cli = cli, .zxid = -1 };
 	int rc;
 
-	if (!path || !cli_given_number(cli, "count", 1, INT32_MAX, -1, &w.left))
+	watch_lines_init(&w.lines, cli);
+	w.path = cli_path(cli, 0);
+	if (!w.path ||
+	    !cli_given_number(cli, "count", 1, INT32_MAX, -1, &w.lines.left))
 		return CLI_USAGE;
+	w.recursive = cli_given(cli, "recursive") != NULL;
+	w.lines.full = cli_given(cli, "long") != NULL;
 	cli->arg = &w;
-	rc = cli_connect(cli);
-	if (rc)
-		return rc;
 	cli->on_event = on_event;
+	cli->on_change = on_change;
 	cli->on_state = on_state;
-	rc = watch(cli, path, &w.done);
+	rc = cli_connect(cli);
+	if (rc == CLI_OK)
+		rc = watch(&w);
 	/* Closing still answers requests: here, while there is a `w`. */
-	w.done = true;
+	w.lines.done = true;
 	cli->on_state = NULL;
 	cli_disconnect(cli);
-	while (w.first)
-		free(line_take(&w));
+	watch_lines_drop(&w.lines);
 	return rc;
 }

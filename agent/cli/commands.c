@@ -46,6 +46,9 @@ static const struct cli_option tree_options[] = {
 static const struct cli_option watch_options[] = {
 	{ "recursive", 'r', NULL, "all below PATH too" },
 	{ "count", 'n', "N", "stop after N events" },
+	{ "long", 'l', NULL,
+	  "with the zxid of each change, its cause, and the\n"
+	  "                        session and host that made it" },
 	{ NULL, 0, NULL, NULL },
 };
 
@@ -137,8 +140,17 @@ const struct cli_command cli_commands[] = {
 	{ "stat", "PATH", 1, 1, "show the Stat of a node", NULL, none,
 	  cmd_stat },
 	{ "watch", "PATH", 1, 1, "print each change of a node until stopped",
-	  "PATH need not exist. After a broken connection a line says so, for\n"
-	  "what happened meanwhile is not told.",
+	  "PATH need not exist. Each change is shown once: after a broken\n"
+	  "connection, a restart of the broker or the end of its session it\n"
+	  "goes on behind the last one shown. Where the broker cannot tell "
+	  "any\n"
+	  "more what happened meanwhile, a line \"gap\" says so. A ZooKeeper\n"
+	  "does not tell what happened meanwhile.\n"
+	  "With --json each is an object with time, event, path and zxid; n,\n"
+	  "cause, session and origin (not of a ZooKeeper); version and data. "
+	  "A\n"
+	  "value over 4 KiB that was replaced meanwhile has data_length "
+	  "instead.",
 	  watch_options, cmd_watch },
 	{ "members", "", 0, 0, "show the hosts that answer the roll call", NULL,
 	  none, cmd_members },

@@ -3,7 +3,9 @@
  * change the tree, through restarts of its broker. A broker for each test.
  */
 #include "cluster.h"
+#include "fake_broker.h"
 #include "json.h"
+#include "relay.h"
 
 #include <muster/client.h>
 
@@ -16,6 +18,9 @@
 static struct cluster cluster;
 static struct run r; /* of the last MUSTER() */
 static struct program watch;
+static struct program relay; /* what the watch is connected through */
+static uint16_t relay_port;
+static struct fake_broker fake;
 
 #define MUSTER(...) (run_free(&r), cluster_muster(&r, __VA_ARGS__, NULL))
 #define LINES_MAX 64
@@ -30,6 +35,7 @@ static void up(void)
 static void down(void)
 {
 	program_stop(&watch, SIGKILL);
+	program_stop(&relay, SIGKILL);
 	run_free(&r);
 	cluster_close(&cluster);
 }
@@ -89,6 +95,58 @@ static void watch_path(char *path)
 {
 	WATCH(path);
 	ck_assert(wait_for(shows_its_path, path, WAIT_MS));
+}
+
+/* ---- a connection that can be cut ---------------------------------------------- */
+
+static void relay_on(void)
+{
+	const char *at = strrchr(cluster.tcp, ':');
+	uint16_t to = cluster.port;
+
+	if (!to)
+		to = (uint16_t)strtoul(at + 1, NULL, 10);
+	relay_start(&relay, &relay_port, to);
+}
+
+static void relay_off(void)
+{
+	ck_assert_int_eq(program_stop(&relay, SIGTERM), 0);
+}
+
+/* After a restart the broker may have another port. */
+static void restart_behind_relay(int signum)
+{
+	program_stop(&relay, SIGTERM);
+	cluster_broker_restart(&cluster, signum);
+	relay_on();
+}
+
+/* `muster watch OPTION... /cut` through a relay, which has shown a change. */
+static void watch_cut(const char *option)
+{
+	char url[64], path[] = "/cut";
+
+	relay_port = 0;
+	relay_on();
+	snprintf(url, sizeof url, "%s://127.0.0.1:%u",
+	         cluster.port ? "zookeeper" : "tcp", (unsigned)relay_port);
+	WATCH("--broker", url, option, path);
+	ck_assert(wait_for(shows_its_path, path, WAIT_MS));
+}
+
+static void broker_with(const char *more)
+{
+	cluster_broker_conf(&cluster, true, more);
+	cluster_broker_restart(&cluster, SIGTERM);
+}
+
+static void set_cut(int i)
+{
+	char value[16];
+
+	snprintf(value, sizeof value, "%d", i);
+	ck_assert_int_eq(MUSTER("set", "/cut", value), 0);
 }
 
 /* ---- what is printed ---------------------------------------------------------- */
@@ -169,6 +227,59 @@ START_TEST(json_is_an_object_a_line)
 	}
 	free(all);
 	ck_assert_uint_ge(lines, 3);
+}
+END_TEST
+
+START_TEST(long_lines_tell_the_cause_and_the_author)
+{
+	ONLY_NATIVE("a ZooKeeper does not tell who changed a node");
+	WATCH("-l", "-r", "/");
+	ck_assert(wait_for(shows_a_probe, NULL, WAIT_MS));
+	ck_assert_int_eq(MUSTER("create", "/l", "abc"), 0);
+	ck_comes("created   /l  version 0, 3 bytes  zxid 0x");
+	ck_comes(", request, session 0x");
+}
+END_TEST
+
+START_TEST(json_tells_the_cause_and_the_author)
+{
+	ONLY_NATIVE("a ZooKeeper does not tell who changed a node");
+	WATCH("--json", "-r", "/");
+	ck_assert(wait_for(shows_a_probe, NULL, WAIT_MS));
+	ck_assert_int_eq(MUSTER("create", "/l", "abc"), 0);
+	ck_comes("\"path\":\"/l\",\"zxid\":");
+	ck_comes(",\"n\":0,\"cause\":\"request\",\"session\":");
+	ck_comes(",\"origin\":\"");
+}
+END_TEST
+
+/* The first of the two was never to be read by anybody. */
+START_TEST(a_long_value_is_read_unless_it_was_replaced)
+{
+	static char one[5000], two[6000];
+	const struct mu_multi_op ops[] = {
+		{ MU_OPKIND_CREATE, "/long", one, sizeof one, -1, 0 },
+		{ MU_OPKIND_SET, "/long", two, sizeof two, -1, 0 },
+		{ MU_OPKIND_CREATE, "/next", "short", 5, -1, 0 },
+	};
+	struct mu_client_options o = { .size = sizeof o,
+		                       .brokers = cluster.url };
+	struct mu_client *c;
+
+	ONLY_NATIVE("a ZooKeeper tells of no value");
+	memset(one, '1', sizeof one);
+	memset(two, '2', sizeof two);
+	WATCH("--json", "-r", "/");
+	ck_assert(wait_for(shows_a_probe, NULL, WAIT_MS));
+	ck_assert_int_eq(mu_client_new(&o, &c, NULL), 0);
+	ck_assert_int_eq(mu_client_multi_sync(c, ops, 3, NULL, WAIT_MS, NULL),
+	                 0);
+	mu_client_close(c, WAIT_MS);
+	mu_client_free(c);
+	ck_comes("\"data\":\"short\",\"version\":0}");
+	ck_assert(file_has(watch.out, ",\"data_length\":5000,\"version\":0}"));
+	ck_assert(file_has(watch.out, "22222222\",\"version\":1}"));
+	ck_assert(!file_has(watch.out, "11111111"));
 }
 END_TEST
 
@@ -260,10 +371,11 @@ START_TEST(it_survives_a_restart_of_the_broker_and_says_so)
 	watch_all();
 	cluster_broker_restart(&cluster, _i ? SIGKILL : SIGTERM);
 	ck_said("muster watch: disconnected");
-	ck_said("connected again; changes in between were not seen");
+	ck_said("connected again; nothing was missed");
 	ck_assert_int_eq(MUSTER("create", "/after", "v"), 0);
 	ck_comes("created   /after");
 	ck_assert(!file_has(watch.err, "starting a new one"));
+	ck_assert(!file_has(watch.out, "gap"));
 	ck_assert_int_eq(program_stop(&watch, SIGTERM), 0);
 }
 END_TEST
@@ -275,6 +387,9 @@ START_TEST(it_survives_the_loss_of_the_tree_and_says_so)
 	cluster_broker_lose_tree(&cluster);
 	ck_said("muster watch: disconnected");
 	ck_said("starting a new one");
+	if (cluster_backend() != CLUSTER_ZOOKEEPER)
+		ck_comes("gap       /  the broker has another tree: all may "
+		         "have changed\n");
 	for (int i = 0; i < 400 && !file_has(watch.out, "/back"); i++) {
 		ck_assert_int_eq(MUSTER("set", "-c", "/back", "v"), 0);
 		file_comes_to_have(watch.out, "/back", 50);
@@ -291,7 +406,9 @@ START_TEST(it_goes_on_in_the_same_session_after_a_silence)
 	program_signal(&cluster.broker, SIGSTOP);
 	ck_said("muster watch: disconnected");
 	program_signal(&cluster.broker, SIGCONT);
-	ck_said("connected again; changes in between were not seen");
+	ck_said(cluster_backend() == CLUSTER_ZOOKEEPER
+	                ? "connected again; changes in between were not seen"
+	                : "connected again; nothing was missed");
 	ck_assert_int_eq(MUSTER("create", "/after", "v"), 0);
 	ck_comes("created   /after");
 }
@@ -303,6 +420,184 @@ START_TEST(it_can_be_stopped_while_the_broker_is_away)
 	cluster_broker_stop(&cluster, SIGKILL);
 	ck_said("muster watch: disconnected");
 	ck_assert_int_eq(program_stop(&watch, SIGINT), 0);
+}
+END_TEST
+
+/* ---- nothing is missed ------------------------------------------------------------------ */
+
+/* What is shown of /cut behind the probe: 0, 1, 2 and so on, and nothing else. */
+static void ck_shown_once(int count)
+{
+	char *all = file_read(watch.out, NULL), *line, *rest;
+	int next = 0;
+
+	for (line = strtok_r(all, "\n", &rest); line;
+	     line = strtok_r(NULL, "\n", &rest)) {
+		struct mu_json *j;
+		char *data;
+
+		ck_assert_int_eq(mu_json_parse(line, strlen(line), &j, NULL),
+		                 0);
+		data = mu_json_get_text(j, "data");
+		mu_json_free(j);
+		ck_assert_msg(data != NULL, "%s", line);
+		if (strcmp(data, "\"probe\"") != 0)
+			ck_assert_int_eq(strtol(data + 1, NULL, 10), next++);
+		free(data);
+	}
+	free(all);
+	ck_assert_int_eq(next, count);
+}
+
+START_TEST(each_change_is_shown_once_through_cuts_and_restarts)
+{
+	enum { MANY = 60 };
+
+	ONLY_NATIVE("a ZooKeeper has no subscriptions");
+	watch_cut("--json");
+	for (int i = 0; i < MANY; i++) {
+		if (i % 10 == 3)
+			relay_off();
+		if (i % 10 == 6)
+			relay_on();
+		if (i == 28 || i == 48)
+			restart_behind_relay(i == 28 ? SIGKILL : SIGTERM);
+		set_cut(i);
+	}
+	ck_comes("\"data\":\"59\"");
+	ck_shown_once(MANY);
+	ck_assert(!file_has(watch.err, "not seen"));
+}
+END_TEST
+
+START_TEST(it_goes_on_in_a_new_session_behind_the_last_change)
+{
+	ONLY_NATIVE("a ZooKeeper has no subscriptions");
+	broker_with("session_timeout_max_ms = 1000;\n");
+	watch_cut("--json");
+	set_cut(0);
+	ck_comes("\"data\":\"0\"");
+	relay_off();
+	ck_said("starting a new one");
+	set_cut(1);
+	set_cut(2);
+	relay_on();
+	ck_comes("\"data\":\"2\"");
+	ck_said("connected again; nothing was missed");
+	ck_shown_once(3);
+}
+END_TEST
+
+START_TEST(what_the_broker_cannot_tell_any_more_is_a_gap)
+{
+	ONLY_NATIVE("a ZooKeeper has no subscriptions");
+	broker_with("change_log_max = 2;\n");
+	watch_cut(_i ? "--json" : "--long");
+	relay_off();
+	ck_said("disconnected");
+	for (int i = 0; i < 4; i++)
+		set_cut(i);
+	relay_on();
+	if (_i)
+		ck_comes("\"event\":\"gap\",\"path\":\"/cut\",\"from\":");
+	else
+		ck_comes("gap       /cut  changes of the zxids 0x");
+	ck_said("connected again; changes may be missing");
+	ck_assert_uint_eq(file_count(watch.out, "gap"), 1);
+	set_cut(4);
+	ck_comes(_i ? "\"data\":\"4\"" : "  version 5, 1 bytes  zxid 0x");
+	ck_assert(!file_has(watch.out, "\"data\":\"3\""));
+}
+END_TEST
+
+/* ---- brokers of another kind -------------------------------------------------------------- */
+
+static bool fake_was_asked(void *what)
+{
+	while (fake_broker_turn(&fake))
+		;
+	return strstr(fake.log, what) != NULL;
+}
+
+static bool fake_brought(void *what)
+{
+	while (fake_broker_turn(&fake))
+		;
+	return file_has(watch.out, what) || file_has(watch.err, what);
+}
+
+#define ck_asked(what) ck_assert(wait_for(fake_was_asked, what, WAIT_MS))
+#define ck_brought(what) ck_assert(wait_for(fake_brought, what, WAIT_MS))
+
+static void watch_fake(void)
+{
+	char url[CLUSTER_PATH_MAX + 16];
+
+	snprintf(url, sizeof url, "ipc://%s/fake.sock", cluster.dir);
+	fake_broker_open(&fake, url);
+	fake.subscribed = (struct mu_subscribe_reply){
+		.state = MU_SUBSCRIBED_LIVE, .zxid = 150, .n = INT32_MAX
+	};
+	WATCH("--broker", url, "/a");
+	ck_asked("subscribe /a id 1 mode 0 from -1.2147483647");
+}
+
+static void fake_change(int64_t zxid, int64_t prev_zxid, int32_t prev_n)
+{
+	fake_broker_change(&fake, &(struct mu_change_event){
+					  .id = 1,
+					  .type = MU_WATCH_DATA_CHANGED,
+					  .zxid = zxid,
+					  .prev_zxid = prev_zxid,
+					  .prev_n = prev_n,
+					  .path = MU_STR("/a"),
+					  .stat = { .version = (int)zxid },
+					  .whole = true });
+}
+
+START_TEST(a_change_behind_another_than_the_last_one_is_a_gap)
+{
+	ONLY_NATIVE("the broker of this test speaks for itself");
+	watch_fake();
+	fake_change(151, 150, INT32_MAX);
+	ck_brought("changed   /a  version 151");
+	ck_assert(!file_has(watch.out, "gap"));
+	fake_change(159, 157, 0);
+	ck_brought("gap       /a  changes of the zxids 0x97 to 0x9d may be "
+	           "missing\n");
+	ck_brought("changed   /a  version 159");
+	fake_broker_close(&fake);
+}
+END_TEST
+
+START_TEST(a_next_broker_without_subscriptions_is_watched)
+{
+	ONLY_NATIVE("the broker of this test speaks for itself");
+	watch_fake();
+	fake_change(151, 150, INT32_MAX);
+	ck_brought("changed   /a  version 151");
+	fake.features = 1;
+	fake_broker_goodbye(&fake);
+	ck_asked("resume; addWatch /a persistent");
+	ck_brought("connected again; changes in between were not seen");
+	fake_broker_event(&fake, MU_WATCH_DATA_CHANGED, "/a");
+	ck_brought("changed   /a  version 3, 5 bytes\n");
+	fake_broker_close(&fake);
+}
+END_TEST
+
+START_TEST(a_subscription_that_is_refused_ends_it_with_a_reason)
+{
+	char url[CLUSTER_PATH_MAX + 16];
+
+	ONLY_NATIVE("the broker of this test speaks for itself");
+	snprintf(url, sizeof url, "ipc://%s/fake.sock", cluster.dir);
+	fake_broker_open(&fake, url);
+	WATCH("--broker", url, "/missing");
+	ck_brought("muster watch: no such node");
+	ck_asked("close");
+	ck_assert_int_eq(program_wait(&watch, WAIT_MS), 2);
+	fake_broker_close(&fake);
 }
 END_TEST
 
@@ -332,6 +627,16 @@ int main(void)
 	                    0, 2);
 	tcase_add_test(t, it_goes_on_in_the_same_session_after_a_silence);
 	tcase_add_test(t, it_can_be_stopped_while_the_broker_is_away);
+	tcase_add_test(t, long_lines_tell_the_cause_and_the_author);
+	tcase_add_test(t, json_tells_the_cause_and_the_author);
+	tcase_add_test(t, a_long_value_is_read_unless_it_was_replaced);
+	tcase_add_test(t, each_change_is_shown_once_through_cuts_and_restarts);
+	tcase_add_test(t, it_goes_on_in_a_new_session_behind_the_last_change);
+	tcase_add_loop_test(t, what_the_broker_cannot_tell_any_more_is_a_gap, 0,
+	                    2);
+	tcase_add_test(t, a_change_behind_another_than_the_last_one_is_a_gap);
+	tcase_add_test(t, a_next_broker_without_subscriptions_is_watched);
+	tcase_add_test(t, a_subscription_that_is_refused_ends_it_with_a_reason);
 	suite_add_tcase(s, t);
 	sr = srunner_create(s);
 	srunner_run_all(sr, CK_ENV);
