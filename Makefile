@@ -146,7 +146,9 @@ SIM     := $(call tests_of,sim)
 PLUGIN  := $(call tests_of,plugins)
 SYSTEM  := $(call tests_of,system)
 INTEROP := $(call tests_of,interop)
-LIES    := $(patsubst tests/plugins/lies/%.c,$(BUILD)/tests/lies/%.so,$(wildcard tests/plugins/lies/*.c))
+# A plugin and a host of each revision of the ABI; see tests/abi/README.
+ABI     := $(foreach r,1 2 future other,$(BUILD)/tests/abi/$(r)/abi.so $(BUILD)/tests/abi/$(r)/host.so)
+LIES    := $(patsubst tests/plugins/lies/%.c,$(BUILD)/tests/lies/%.so,$(wildcard tests/plugins/lies/*.c)) $(ABI)
 CHECK   := -lcheck_pic -lsubunit -lm -lrt -lpthread
 
 # A unit test links the core, the allocator that refuses, and no shell code but
@@ -181,6 +183,10 @@ $(filter-out $(TCP_CORPUS) $(SEMANTICS_IO),$(IOTEST)) $(PLUGIN) $(SYSTEM) $(INTE
 $(BUILD)/tests/lies/%.so: tests/plugins/lies/%.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) -std=c11 -D_GNU_SOURCE -Wall -Wextra -fPIC -g -shared -Iinclude -o $@ $<
+$(ABI): $$(wildcard tests/abi/*.[ch] tests/abi/$$(notdir $$(@D))/muster/*.h)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -std=c11 -D_GNU_SOURCE -Wall -Wextra -fPIC -fvisibility=hidden -g -shared \
+	  -Itests/abi/$(notdir $(@D)) -o $@ tests/abi/$(basename $(@F)).c
 # Preloaded into the broker: kills it, tears its writes, or says no.
 SHIM := $(BUILD)/tests/lib/crash_shim.so
 $(SHIM): $(BUILD)/tests/lib/crash_shim.o

@@ -99,6 +99,12 @@ static const char todo_export[] =
 	"define it: const struct mu_plugin mu_plugin = { ... }; see "
 	"muster/plugin.h; in C++ as extern \"C\"";
 
+static const char *const revision_words[MU_PLUGIN_REVISION + 2] = {
+	[1] = "revision 1: without tick and check",
+	[2] = "revision 2",
+	[3] = "newer than this muster, which uses what it knows of it",
+};
+
 static void check_abi(struct checking *c, const struct kit_elf *e)
 {
 	const char *file = c->plugin.file;
@@ -128,9 +134,15 @@ static void check_abi(struct checking *c, const struct kit_elf *e)
 		        "%.300s says that its mu_plugin has %u bytes, and "
 		        "%" PRIu64 " are there",
 		        file, (unsigned)e->size, e->symbol_size);
-	if (e->has_symbol && e->is_object && e->has_head && c->errors == 0)
-		find_so(c, "ok", NULL, "mu_plugin: ABI %u, %u bytes",
-		        (unsigned)e->abi, (unsigned)e->size);
+	else if (mu_abi_revision(e->size) == 0)
+		find_so(c, "error", "set .size = sizeof(struct mu_plugin)",
+		        "%.300s says that its mu_plugin has %u bytes, as in no "
+		        "published muster/plugin.h",
+		        file, (unsigned)e->size);
+	else
+		find_so(c, "ok", NULL, "mu_plugin: ABI %u, %u bytes (%s)",
+		        (unsigned)e->abi, (unsigned)e->size,
+		        revision_words[mu_abi_revision(e->size)]);
 }
 
 /* False: there is no use in loading it. */
@@ -216,12 +228,31 @@ static void check_leaks(struct checking *c, const char *measured)
 		        c->rounds);
 }
 
+/* What it has beyond what each plugin must have. */
+static void tell_parts(struct checking *c, const struct kit_host *h)
+{
+	uint32_t strange = h->wants & ~(uint32_t)MU_WANT_GAP;
+	char parts[80];
+
+	if (strange)
+		find_so(c, "warning",
+		        "or together what enum mu_plugin_wants has",
+		        "it wants 0x%x, which this muster does not know",
+		        (unsigned)strange);
+	mu_format(parts, sizeof parts, "%s%s%s", h->has_tick ? ", tick" : "",
+	          h->has_check ? ", check" : "",
+	          h->wants & MU_WANT_GAP ? ", events of gaps" : "");
+	if (parts[0])
+		find_so(c, "ok", NULL, "it has%s", parts + 1);
+}
+
 static void judge(struct checking *c, const struct kit_step *s,
-                  const char *measured)
+                  const struct kit_host *h)
 {
 	if (s->outcome == KIT_HANDLED) {
 		find(c, "ok", "it loads, and its init says yes", NULL);
-		check_leaks(c, measured);
+		tell_parts(c, h);
+		check_leaks(c, h->measured);
 		return;
 	}
 	find_so(c, "error", todo_of(s), "%s%s",
@@ -248,7 +279,7 @@ static int check_running(struct checking *c, const char *runner)
 
 	if (rc)
 		return cli_fail(c->cli, rc, err.msg);
-	judge(c, &step, host.measured);
+	judge(c, &step, &host);
 	kit_host_fini(&host);
 	kit_tree_fini(&c->tree);
 	return CLI_OK;

@@ -15,8 +15,15 @@
 
 /* ---- the keys ---- */
 
-enum key_kind { KEY_TEXT, KEY_NUMBER, KEY_VALUE, KEY_MEMBER, KEY_FLAGS };
-enum { ON_NODE = 1, ON_EVENT = 2 };
+enum key_kind {
+	KEY_TEXT,
+	KEY_NUMBER,
+	KEY_VALUE,
+	KEY_MEMBER,
+	KEY_FLAGS,
+	KEY_CAUSE,
+};
+enum { ON_NODE = 1, ON_EVENT = 2, ON_CALL = 4 };
 
 static const struct key_row {
 	const char *key;
@@ -27,7 +34,11 @@ static const struct key_row {
 } key_rows[] = {
 	{ "node", KEY_TEXT, ON_NODE, 0, 0 },
 	{ "event", KEY_TEXT, ON_EVENT, 0, 0 },
+	{ "call", KEY_TEXT, ON_CALL, 0, 0 },
 	{ "path", KEY_TEXT, ON_EVENT, 0, 0 },
+	{ "cause", KEY_CAUSE, ON_EVENT, 0, 0 },
+	{ "author", KEY_TEXT, ON_EVENT, 0, 0 },
+	{ "author_session", KEY_NUMBER, ON_EVENT, INT64_MAX, INT64_MIN },
 	{ "data", KEY_VALUE, ON_NODE | ON_EVENT, 0, 0 },
 	{ "data_base64", KEY_VALUE, ON_NODE | ON_EVENT, 0, 0 },
 	{ "member", KEY_MEMBER, ON_EVENT, 0, 0 },
@@ -52,9 +63,18 @@ static const struct {
 	const char *word;
 	uint32_t flag;
 } flag_rows[] = {
-	{ "again", MU_EVENT_AGAIN },
-	{ "coalesced", MU_EVENT_COALESCED },
-	{ "overflow", MU_EVENT_OVERFLOW },
+	{ "again", MU_EVENT_AGAIN },       { "coalesced", MU_EVENT_COALESCED },
+	{ "overflow", MU_EVENT_OVERFLOW }, { "stale", MU_EVENT_STALE },
+	{ "renewed", MU_EVENT_RENEWED },
+};
+
+static const struct {
+	const char *word;
+	int32_t cause;
+} cause_rows[] = {
+#define CAUSE_ROW(name, number, word) { word, number },
+	MU_CAUSE_MAP(CAUSE_ROW)
+#undef CAUSE_ROW
 };
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
@@ -66,6 +86,15 @@ static uint32_t flag_of(const char *word)
 		if (strcmp(flag_rows[i].word, word) == 0)
 			return flag_rows[i].flag;
 	return 0;
+}
+
+/* The cause of a word; -1: there is none. */
+static int32_t cause_of(const char *word)
+{
+	for (size_t i = 0; word && i < COUNT(cause_rows); i++)
+		if (strcmp(cause_rows[i].word, word) == 0)
+			return cause_rows[i].cause;
+	return -1;
 }
 
 /* ---- checking a line ---- */
@@ -116,7 +145,12 @@ static const char *fault_of(const struct mu_json *line,
 		return flags_are_good(line)
 		               ? NULL
 		               : "must be a list of \"again\", \"coalesced\", "
-		                 "\"overflow\"";
+		                 "\"overflow\", \"stale\", \"renewed\"";
+	case KEY_CAUSE:
+		return cause_of(mu_json_text_of(v)) >= 0
+		               ? NULL
+		               : "must be \"request\", \"close\", \"expiry\" "
+		                 "or \"ttl\"";
 	case KEY_MEMBER:
 		name = mu_json_is_object(v) ? mu_json_get_str(v, "name", NULL)
 		                            : NULL;
@@ -203,32 +237,53 @@ static int check_whole(const struct mu_json *j, int type, struct mu_err *err)
 	return 0;
 }
 
-static int check(struct kit_line *l, struct mu_err *err)
+/* What kind of line it is, and of which event or call. */
+static int check_kind(struct kit_line *l, unsigned *on, struct mu_err *err)
 {
 	const struct mu_json *j = l->json;
-	const char *word = mu_json_get_str(j, "event", NULL);
-	struct checking c = { j, ON_NODE, err };
-	int rc;
+	const char *event = mu_json_get_str(j, "event", "");
+	const char *call = mu_json_get_str(j, "call", "");
+	int kinds = mu_json_has(j, "event") + mu_json_has(j, "node") +
+	            mu_json_has(j, "call");
 
-	if (!mu_json_is_object(j) ||
-	    mu_json_has(j, "event") == mu_json_has(j, "node"))
+	if (!mu_json_is_object(j) || kinds != 1)
 		return mu_err(err, MU_EDATA,
-		              "a line is an object with either \"event\" or "
-		              "\"node\"");
-	l->type = -1;
-	if (mu_json_has(j, "event")) {
-		c.on = ON_EVENT;
-		l->type = mu_event_by_word(mu_str_of(word ? word : ""));
+		              "a line is an object with either \"event\", "
+		              "\"node\" or \"call\"");
+	l->type = KIT_LINE_NODE;
+	*on = ON_NODE;
+	if (mu_json_has(j, "call")) {
+		*on = ON_CALL;
+		l->type = strcmp(call, "tick") == 0 ? KIT_LINE_TICK
+		                                    : KIT_LINE_CHECK;
+		if (l->type == KIT_LINE_CHECK && strcmp(call, "check") != 0)
+			return mu_err(err, MU_EDATA,
+			              "\"%.60s\" is no call; \"tick\" or "
+			              "\"check\"",
+			              call);
+	} else if (mu_json_has(j, "event")) {
+		*on = ON_EVENT;
+		l->type = mu_event_by_word(mu_str_of(event));
 		if (l->type < 0)
 			return mu_err(
 				err, MU_EDATA,
 				"\"%.60s\" is no event; one of plugin.h's "
 				"words: present, created, changed, "
 				"deleted, children, joined, ...",
-				word ? word : "");
+				event);
 	}
-	rc = mu_json_each(j, check_key, &c);
-	return rc ? rc : check_whole(j, l->type, err);
+	return 0;
+}
+
+static int check(struct kit_line *l, struct mu_err *err)
+{
+	struct checking c = { l->json, 0, err };
+	int rc = check_kind(l, &c.on, err);
+
+	rc = rc ? rc : mu_json_each(l->json, check_key, &c);
+	if (rc || c.on == ON_CALL)
+		return rc;
+	return check_whole(l->json, l->type, err);
 }
 
 /* ---- the file ---- */
@@ -236,7 +291,7 @@ static int check(struct kit_line *l, struct mu_err *err)
 static int add(struct kit_events *e, struct mu_json *json, unsigned number,
                struct mu_err *err)
 {
-	struct kit_line l = { json, number, -1 };
+	struct kit_line l = { json, number, KIT_LINE_NODE };
 	int rc;
 
 	if (e->count == e->room) {
@@ -481,7 +536,9 @@ int kit_line_play(const struct kit_line *l, struct kit_tree *t,
 	struct mu_chan_event *e = &out->e;
 
 	*out = (struct kit_event){ 0 };
-	if (l->type < 0)
+	if (l->type < KIT_LINE_NODE)
+		return 0;
+	if (l->type == KIT_LINE_NODE)
 		return put_node(l->json, l->type,
 		                mu_json_get_str(l->json, "node", "/"), t);
 	out->path = path_of(l);
@@ -494,6 +551,9 @@ int kit_line_play(const struct kit_line *l, struct kit_tree *t,
 	e->n = (int32_t)mu_json_get_int(l->json, "n", 0);
 	e->count = (uint32_t)mu_json_get_int(l->json, "count", 1);
 	e->attempt = (uint32_t)mu_json_get_int(l->json, "attempt", 1);
+	e->cause = cause_of(mu_json_get_str(l->json, "cause", "request"));
+	e->author_session = mu_json_get_int(l->json, "author_session", 0);
+	e->author = mu_str_of(mu_json_get_str(l->json, "author", ""));
 	for (size_t i = 0; flags && i < mu_json_count(flags); i++)
 		e->flags |= flag_of(mu_json_text_of(mu_json_at(flags, i)));
 	if (is_of_node(l->type))

@@ -7,13 +7,17 @@
  *     {"event":"present","path":"/config/web"}
  *     {"event":"changed","path":"/config/web","data":"a=2"}
  *     {"event":"joined","member":{"name":"web2","address":"10.0.0.2"}}
+ *     {"call":"tick"}
  *
  * A "node" line puts a node into the tree that get, children and set of the plugin
  * meet, and tells nobody. An "event" line is an event, by its word of plugin.h; it
  * changes the tree first, as it did in the cluster it was recorded in. Both may
  * give fields of the Stat (version, mzxid, ...), an event also zxid, n, count,
- * attempt and flags (of "again", "coalesced", "overflow"). What is left out
- * follows from the tree. A key that is none of these is an error.
+ * attempt, flags (of "again", "coalesced", "overflow", "stale", "renewed"), cause
+ * ("request", "close", "expiry", "ttl"), author and author_session. What is left
+ * out follows from the tree. A "call" line is a "tick" or a "check": they come
+ * where the file has them, whatever the plugin asks for. A key that is none of
+ * these is an error.
  */
 #ifndef MU_CLI_KIT_EVENTS_H
 #define MU_CLI_KIT_EVENTS_H
@@ -27,8 +31,10 @@ struct mu_json;
 struct kit_line {
 	struct mu_json *json;
 	unsigned number; /* in its file */
-	int type;        /* enum mu_event_type; -1: a node of the tree */
+	int type;        /* enum mu_event_type, or one of these: */
 };
+
+enum { KIT_LINE_NODE = -1, KIT_LINE_TICK = -2, KIT_LINE_CHECK = -3 };
 
 struct kit_events {
 	struct kit_line *line;
@@ -51,7 +57,7 @@ struct kit_event {
 void kit_event_wipe(struct kit_event *e);
 
 /* Do to the tree what the line says. For an event fill *out (wipe it in any case);
- * for a node *out is empty. MU_ENOMEM. */
+ * for the others *out is empty. MU_ENOMEM. */
 int kit_line_play(const struct kit_line *l, struct kit_tree *t,
                   struct kit_event *out);
 

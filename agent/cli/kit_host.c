@@ -110,17 +110,18 @@ static int take_log(struct kit_host *h, struct mu_in *in)
 
 static int take_call(struct kit_host *h, struct mu_in *in)
 {
+	static const char *const words[] = {
+		[MU_CALL_GET] = "get",       [MU_CALL_CHILDREN] = "children",
+		[MU_CALL_SET] = "set",       [MU_CALL_CREATE] = "create",
+		[MU_CALL_DELETE] = "remove",
+	};
 	struct mu_chan_call m;
 	int rc;
 
 	if (mu_get_chan_call(in, &m))
 		return MU_EPROTO;
 	rc = kit_tree_answer(h->o.tree, &m, &h->runner.out);
-	tell(h,
-	     m.op == MU_CALL_GET   ? "get"
-	     : m.op == MU_CALL_SET ? "set"
-	                           : "children",
-	     m.path, rc ? mu_err_text(rc) : "done");
+	tell(h, words[m.op], m.path, rc ? mu_err_text(rc) : "done");
 	return kit_runner_send(&h->runner);
 }
 
@@ -156,7 +157,10 @@ static int serve(struct kit_host *h, int32_t type, struct mu_in *in)
 		got = mu_chan_type(in);
 		if (got == type)
 			return 0;
+		/* WAKE comes when it comes, which is no figure to compare:
+		 * ticks are given where the file has them. */
 		rc = got == MU_CHAN_LOG      ? take_log(h, in)
+		     : got == MU_CHAN_WAKE   ? mu_get_chan_end(in)
 		     : got == MU_CHAN_CALL   ? take_call(h, in)
 		     : got == MU_CHAN_REPORT ? take_report(h, in)
 		                             : MU_EPROTO;
@@ -237,6 +241,9 @@ static void take_ready(struct kit_host *h, struct mu_in *in, struct kit_step *s)
 		mu_format(h->measured, sizeof h->measured, "%.*s",
 		          m.reason.at ? (int)m.reason.len : 0,
 		          m.reason.at ? m.reason.at : "");
+		h->wants = m.wants;
+		h->has_tick = m.has_tick;
+		h->has_check = m.has_check;
 	}
 }
 
@@ -279,25 +286,22 @@ int kit_host_init(struct kit_host *h, const struct kit_host_options *o,
 	return 0;
 }
 
-void kit_host_event(struct kit_host *h, const struct mu_chan_event *e,
-                    struct kit_step *step)
+/* Send what was put, and measure until its ACK. */
+static void call(struct kit_host *h, struct kit_step *step)
 {
 	int64_t before = kit_runner_memory(&h->runner);
 	long files = kit_runner_files(&h->runner);
-	struct mu_chan_event out = *e;
 	struct mu_chan_ack ack;
 	uint64_t began = mu_clock_mono_us();
 	struct mu_in in;
 	int rc;
 
 	*step = (struct kit_step){ 0 };
-	out.seq = ++h->seq;
-	mu_put_chan_event(&h->runner.out, &out);
 	rc = kit_runner_send(&h->runner);
 	if (rc == 0 || rc == MU_EGONE)
 		rc = serve(h, MU_CHAN_ACK, &in);
 	step->us = (int64_t)(mu_clock_mono_us() - began);
-	if (rc == 0 && (mu_get_chan_ack(&in, &ack) || ack.seq != out.seq))
+	if (rc == 0 && (mu_get_chan_ack(&in, &ack) || ack.seq != h->seq))
 		rc = MU_EPROTO;
 	if (rc)
 		note_trouble(h, rc, step);
@@ -306,6 +310,38 @@ void kit_host_event(struct kit_host *h, const struct mu_chan_event *e,
 	step->grown = grown_since(h, before);
 	if (h->runner.pid)
 		step->files = kit_runner_files(&h->runner) - files;
+}
+
+void kit_host_event(struct kit_host *h, const struct mu_chan_event *e,
+                    struct kit_step *step)
+{
+	struct mu_chan_event out = *e;
+
+	out.seq = ++h->seq;
+	mu_put_chan_event(&h->runner.out, &out);
+	call(h, step);
+}
+
+void kit_host_turn(struct kit_host *h, int32_t type, struct kit_step *step)
+{
+	bool is_tick = type == MU_CHAN_TICK;
+
+	if (!(is_tick ? h->has_tick : h->has_check)) {
+		*step = (struct kit_step){ 0 };
+		note_answer(MU_EUNIMPLEMENTED,
+		            mu_str_of(is_tick ? "the plugin has no tick"
+		                              : "the plugin has no check"),
+		            step);
+		return;
+	}
+	h->seq++;
+	if (is_tick)
+		mu_put_chan_tick(&h->runner.out,
+		                 &(struct mu_chan_tick){ h->seq });
+	else
+		mu_put_chan_check(&h->runner.out,
+		                  &(struct mu_chan_check){ h->seq });
+	call(h, step);
 }
 
 /* It says what it has to say and closes the channel; -1 is a type of no record. */

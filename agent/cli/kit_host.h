@@ -34,8 +34,8 @@ struct kit_host_options {
 	unsigned rounds;       /* 0: an instance; else see runner/rounds.h */
 	uint32_t timeout_ms;   /* of a callback */
 	struct kit_tree *tree; /* borrowed */
-	/* What it does the while: "log info", "get /a", "report /a"; and what
-	 * came of it. Borrowed texts. */
+	/* What it does the while: "log info", "get /a", "create /a", "report
+	 * /a"; and what came of it. Borrowed texts. */
 	void (*note)(void *arg, const char *what, const char *text);
 	void *arg;
 };
@@ -44,7 +44,9 @@ struct kit_host {
 	struct kit_host_options o;
 	struct kit_runner runner;
 	uint64_t seq;
-	char measured[160]; /* of --rounds */
+	char measured[160];       /* of --rounds */
+	uint32_t wants;           /* of the plugin: enum mu_plugin_wants */
+	bool has_tick, has_check; /* likewise */
 };
 
 /* Start a runner and have it call init. Not 0: nothing was started, *err says
@@ -54,6 +56,9 @@ int kit_host_init(struct kit_host *h, const struct kit_host_options *o,
 /* One event. seq is filled in. */
 void kit_host_event(struct kit_host *h, const struct mu_chan_event *e,
                     struct kit_step *step);
+/* One tick or check: MU_CHAN_TICK, MU_CHAN_CHECK. MU_EUNIMPLEMENTED in *step where
+ * the plugin has none. */
+void kit_host_turn(struct kit_host *h, int32_t type, struct kit_step *step);
 /* Let it call fini and end. */
 void kit_host_stop(struct kit_host *h, struct kit_step *step);
 void kit_host_fini(struct kit_host *h);

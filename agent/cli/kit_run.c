@@ -162,10 +162,23 @@ static int sum_up(struct running *r)
 
 /* ---- replaying ---- */
 
-static void title_of(const struct mu_chan_event *e, char *out, size_t room)
+static void title_of(const struct kit_line *l, const struct mu_chan_event *e,
+                     char *out, size_t room)
 {
-	mu_format(out, room, "%s%s%.*s", mu_event_word(e->type),
-	          e->path.len ? " " : "", (int)e->path.len, e->path.at);
+	if (l->type < 0)
+		mu_format(out, room, "%s",
+		          l->type == KIT_LINE_TICK ? "tick" : "check");
+	else
+		mu_format(out, room, "%s%s%.*s", mu_event_word(e->type),
+		          e->path.len ? " " : "", (int)e->path.len, e->path.at);
+}
+
+/* An agent keeps from a plugin what that does not know of. */
+static bool is_told(const struct running *r, const struct kit_line *l)
+{
+	if (l->type == MU_EVENT_GAP)
+		return r->host.wants & MU_WANT_GAP;
+	return l->type != KIT_LINE_NODE;
 }
 
 static bool is_gone(const struct kit_step *s)
@@ -183,10 +196,16 @@ static bool play(struct running *r, const struct kit_line *l, int *rc)
 	*rc = kit_line_play(l, &r->tree, &event);
 	if (*rc)
 		*rc = cli_fail(r->cli, *rc, NULL);
-	if (*rc == CLI_OK && l->type >= 0) {
-		title_of(&event.e, title, sizeof title);
+	if (*rc == CLI_OK && is_told(r, l)) {
+		title_of(l, &event.e, title, sizeof title);
 		begin(r, title);
-		kit_host_event(&r->host, &event.e, &step);
+		if (l->type >= 0)
+			kit_host_event(&r->host, &event.e, &step);
+		else
+			kit_host_turn(&r->host,
+			              l->type == KIT_LINE_TICK ? MU_CHAN_TICK
+			                                       : MU_CHAN_CHECK,
+			              &step);
 		if (!is_gone(&step))
 			r->grown += step.grown;
 		*rc = end(r, title, &step);
@@ -205,8 +224,9 @@ static int replay(struct running *r, const struct kit_events *events,
 	bool lives = true;
 	int rc = CLI_OK;
 
-	for (; lives && i < events->count && events->line[i].type < 0; i++)
-		lives = play(r, &events->line[i], &rc);
+	while (lives && i < events->count &&
+	       events->line[i].type == KIT_LINE_NODE)
+		lives = play(r, &events->line[i++], &rc);
 	if (rc)
 		return rc;
 	begin(r, "init");

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #define VALUE_MAX (1024u * 1024) /* bytes; what a broker takes, or nearly */
+#define SESSION 1                /* the one that there is */
 
 /* Where the path is, or would be. */
 static size_t place(const struct kit_tree *t, const char *path)
@@ -191,6 +192,62 @@ static int set(struct kit_tree *t, struct kit_node *n,
 	return 0;
 }
 
+/* May a node come there? */
+static int check_new(const struct kit_tree *t, const char *path)
+{
+	char *above = malloc(strlen(path) + 2);
+	const struct kit_node *n;
+	int rc = 0;
+
+	if (!above)
+		return MU_ENOMEM;
+	/* The root is there, if nobody speaks of it. */
+	n = parent_of(path, above) ? kit_tree_find(t, above) : NULL;
+	if (kit_tree_find(t, path) || strcmp(path, "/") == 0)
+		rc = MU_EEXISTS;
+	else if (!n && strcmp(above, "/") != 0)
+		rc = MU_ENONODE;
+	else if (n && n->stat.ephemeral_owner)
+		rc = MU_ENOCHILDREN;
+	free(above);
+	return rc;
+}
+
+static int create(struct kit_tree *t, const char *path,
+                  const struct mu_chan_call *call, struct mu_chan_result *m)
+{
+	int32_t len = call->data.at ? (int32_t)call->data.len : -1;
+	int64_t zxid = t->zxid + 1;
+	struct mu_stat stat = { .czxid = zxid, .mzxid = zxid, .pzxid = zxid };
+	int rc = check_new(t, path);
+
+	if (rc || len > (int32_t)VALUE_MAX)
+		return rc ? rc : MU_ETOOBIG;
+	if (call->flags & MU_PLUGIN_EPHEMERAL)
+		stat.ephemeral_owner = SESSION;
+	rc = kit_tree_put(t, path, call->data.at, len, &stat);
+	if (rc)
+		return rc;
+	t->zxid = zxid;
+	m->stat = stat;
+	m->stat.data_len = len < 0 ? 0 : len;
+	return 0;
+}
+
+static int take_out(struct kit_tree *t, const struct kit_node *n,
+                    const struct mu_chan_call *call, const char *path)
+{
+	if (call->version != -1 && call->version != n->stat.version)
+		return MU_EBADVERSION;
+	if (strcmp(path, "/") == 0)
+		return MU_EINVAL;
+	if (n->stat.num_children)
+		return MU_ENOTEMPTY;
+	kit_tree_remove(t, path);
+	t->zxid++;
+	return 0;
+}
+
 /* The names of the direct children, in the order of their bytes. */
 static int put_names(const struct kit_tree *t, const char *path,
                      struct mu_buf *b, int32_t *count)
@@ -216,10 +273,14 @@ static int look(struct kit_tree *t, const char *path,
 {
 	struct kit_node *n = kit_tree_find(t, path);
 
+	if (call->op == MU_CALL_CREATE)
+		return create(t, path, call, m);
 	if (!n)
 		return MU_ENONODE;
 	if (call->op == MU_CALL_SET)
 		return set(t, n, call, m);
+	if (call->op == MU_CALL_DELETE)
+		return take_out(t, n, call, path);
 	m->stat = n->stat;
 	if (call->op == MU_CALL_GET) {
 		if (n->len >= 0)

@@ -1,6 +1,7 @@
 /*
  * kit_tree.h - a tree in memory that stands for the broker's while a plugin is
- * tried out: values and Stats, no sessions, no ACLs. Sorted by path.
+ * tried out: values and Stats, no ACLs, and one session, which its ephemerals
+ * are of. Sorted by path.
  */
 #ifndef MU_CLI_KIT_TREE_H
 #define MU_CLI_KIT_TREE_H

@@ -18,13 +18,16 @@ static const size_t old_sizes[] = { END_OF(fini) };
 
 #define SIZE_MIN END_OF(fini)
 
-/* A size between two revisions is no header's: fields would be cut in two. */
-static bool is_published(size_t size)
+unsigned mu_abi_revision(size_t size)
 {
-	for (size_t i = 0; i < sizeof old_sizes / sizeof old_sizes[0]; i++)
-		if (size == old_sizes[i])
-			return true;
-	return size >= sizeof(struct mu_plugin);
+	unsigned n = 0;
+
+	while (n < sizeof old_sizes / sizeof old_sizes[0])
+		if (size == old_sizes[n++])
+			return n;
+	if (size > sizeof(struct mu_plugin))
+		return MU_PLUGIN_REVISION + 1;
+	return size == sizeof(struct mu_plugin) ? MU_PLUGIN_REVISION : 0;
 }
 
 static bool name_is_legal(const char *name)
@@ -47,7 +50,8 @@ static int check_head(struct head h, size_t room, struct mu_err *err)
 		              "least %zu are needed; set .size to "
 		              "sizeof(struct mu_plugin)",
 		              (unsigned)h.size, SIZE_MIN);
-	if (!is_published(h.size))
+	/* Between two revisions: some field would be cut in two. */
+	if (!mu_abi_revision(h.size))
 		return mu_err(err, MU_EABI,
 		              "it says that its mu_plugin has %u bytes, as in "
 		              "no published muster/plugin.h; set .size to "

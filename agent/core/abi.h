@@ -25,6 +25,10 @@
 int mu_abi_adopt(const void *raw, size_t room, struct mu_plugin *out,
                  struct mu_err *err);
 
+/* The revision of muster/plugin.h whose struct mu_plugin has this size; one that is
+ * larger than ours: MU_PLUGIN_REVISION + 1; 0: of none. */
+unsigned mu_abi_revision(size_t size);
+
 /*
  * A plugin is called as its file: 0 if `file` is "<name>.so", in whichever
  * directory; else MU_EINVAL with a sentence.

@@ -94,6 +94,14 @@ static const struct {
 	  "\"again\"" },
 	{ "{\"event\":\"created\",\"path\":\"/a\",\"flags\":\"again\"}",
 	  "\"again\"" },
+	{ "{\"event\":\"created\",\"path\":\"/a\",\"cause\":\"whim\"}",
+	  "\"cause\" must be \"request\"" },
+	{ "{\"event\":\"created\",\"path\":\"/a\",\"author\":7}",
+	  "\"author\" must be a text" },
+	{ "{\"call\":\"tock\"}", "\"tock\" is no call" },
+	{ "{\"call\":7}", "is no call" },
+	{ "{\"call\":\"tick\",\"path\":\"/a\"}", "\"path\" is no key" },
+	{ "{\"call\":\"tick\",\"node\":\"/a\"}", "either" },
 	{ "{\"event\":\"joined\"}", "\"member\" is missing" },
 	{ "{\"event\":\"joined\",\"member\":{}}", "\"name\"" },
 	{ "{\"event\":\"joined\",\"member\":{\"name\":\"a/b\"}}", "\"name\"" },
@@ -256,14 +264,45 @@ START_TEST(zxids_that_are_not_given_go_on_from_the_last)
 }
 END_TEST
 
+START_TEST(an_event_says_who_and_how)
+{
+	read_good("{\"event\":\"deleted\",\"path\":\"/a\",\"cause\":"
+	          "\"expiry\",\"author\":\"web1\",\"author_session\":-5,"
+	          "\"flags\":[\"stale\",\"renewed\"]}\n"
+	          "{\"event\":\"gap\",\"path\":\"/a\"}\n");
+	play(0);
+	ck_assert_int_eq(event.e.cause, MU_BY_EXPIRY);
+	ck_str(event.e.author, "web1");
+	ck_assert_int_eq(event.e.author_session, -5);
+	ck_assert_uint_eq(event.e.flags, MU_EVENT_STALE | MU_EVENT_RENEWED);
+	play(1);
+	ck_assert_int_eq(event.e.type, MU_EVENT_GAP);
+	ck_assert_int_eq(event.e.cause, MU_BY_REQUEST);
+	ck_str(event.e.author, "");
+}
+END_TEST
+
+START_TEST(a_call_line_is_a_tick_or_a_check)
+{
+	read_good("{\"call\":\"tick\"}\n{\"call\":\"check\"}\n");
+	ck_assert_int_eq(events.line[0].type, KIT_LINE_TICK);
+	ck_assert_int_eq(events.line[1].type, KIT_LINE_CHECK);
+	play(0);
+	ck_assert_uint_eq(tree.count, 0);
+}
+END_TEST
+
 /* ---- calls ---- */
 
 static struct mu_chan_result result;
 static struct mu_buf answer;
 
+static uint32_t call_flags;
+
 static int call(int op, const char *path, const char *data, int32_t version)
 {
 	struct mu_chan_call c = { .id = 5,
+		                  .flags = call_flags,
 		                  .op = op,
 		                  .path = mu_str_of(path),
 		                  .data = mu_str_of(data),
@@ -313,6 +352,31 @@ START_TEST(calls_are_answered_as_by_a_broker)
 }
 END_TEST
 
+START_TEST(nodes_are_made_and_deleted_as_by_a_broker)
+{
+	ck_assert_int_eq(call(MU_CALL_CREATE, "/a/b", "1", -1), MU_ENONODE);
+	ck_assert_int_eq(call(MU_CALL_CREATE, "/", "1", -1), MU_EEXISTS);
+	ck_assert_int_eq(call(MU_CALL_CREATE, "/a", NULL, -1), 0);
+	ck_assert_int_eq(call(MU_CALL_CREATE, "/a", "1", -1), MU_EEXISTS);
+	call_flags = MU_PLUGIN_EPHEMERAL;
+	ck_assert_int_eq(call(MU_CALL_CREATE, "/a/b", "1", -1), 0);
+	ck_assert_int_ne(result.stat.ephemeral_owner, 0);
+	call_flags = 0;
+	ck_assert_int_eq(call(MU_CALL_CREATE, "/a/b/c", "1", -1),
+	                 MU_ENOCHILDREN);
+	ck_assert_int_eq(call(MU_CALL_GET, "/a/b", NULL, 0), 0);
+	ck_str(result.data, "1");
+	ck_assert_int_eq(call(MU_CALL_DELETE, "/a", NULL, -1), MU_ENOTEMPTY);
+	ck_assert_int_eq(call(MU_CALL_DELETE, "/no", NULL, -1), MU_ENONODE);
+	ck_assert_int_eq(call(MU_CALL_DELETE, "/a/b", NULL, 1), MU_EBADVERSION);
+	ck_assert_int_eq(call(MU_CALL_DELETE, "/a/b", NULL, 0), 0);
+	ck_assert_int_eq(call(MU_CALL_GET, "/a/b", NULL, 0), MU_ENONODE);
+	ck_assert_int_eq(call(MU_CALL_DELETE, "/a", NULL, -1), 0);
+	ck_assert_int_eq(call(MU_CALL_DELETE, "/", NULL, -1), MU_EINVAL);
+	mu_buf_fini(&answer);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("kit_events");
@@ -338,6 +402,9 @@ int main(void)
 	tcase_add_test(t, a_member_comes_and_goes_with_its_node);
 	tcase_add_test(t, zxids_that_are_not_given_go_on_from_the_last);
 	tcase_add_test(t, calls_are_answered_as_by_a_broker);
+	tcase_add_test(t, an_event_says_who_and_how);
+	tcase_add_test(t, a_call_line_is_a_tick_or_a_check);
+	tcase_add_test(t, nodes_are_made_and_deleted_as_by_a_broker);
 	suite_add_tcase(s, t);
 	srunner_run_all(sr, CK_ENV);
 	failed = srunner_ntests_failed(sr);

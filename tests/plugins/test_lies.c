@@ -72,6 +72,7 @@ static const struct {
 } refused[] = {
 	{ "wrong-abi", MU_EABI, "plugin ABI 2" },
 	{ "short-struct", MU_EABI, "bytes" },
+	{ "cut-struct", MU_EABI, "no published muster/plugin.h" },
 	{ "size-lie", MU_EABI, "are there" },
 	{ "no-symbol", MU_EABI, "no symbol mu_plugin" },
 	{ "function-symbol", MU_EABI, "function" },

@@ -203,6 +203,7 @@ static const struct {
 	{ "bad-name", "error: its name is not" },
 	{ "crash-constructor", "signal 11" },
 	{ "crash-fini", "signal 11" },
+	{ "cut-struct", "has 60 bytes, as in no published" },
 	{ "crash-init", "signal 11" },
 	{ "failing-init", "error: the moon is not full" },
 	{ "function-symbol", "is a function" },
@@ -292,6 +293,62 @@ START_TEST(run_ends_each_lie_of_a_callback_in_a_sentence)
 	               ran[_i].timeout ? ran[_i].timeout : "20000"));
 	ck_has(r.out, ran[_i].word);
 	ck_has(r.out, " failed; slowest ");
+}
+END_TEST
+
+START_TEST(check_tells_what_a_plugin_has)
+{
+	char file[600];
+
+	ck_exit(0, MUSTER("plugin", "check", lie("ticker")));
+	ck_has(r.out, "bytes (revision 2)");
+	ck_has(r.out, "ok: it has tick, check, events of gaps\n");
+	ck_exit(0, MUSTER("plugin", "check", lie("probe")));
+	ck_has_not(r.out, "it has tick");
+	snprintf(file, sizeof file, "%s/tests/abi/1/abi.so", MU_BUILD);
+	ck_exit(0, MUSTER("plugin", "check", file));
+	ck_has(r.out, "48 bytes (revision 1: without tick and check)");
+	snprintf(file, sizeof file, "%s/tests/abi/future/abi.so", MU_BUILD);
+	ck_exit(0, MUSTER("plugin", "check", file));
+	ck_has(r.out, "(newer than this muster");
+	ck_has(r.out, "warning: it wants 0x80000000, which this muster does "
+	              "not know");
+}
+END_TEST
+
+START_TEST(run_gives_ticks_and_checks_where_the_file_has_them)
+{
+	static const char lines[] =
+		"{\"node\":\"/e\"}\n"
+		"{\"call\":\"tick\"}\n"
+		"{\"event\":\"created\",\"path\":\"/do/create\"}\n"
+		"{\"event\":\"created\",\"path\":\"/do/create-null\"}\n"
+		"{\"event\":\"created\",\"path\":\"/do/remove\"}\n"
+		"{\"event\":\"deleted\",\"path\":\"/x\",\"cause\":"
+		"\"expiry\",\"author\":\"web1\",\"author_session\":31}\n"
+		"{\"event\":\"gap\",\"path\":\"/x\"}\n"
+		"{\"call\":\"check\"}\n"
+		"{\"event\":\"created\",\"path\":\"/do/ill\"}\n"
+		"{\"call\":\"check\"}\n";
+
+	file_write_text(file_in("events"), lines);
+	ck_exit(1, MUSTER("plugin", "run", lie("ticker"), "--events",
+	                  file_in("events"), "--no-figures"));
+	ck_has(r.out, "tick\n    log info: tick 1\n    handled\n");
+	ck_has(r.out, "    create /e/a: done\n");
+	ck_has(r.out, "    create /e/b: done\n");
+	ck_has(r.out, "    remove /e/a: the version does not match\n");
+	ck_has(r.out, "event 2 flags 0 /x by 2 0x1f 'web1'\n");
+	ck_has(r.out, "event 30 flags 0 /x");
+	ck_has(r.out, "check\n    handled\n");
+	ck_has(r.out, "check\n    failed, MU_EIO: not well\n");
+	ck_has(r.out, "9 callbacks handled, 2 failed\n");
+	/* One that has neither, and does not know what a gap is. */
+	ck_exit(1, MUSTER("plugin", "run", lie("probe"), "--events",
+	                  file_in("events"), "--no-figures"));
+	ck_has(r.out, "failed, MU_EUNIMPLEMENTED: the plugin has no tick\n");
+	ck_has(r.out, "failed, MU_EUNIMPLEMENTED: the plugin has no check\n");
+	ck_has_not(r.out, "gap");
 }
 END_TEST
 
@@ -562,6 +619,8 @@ static void add_lies(TCase *t)
 		(int)COUNT(checked));
 	tcase_add_loop_test(t, run_ends_each_lie_of_a_callback_in_a_sentence, 0,
 	                    (int)COUNT(ran));
+	tcase_add_test(t, check_tells_what_a_plugin_has);
+	tcase_add_test(t, run_gives_ticks_and_checks_where_the_file_has_them);
 	tcase_add_loop_test(t, check_tells_what_init_and_fini_leave_behind, 0,
 	                    (int)COUNT(leaks));
 	tcase_add_test(t, check_says_what_a_file_is_that_is_no_plugin);

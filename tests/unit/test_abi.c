@@ -198,6 +198,18 @@ START_TEST(a_symbol_smaller_than_the_first_two_fields_is_not_read)
 }
 END_TEST
 
+START_TEST(a_size_says_which_revision_it_is_of)
+{
+	ck_assert_uint_eq(mu_abi_revision(0), 0);
+	ck_assert_uint_eq(mu_abi_revision(SIZE_1 - 1), 0);
+	ck_assert_uint_eq(mu_abi_revision(SIZE_1), 1);
+	ck_assert_uint_eq(mu_abi_revision(SIZE_1 + 1), 0);
+	ck_assert_uint_eq(mu_abi_revision(sizeof p), MU_PLUGIN_REVISION);
+	ck_assert_uint_eq(mu_abi_revision(sizeof p + 1),
+	                  MU_PLUGIN_REVISION + 1);
+}
+END_TEST
+
 START_TEST(no_init_is_refused)
 {
 	p.init = NULL;
@@ -298,6 +310,7 @@ int main(void)
 	tcase_add_test(tc, a_plugin_of_this_revision_brings_all_it_has);
 	tcase_add_test(tc, what_is_new_may_be_left_out);
 	tcase_add_test(tc, a_size_between_two_revisions_is_refused);
+	tcase_add_test(tc, a_size_says_which_revision_it_is_of);
 	tcase_add_test(tc, a_size_of_nothing_is_refused);
 	tcase_add_test(tc, a_size_one_beyond_what_is_readable_is_refused);
 	tcase_add_test(tc, a_symbol_that_is_too_small_is_refused);

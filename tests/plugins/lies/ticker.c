@@ -67,12 +67,14 @@ static int change(const struct mu_event *e, struct mu_err *err)
 
 static int event(void *self, const struct mu_event *e, struct mu_err *err)
 {
+	bool known = MU_HAS(e, struct mu_event, author);
 	const char *p = e->path;
 
 	(void)self;
 	host->log(host, MU_INFO, "event %u flags %u %s by %d 0x%llx '%s'",
-	          e->type, e->flags, p, e->cause,
-	          (unsigned long long)e->author_session, e->author);
+	          e->type, e->flags, p, known ? e->cause : 0,
+	          known ? (unsigned long long)e->author_session : 0,
+	          known ? e->author : "");
 	if (e->type == MU_EVENT_PRESENT)
 		return 0; /* it was done */
 	ill = strcmp(p, "/do/ill") == 0 || (ill && strcmp(p, "/do/well") != 0);
