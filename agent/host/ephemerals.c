@@ -1,5 +1,7 @@
 #include "ephemerals.h"
 
+#include "ephemerals_file.h"
+#include "err.h"
 #include "log.h"
 #include "mem.h"
 
@@ -31,7 +33,9 @@ struct mu_ephemerals {
 	struct mu_uplink_listener listener;
 	struct mu_timer *retry;
 	struct held *all;
+	size_t count;
 	int64_t session; /* that they are of */
+	struct mu_ephemerals_file *file;
 };
 
 static void go_on(struct mu_ephemerals *e);
@@ -55,6 +59,7 @@ static void drop(struct mu_ephemerals *e, struct held *h)
 	while (*link != h)
 		link = &(*link)->next;
 	*link = h->next;
+	e->count--;
 	mu_uplink_forget(e->o.uplink, h);
 	mu_free(h);
 }
@@ -73,8 +78,59 @@ static struct held *held_new(struct mu_ephemerals *e, const char *instance,
 	h->e = e;
 	h->next = e->all;
 	e->all = h;
+	e->count++;
 	return h;
 }
+
+/* ---- the file ---- */
+
+static void rewrite(struct mu_ephemerals *e)
+{
+	mu_ephemerals_file_begin(e->file, e->session);
+	for (const struct held *h = e->all; h; h = h->next)
+		mu_ephemerals_file_add(e->file, h->instance, h->path);
+	mu_ephemerals_file_end(e->file);
+}
+
+/* h is in the list. */
+static void note_added(struct mu_ephemerals *e, const struct held *h)
+{
+	if (mu_ephemerals_file_is_open(e->file))
+		mu_ephemerals_file_add(e->file, h->instance, h->path);
+	else
+		rewrite(e);
+}
+
+/* What the agent before this one left. */
+static int on_left(void *arg, const char *instance, const char *path, bool add)
+{
+	struct mu_ephemerals *e = arg;
+	struct held *h = find(e, instance, path);
+
+	if (add && !h && !held_new(e, instance, path))
+		return MU_ENOMEM;
+	if (!add && h)
+		drop(e, h);
+	return 0;
+}
+
+static void load(struct mu_ephemerals *e)
+{
+	struct mu_err err;
+	int rc = mu_ephemerals_file_load(e->o.runtime_dir, &e->session, on_left,
+	                                 e, &err);
+
+	if (rc && rc != MU_ENONODE)
+		mu_log(MU_WARN,
+		       MSG("which nodes plugins have made cannot be read; "
+		           "those "
+		           "of before go with the session"),
+		       KS("reason", err.msg));
+	for (struct held *h = e->all; h; h = h->next)
+		h->step = STEP_WAIT;
+}
+
+/* ---- held ---- */
 
 int mu_ephemerals_add(struct mu_ephemerals *e, const char *instance,
                       const char *path)
@@ -90,14 +146,29 @@ int mu_ephemerals_add(struct mu_ephemerals *e, const char *instance,
 	}
 	if (!h && count >= MU_EPHEMERALS_MAX)
 		return MU_EFULL;
-	if (!h)
+	if (!h) {
 		h = held_new(e, instance, path);
-	if (!h)
-		return MU_ENOMEM;
+		if (!h)
+			return MU_ENOMEM;
+		note_added(e, h);
+	}
 	/* The answer to the one before it never came. */
 	h->may_be = h->may_be || h->asked;
 	h->asked = true;
 	return 0;
+}
+
+/* Out of the list, and out of the file. */
+static void forget(struct mu_ephemerals *e, struct held *h)
+{
+	size_t lines;
+
+	if (!mu_ephemerals_file_is_open(e->file))
+		rewrite(e);
+	lines = mu_ephemerals_file_remove(e->file, h->instance, h->path);
+	drop(e, h);
+	if (lines > 2 * e->count + MU_EPHEMERALS_MAX)
+		rewrite(e);
 }
 
 /* The broker did not say what became of the request. */
@@ -118,7 +189,7 @@ void mu_ephemerals_made(struct mu_ephemerals *e, const char *instance,
 	if (rc == 0)
 		h->czxid = czxid;
 	if (!h->may_be)
-		drop(e, h);
+		forget(e, h);
 }
 
 void mu_ephemerals_removed(struct mu_ephemerals *e, const char *instance,
@@ -127,7 +198,7 @@ void mu_ephemerals_removed(struct mu_ephemerals *e, const char *instance,
 	struct held *h = find(e, instance, path);
 
 	if (h)
-		drop(e, h);
+		forget(e, h);
 }
 
 /* ---- away with it ---- */
@@ -154,7 +225,7 @@ static void gone(struct held *h)
 {
 	struct mu_ephemerals *e = h->e;
 
-	drop(e, h);
+	forget(e, h);
 	go_on(e);
 	e->o.on_gone(e->o.arg);
 }
@@ -280,7 +351,11 @@ static void on_up(void *arg, const struct mu_uplink_up *up)
 	/* Another session, or another tree: there is nothing left of them. */
 	while (e->all && (up->session != e->session || up->lost_tree))
 		drop(e, e->all);
-	e->session = up->session;
+	if (up->session != e->session || up->lost_tree) {
+		e->session = up->session;
+		if (any || mu_ephemerals_file_is_open(e->file))
+			rewrite(e);
+	}
 	go_on(e);
 	if (any)
 		e->o.on_gone(e->o.arg);
@@ -317,11 +392,14 @@ int mu_ephemerals_new(const struct mu_ephemerals_options *o,
 		return MU_ENOMEM;
 	e->o = *o;
 	rc = mu_timer_new(o->loop, on_retry, e, &e->retry);
+	if (!rc)
+		rc = mu_ephemerals_file_new(o->runtime_dir, &e->file);
 	if (rc) {
+		mu_timer_free(e->retry);
 		mu_free(e);
 		return rc;
 	}
-	e->session = mu_uplink_session(o->uplink);
+	load(e);
 	e->listener =
 		(struct mu_uplink_listener){ on_up, on_down, NULL, e, NULL };
 	mu_uplink_listen(o->uplink, &e->listener);
@@ -336,6 +414,7 @@ void mu_ephemerals_free(struct mu_ephemerals *e)
 	mu_uplink_unlisten(e->o.uplink, &e->listener);
 	while (e->all)
 		drop(e, e->all);
+	mu_ephemerals_file_free(e->file);
 	mu_timer_free(e->retry);
 	mu_free(e);
 }

@@ -5,7 +5,9 @@
  *
  * A node is deleted only if it is still the one that was made: of our session,
  * and of the czxid that the broker told. Without a broker it waits until there
- * is one; when the session is another one, all have gone with the old one.
+ * is one; when the session is another one, all have gone with the old one. What is
+ * held stands in a file too (ephemerals_file.h): the next agent, if it takes up
+ * the session after a crash of this one, deletes what no runner holds any more.
  */
 #ifndef MU_HOST_EPHEMERALS_H
 #define MU_HOST_EPHEMERALS_H
@@ -19,6 +21,7 @@ struct mu_ephemerals;
 struct mu_ephemerals_options {
 	struct mu_loop *loop;
 	struct mu_uplink *uplink;
+	const char *runtime_dir;    /* where the file is; borrowed */
 	void (*on_gone)(void *arg); /* some are deleted, or will not be */
 	void *arg;
 };

@@ -159,6 +159,9 @@ static int check_call(const struct mu_chan_call *m)
 	/* A path with a NUL in it would reach the library as another path. */
 	if (!m->path.at || memchr(m->path.at, '\0', m->path.len))
 		return MU_EINVAL;
+	/* What is to be remembered must be good before it is sent. */
+	if (m->op == MU_CALL_CREATE && mu_path_check(m->path, NULL))
+		return MU_EINVAL;
 	if (m->op == MU_CALL_CREATE &&
 	    m->flags & ~(uint32_t)MU_PLUGIN_EPHEMERAL)
 		return MU_EINVAL;
@@ -188,6 +191,8 @@ static int send_call(struct mu_hosted *h, const struct mu_chan_call *m)
 	if (!h->call_ephemeral)
 		return mu_uplink_send(h->o.uplink, &q);
 	q.flags = MU_CREATE_EPHEMERAL;
+	if (!mu_uplink_is_up(h->o.uplink))
+		return MU_ECONNLOSS;
 	rc = mu_ephemerals_add(h->o.ephemerals, h->conf->name, h->call_path);
 	if (rc)
 		return rc;

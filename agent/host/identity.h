@@ -6,6 +6,7 @@
  *     runtime_dir/session    the session with the broker; outlives restarts
  *     runtime_dir/lock       held while an agent runs, with its pid
  *     runtime_dir/leave      how the last --leave went
+ *     runtime_dir/ephemerals nodes that plugins made: see ephemerals_file.h
  */
 #ifndef MU_HOST_IDENTITY_H
 #define MU_HOST_IDENTITY_H

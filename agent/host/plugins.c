@@ -232,6 +232,7 @@ int mu_plugins_new(const struct mu_plugins_options *o, struct mu_plugins **out)
 	if (!rc)
 		rc = mu_ephemerals_new(
 			&(struct mu_ephemerals_options){ o->loop, o->uplink,
+		                                         o->agent->runtime_dir,
 		                                         on_gone, p },
 			&p->ephemerals);
 	if (!rc)

@@ -226,6 +226,60 @@ START_TEST(what_was_made_goes_when_the_broker_was_away_at_that_moment)
 }
 END_TEST
 
+/* The next agent takes up the session, and the nodes are of no runner. */
+START_TEST(what_was_made_goes_after_a_crash_of_the_agent)
+{
+	start("session_timeout_ms = 20000;\n", QUIET);
+	order("/do/create");
+	cluster_wait_node("/e/a", "mine");
+	cluster_agent_stop(&a, SIGKILL);
+	cluster_agent_start(&a);
+	cluster_agent_wait_log(&a, "resumed=yes");
+	cluster_wait_node("/e/a", NULL);
+}
+END_TEST
+
+START_TEST(what_was_made_goes_when_the_agent_is_stopped_for_a_while)
+{
+	start("session_timeout_ms = 20000;\n", QUIET);
+	order("/do/create");
+	cluster_wait_node("/e/a", "mine");
+	cluster_agent_stop(&a, SIGTERM);
+	cluster_wait_node("/e/a", NULL);
+}
+END_TEST
+
+/* The new runner asks for it before the old one's is gone. */
+START_TEST(after_a_crash_of_the_agent_it_can_be_made_anew)
+{
+	start("session_timeout_ms = 20000;\n",
+	      TICKER("check_ms = 0;", "create_in_init = true;"));
+	for (int i = 0; i < 3; i++) {
+		cluster_wait_node("/e/init", "mine");
+		cluster_edit("set", "/e/init", "the old one");
+		cluster_agent_stop(&a, SIGKILL);
+		cluster_agent_start(&a);
+	}
+	cluster_wait_node("/e/init", "mine");
+}
+END_TEST
+
+START_TEST(after_an_outage_it_can_be_made_anew)
+{
+	ONLY_NATIVE("a ZooKeeper is not stopped here");
+	start("session_timeout_ms = 20000;\n",
+	      TICKER("check_ms = 0;", "create_in_init = true;"));
+	cluster_wait_node("/e/init", "mine");
+	cluster_edit("set", "/e/init", "the old one");
+	cluster_broker_stop(&c, SIGKILL);
+	cluster_agent_wait_log(&a, "connection to the broker was lost");
+	kill(runner_pid(), SIGKILL);
+	cluster_agent_wait_log(&a, "the plugin cannot run");
+	cluster_broker_start(&c);
+	cluster_wait_node("/e/init", "mine");
+}
+END_TEST
+
 /* It is another's, though the path is the same. */
 START_TEST(what_another_made_since_is_left_alone)
 {
@@ -250,7 +304,7 @@ START_TEST(a_new_runner_can_make_it_anew_at_once)
 	cluster_wait_node("/e/init", "mine");
 	/* The first init may have come before the broker. */
 	refused = file_count(a.log, "the plugin cannot run");
-	for (unsigned i = 2; i < 6; i++) {
+	for (unsigned i = 2; i < 4; i++) {
 		kill(runner_pid(), SIGKILL);
 		wait_times("instance ready", i);
 		ck_assert(cluster_node_is("/e/init", "mine"));
@@ -323,6 +377,11 @@ int main(void)
 	tcase_add_test(tc, what_was_made_goes_with_an_instance_that_is_removed);
 	tcase_add_test(
 		tc, what_was_made_goes_when_the_broker_was_away_at_that_moment);
+	tcase_add_test(tc, what_was_made_goes_after_a_crash_of_the_agent);
+	tcase_add_test(
+		tc, what_was_made_goes_when_the_agent_is_stopped_for_a_while);
+	tcase_add_test(tc, after_a_crash_of_the_agent_it_can_be_made_anew);
+	tcase_add_test(tc, after_an_outage_it_can_be_made_anew);
 	tcase_add_test(tc, what_another_made_since_is_left_alone);
 	tcase_add_test(tc, a_new_runner_can_make_it_anew_at_once);
 	tcase_add_test(
