@@ -241,17 +241,16 @@ int cli_value(struct cli *cli, int index, void **data, int32_t *len)
 	return rc;
 }
 
-const char *cli_path(struct cli *cli, int index)
+/* False: it is none; a sentence has been printed. */
+static bool path_trim(struct cli *cli, char *path)
 {
-	static char root[] = "/";
-	char *path = index < cli->argc ? cli->argv[index] : root;
 	size_t len = strlen(path);
 	struct mu_err err;
 	bool sequential;
 
 	if (path[0] != '/') {
 		cli_usage(cli, "a path starts with /: try /%s", path);
-		return NULL;
+		return false;
 	}
 	sequential = cli_given(cli, "sequential") != NULL;
 	if (len > 1 && path[len - 1] == '/' && !sequential)
@@ -259,9 +258,38 @@ const char *cli_path(struct cli *cli, int index)
 	if (sequential ? mu_path_check_sequential(mu_str_of(path), &err)
 	               : mu_path_check(mu_str_of(path), &err)) {
 		cli_usage(cli, "%s", err.msg);
-		return NULL;
+		return false;
 	}
-	return path;
+	return true;
+}
+
+const char *cli_path(struct cli *cli, int index)
+{
+	static char root[] = "/";
+	char *path = index < cli->argc ? cli->argv[index] : root;
+
+	return path_trim(cli, path) ? path : NULL;
+}
+
+char *cli_path_of(struct cli *cli, const char *text)
+{
+	char *path = strdup(text);
+
+	if (!path)
+		cli_fail(cli, MU_ENOMEM, NULL);
+	else if (path_trim(cli, path))
+		return path;
+	free(path);
+	return NULL;
+}
+
+bool cli_is_word(const char *text)
+{
+	size_t n = strspn(text, "abcdefghijklmnopqrstuvwxyz"
+	                        "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.");
+
+	return n > 0 && text[n] == '\0' && strcmp(text, ".") != 0 &&
+	       strcmp(text, "..") != 0;
 }
 
 char *cli_join(const char *path, const char *name)

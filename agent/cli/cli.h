@@ -106,6 +106,12 @@ int cli_value(struct cli *cli, int index, void **data, int32_t *len);
  * error that says so. NULL after printing it. */
 const char *cli_path(struct cli *cli, int index);
 
+/* The same of another text, in memory of its own (free). */
+char *cli_path_of(struct cli *cli, const char *text);
+
+/* Can it be the name of an instance: letters, digits and -_. alone? */
+bool cli_is_word(const char *text);
+
 /* PATH/NAME in memory of its own (free), or NULL. */
 char *cli_join(const char *path, const char *name);
 

@@ -10,6 +10,36 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define TROUBLE_ROOM 512u
+
+/* "web quarantined: reason": what is not as it should be, of the instances and
+ * checks that a record tells of. */
+static int add_trouble(void *arg, const char *name, const struct mu_json *value)
+{
+	static const char *const good[] = { "ready", "starting", "ok", "" };
+	const char *said = mu_json_text_of(value);
+	char *out = arg;
+	size_t len = strlen(out);
+
+	for (size_t i = 0; said && i < sizeof good / sizeof good[0]; i++)
+		if (strcmp(said, good[i]) == 0)
+			return 0;
+	if (said)
+		snprintf(out + len, TROUBLE_ROOM - len, "%s%s %s",
+		         len ? "; " : "", name, said);
+	return 0;
+}
+
+static int find_trouble(void *arg, const char *key, const struct mu_json *value)
+{
+	bool tells =
+		strcmp(key, "instances") == 0 || strcmp(key, "checks") == 0;
+
+	return tells && mu_json_is_object(value)
+	               ? mu_json_each(value, add_trouble, arg)
+	               : 0;
+}
+
 static bool add_row(struct table *t, const struct listed *l, size_t i)
 {
 	struct mu_json *j = listed_json(l, i);
@@ -17,13 +47,15 @@ static bool add_row(struct table *t, const struct listed *l, size_t i)
 	const char *address = mu_json_get_str(j, "address", "");
 	int64_t port = mu_json_get_int(j, "port", 0);
 	char *labels = j ? mu_json_get_text(j, "labels") : NULL;
-	char where[160], since[32];
+	char where[160], since[32], trouble[TROUBLE_ROOM] = "";
 	bool ok;
 
 	if (port > 0)
 		snprintf(where, sizeof where, "%s:%" PRId64, address, port);
 	else
 		snprintf(where, sizeof where, "%s", address);
+	if (j)
+		mu_json_each(j, find_trouble, trouble);
 	cli_time(since, sizeof since, l->value[i].stat.ctime);
 	{
 		const char *cells[] = { l->name[i],
@@ -31,11 +63,13 @@ static bool add_row(struct table *t, const struct listed *l, size_t i)
 			                since,
 			                where,
 			                mu_json_get_str(j, "version", ""),
-			                labels ? labels : "" };
+			                labels ? labels : "",
+			                trouble };
 
 		ok = table_row(t, cells,
-		               strcmp(state, "up") == 0 ? TABLE_GREEN
-		                                        : TABLE_YELLOW);
+		               strcmp(state, "up") == 0 && !trouble[0]
+		                       ? TABLE_GREEN
+		                       : TABLE_YELLOW);
 	}
 	free(labels);
 	mu_json_free(j);
@@ -46,7 +80,7 @@ static int print_plain(struct cli *cli, const struct listed *l)
 {
 	static const char *const heads[] = { "NAME",    "STATE",   "SINCE",
 		                             "ADDRESS", "VERSION", "LABELS",
-		                             NULL };
+		                             "TROUBLE", NULL };
 	struct table *t;
 	bool ok;
 

@@ -1,4 +1,5 @@
-/* cmd_plugin.c - muster plugin: write one, judge it, try it out, record for it. */
+/* cmd_plugin.c - muster plugin: write one, judge it, try it out, record for it;
+ * and have the agents release or reload its instances. */
 #include "cli.h"
 #include "commands.h"
 #include "kit.h"
@@ -19,6 +20,9 @@ static const struct verb {
 	  kit_run },
 	{ "record", "no more arguments", 0, 0, " watch members output for ",
 	  kit_record },
+	{ "release", "at most the name of an instance", 0, 1, " host ",
+	  hosts_release },
+	{ "reload", "the name of an instance", 1, 1, " host ", hosts_reload },
 };
 #define VERBS (sizeof verbs / sizeof *verbs)
 
@@ -45,7 +49,8 @@ int cmd_plugin(struct cli *cli)
 		v++;
 	if (v == verbs + VERBS)
 		return cli_usage(cli,
-		                 "\"%s\" is none of new, check, run, record",
+		                 "\"%s\" is none of new, check, run, record, "
+		                 "release, reload",
 		                 cli->argv[0]);
 	if (cli->argc - 1 < v->args_min || cli->argc - 1 > v->args_max)
 		return cli_usage(cli, "%s takes %s", v->name, v->args);

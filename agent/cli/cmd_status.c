@@ -1,41 +1,55 @@
-/* cmd_status.c - muster status: the broker, and which host runs what. */
+/* cmd_status.c - muster status: the broker, alarms, and which host runs what. */
 #include "cli.h"
 #include "commands.h"
-#include "listed.h"
-#include "reports.h"
+#include "standing.h"
 #include "table.h"
 
 #include "json.h"
+#include "tty.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
+#define MEMBERS "/members/"
+#define ALARMS "/alarms/"
+#define DIGEST_SHOWN 16 /* bytes */
+
 struct broker_view {
 	struct mu_client_info info;
 	double round_trip_ms;
 };
 
-static int broker_read(struct cli *cli, struct broker_view *b)
+struct status {
+	const char *instance; /* NULL: all */
+	struct broker_view broker;
+	struct view *view;
+	struct standings standings;
+	size_t members;
+};
+
+/* ---- the broker ---- */
+
+static int broker_read(struct cli *cli, struct broker_view *b,
+                       struct mu_err *err)
 {
 	struct timespec from, to;
-	struct mu_err err = { 0, "" };
 	int rc;
 
 	clock_gettime(CLOCK_MONOTONIC, &from);
-	rc = mu_client_sync_sync(cli->client, "/", cli->timeout_ms, &err);
+	rc = mu_client_sync_sync(cli->client, "/", cli->timeout_ms, err);
 	clock_gettime(CLOCK_MONOTONIC, &to);
 	if (rc)
-		return cli_fail(cli, rc, err.msg);
+		return rc;
 	b->round_trip_ms = (double)(to.tv_sec - from.tv_sec) * 1e3 +
 	                   (double)(to.tv_nsec - from.tv_nsec) / 1e6;
 	b->info.size = sizeof b->info;
 	mu_client_info(cli->client, &b->info);
-	return CLI_OK;
+	return 0;
 }
 
-static void broker_print(const struct broker_view *b, const struct listed *m)
+static void broker_print(const struct broker_view *b, size_t members)
 {
 	printf("broker    %s\n", b->info.broker);
 	if (b->info.features > 0)
@@ -45,11 +59,10 @@ static void broker_print(const struct broker_view *b, const struct listed *m)
 		printf("speaks    ZooKeeper\n");
 	printf("zxid      0x%" PRIx64 "\n", (uint64_t)b->info.last_zxid);
 	printf("answered  in %.2f ms\n", b->round_trip_ms);
-	printf("members   %zu\n", m->count);
+	printf("members   %zu\n", members);
 }
 
-static struct mu_json *broker_json(const struct broker_view *b,
-                                   const struct listed *m)
+static struct mu_json *broker_json(const struct broker_view *b, size_t members)
 {
 	struct mu_json *o = mu_json_object();
 	char tree[20];
@@ -61,24 +74,80 @@ static struct mu_json *broker_json(const struct broker_view *b,
 	    mu_json_set_int(o, "zxid", b->info.last_zxid) ||
 	    mu_json_set_int(o, "round_trip_us",
 	                    (int64_t)(b->round_trip_ms * 1e3)) ||
-	    mu_json_set_int(o, "members", (int64_t)m->count)) {
+	    mu_json_set_int(o, "members", (int64_t)members)) {
 		mu_json_free(o);
 		return NULL;
 	}
 	return o;
 }
 
-static enum table_colour state_colour(const char *state)
+/* ---- alarms ---- */
+
+/* A kind without a value is but the parent of its alarms. */
+static bool is_alarm(const struct view_node *n)
 {
-	if (strcmp(state, "applied") == 0)
-		return TABLE_GREEN;
-	return strncmp(state, "stale", 5) == 0 ? TABLE_YELLOW : TABLE_RED;
+	return strchr(n->path + strlen(ALARMS), '/') || n->stat.data_len > 0;
+}
+
+static bool alarm_row(struct table *t, const struct view_node *n)
+{
+	char since[32];
+	const char *cells[] = { n->path + strlen(ALARMS), since,
+		                mu_json_get_str(n->json, "reason", "") };
+
+	cli_time(since, sizeof since,
+	         mu_json_get_int(n->json, "since", n->stat.ctime));
+	return table_row(t, cells, TABLE_RED);
+}
+
+static int alarms_print(const struct cli *cli, const struct view *v)
+{
+	static const char *const heads[] = { "ALARM", "SINCE", "REASON", NULL };
+	struct table *t = table_new(heads, cli->colour);
+	size_t count, shown = 0;
+	const struct view_node *n = view_below(v, ALARMS, &count);
+	bool ok = t != NULL;
+
+	for (; ok && count > 0; count--, n++) {
+		if (!is_alarm(n))
+			continue;
+		ok = alarm_row(t, n);
+		shown++;
+	}
+	if (ok && shown > 0) {
+		putchar('\n');
+		table_print(t);
+	}
+	table_free(t);
+	return ok ? 0 : MU_ENOMEM;
+}
+
+static int alarm_fill(struct mu_json *o, const void *rows, size_t i)
+{
+	const struct view_node *n = (const struct view_node *)rows + i;
+
+	if (!is_alarm(n))
+		return 1;
+	if (mu_json_set_str(o, "name", n->path + strlen(ALARMS)) ||
+	    mu_json_set_int(o, "since",
+	                    mu_json_get_int(n->json, "since", n->stat.ctime)))
+		return MU_ENOMEM;
+	return n->json ? mu_json_set_copy(o, "alarm", n->json) : 0;
+}
+
+/* ---- who runs what ---- */
+
+static enum table_colour colour_of(const struct standing *s)
+{
+	if (!s->is_member)
+		return TABLE_YELLOW;
+	return s->state == STANDING_APPLIED ? TABLE_GREEN : TABLE_RED;
 }
 
 /* "7" of "9": what the host reported, and where the node is now. */
 static void version_text(char *out, size_t room, int64_t version)
 {
-	if (version == REPORT_GONE)
+	if (version == STANDING_GONE)
 		snprintf(out, room, "gone");
 	else if (version < 0)
 		snprintf(out, room, "-");
@@ -86,95 +155,229 @@ static void version_text(char *out, size_t room, int64_t version)
 		snprintf(out, room, "%" PRId64, version);
 }
 
-static bool report_row(struct table *t, const struct report *r)
+static void zxid_text(char *out, size_t room, int64_t zxid)
 {
-	const char *said = mu_json_get_str(r->record, "state", "unreadable");
-	char state[64], version[24], node[24], when[32];
-	const char *cells[] = {
-		r->instance, state,
-		r->host,     mu_json_get_str(r->record, "path", ""),
-		version,     node,
-		when,        mu_json_get_str(r->record, "reason", ""),
+	if (zxid > 0)
+		snprintf(out, room, "0x%" PRIx64, (uint64_t)zxid);
+	else
+		snprintf(out, room, "-");
+}
+
+/* Those of one instance are shown with zxid and digest, too. */
+static const char *const heads_all[] = { "INSTANCE", "STATE",   "HOST",
+	                                 "PATH",     "VERSION", "NODE",
+	                                 "SINCE",    "REASON",  NULL };
+static const char *const heads_one[] = { "INSTANCE", "STATE",  "HOST", "PATH",
+	                                 "VERSION",  "NODE",   "ZXID", "DIGEST",
+	                                 "SINCE",    "REASON", NULL };
+
+static bool standing_row(struct table *t, const struct standing *s, bool one)
+{
+	char state[64], version[24], node[24], since[32], zxid[24], digest[24];
+	const char *all[] = { s->instance, state, s->host, s->path,
+		              version,     node,  since,   s->reason };
+	const char *more[] = {
+		s->instance, state, s->host, s->path, version,
+		node,        zxid,  digest,  since,   s->reason
 	};
 
-	snprintf(state, sizeof state, "%s%s%s", r->alive ? "" : "stale (", said,
-	         r->alive ? "" : ")");
-	version_text(version, sizeof version, r->version);
-	version_text(node, sizeof node, r->node_version);
-	cli_time(when, sizeof when, r->written_ms);
-	return table_row(t, cells, state_colour(state));
+	standing_word(s, state, sizeof state);
+	version_text(version, sizeof version, s->version);
+	version_text(node, sizeof node, s->node_version);
+	zxid_text(zxid, sizeof zxid, s->zxid);
+	snprintf(digest, sizeof digest, "%.*s", DIGEST_SHOWN,
+	         s->digest[0] ? s->digest : "-");
+	cli_time(since, sizeof since, s->since_ms);
+	return table_row(t, one ? more : all, colour_of(s));
 }
 
-static int report_fill(struct mu_json *o, const void *rows, size_t i)
+static size_t count_current(const struct standings *list, size_t *live)
 {
-	const struct report *r = &((const struct reports *)rows)->report[i];
+	size_t current = 0;
 
-	if (mu_json_set_str(o, "instance", r->instance) ||
-	    mu_json_set_str(o, "host", r->host) ||
-	    mu_json_set_bool(o, "stale", !r->alive) ||
-	    mu_json_set_int(o, "node_version", r->node_version))
-		return MU_ENOMEM;
-	return r->record ? mu_json_set_copy(o, "report", r->record) : 0;
+	*live = 0;
+	for (size_t i = 0; i < list->count; i++) {
+		const struct standing *s = &list->at[i];
+
+		*live += s->is_member;
+		current += s->is_member && s->state == STANDING_APPLIED;
+	}
+	return current;
 }
 
-static int print_plain(struct cli *cli, const struct broker_view *b,
-                       const struct listed *members, const struct reports *rs)
+static int standings_print(const struct cli *cli, const struct status *st)
 {
-	static const char *const heads[] = { "INSTANCE", "STATE",   "HOST",
-		                             "PATH",     "VERSION", "NODE",
-		                             "WHEN",     "REASON",  NULL };
-	struct table *t = table_new(heads, cli->colour);
+	bool one = st->instance != NULL;
+	struct table *t = table_new(one ? heads_one : heads_all, cli->colour);
 	bool ok = t != NULL;
 
-	for (size_t i = 0; ok && i < rs->count; i++)
-		ok = report_row(t, &rs->report[i]);
-	if (ok) {
-		broker_print(b, members);
-		if (rs->count > 0) {
-			putchar('\n');
-			table_print(t);
-		}
-	}
+	for (size_t i = 0; ok && i < st->standings.count; i++)
+		ok = standing_row(t, &st->standings.at[i], one);
+	if (ok && st->standings.count > 0)
+		table_print(t);
 	table_free(t);
-	return ok ? CLI_OK : cli_fail(cli, MU_ENOMEM, NULL);
+	return ok ? 0 : MU_ENOMEM;
 }
 
-static int print_json(struct cli *cli, const struct broker_view *b,
-                      const struct listed *members, const struct reports *rs)
+static int print_plain(const struct cli *cli, const struct status *st)
 {
-	struct mu_json *o = broker_json(b, members);
-	struct mu_json *a = cli_json_rows(rs, rs->count, report_fill);
+	size_t live, current = count_current(&st->standings, &live);
+	int rc;
 
-	if (o && a && mu_json_set(o, "applied", a) == 0)
+	if (st->instance) {
+		rc = standings_print(cli, st);
+		printf("\napplied by %zu of %zu live\n", current, live);
+		return rc;
+	}
+	broker_print(&st->broker, st->members);
+	rc = alarms_print(cli, st->view);
+	if (rc == 0 && st->standings.count > 0) {
+		putchar('\n');
+		rc = standings_print(cli, st);
+	}
+	return rc;
+}
+
+static int standing_fill(struct mu_json *o, const void *rows, size_t i)
+{
+	return standing_json(o, (const struct standing *)rows + i);
+}
+
+/* Takes `a` over. */
+static int set_rows(struct mu_json *o, const char *key, struct mu_json *a)
+{
+	return a ? mu_json_set(o, key, a) : MU_ENOMEM;
+}
+
+static int print_json(struct cli *cli, const struct status *st)
+{
+	struct mu_json *o = broker_json(&st->broker, st->members);
+	size_t count;
+	const struct view_node *alarms = view_below(st->view, ALARMS, &count);
+	int rc = o ? 0 : MU_ENOMEM;
+
+	if (rc == 0)
+		rc = set_rows(o, "applied",
+		              cli_json_rows(st->standings.at,
+		                            st->standings.count,
+		                            standing_fill));
+	if (rc == 0)
+		rc = set_rows(o, "alarms",
+		              cli_json_rows(alarms, count, alarm_fill));
+	if (rc == 0)
 		return cli_print_json(cli, o);
-	if (!o)
-		mu_json_free(a);
 	mu_json_free(o);
-	return cli_fail(cli, MU_ENOMEM, NULL);
+	return rc;
+}
+
+static int print(struct cli *cli, const struct status *st)
+{
+	return cli->json ? print_json(cli, st) : print_plain(cli, st);
+}
+
+/* ---- the command ---- */
+
+static int read_all(struct cli *cli, struct status *st, struct mu_err *err)
+{
+	int rc = broker_read(cli, &st->broker, err);
+
+	standings_free(&st->standings);
+	if (rc == 0)
+		rc = standings_read(st->view, st->instance, &st->standings);
+	if (rc == 0)
+		view_below(st->view, MEMBERS, &st->members);
+	return rc;
+}
+
+static int nowhere(struct cli *cli, const char *instance)
+{
+	char text[512];
+
+	snprintf(text, sizeof text,
+	         "no host has an instance \"%.64s\": /applied/%.64s has no "
+	         "reports, and no member speaks of it; `muster status` shows "
+	         "them all",
+	         instance, instance);
+	return cli_fail(cli, MU_ENONODE, text);
+}
+
+/* With an instance: have all that are there applied it? */
+static int verdict(const struct status *st)
+{
+	size_t live, current = count_current(&st->standings, &live);
+
+	if (!st->instance)
+		return CLI_OK;
+	return live > 0 && current == live ? CLI_OK : CLI_FAILED;
+}
+
+static int show_once(struct cli *cli, struct status *st)
+{
+	struct mu_err err = { 0, "" };
+	int rc = read_all(cli, st, &err);
+
+	if (rc)
+		return cli_fail(cli, rc, err.msg);
+	if (st->instance && st->standings.count == 0)
+		return nowhere(cli, st->instance);
+	rc = print(cli, st);
+	return rc ? cli_fail(cli, rc, NULL) : verdict(st);
+}
+
+static bool is_of_the_link(int rc)
+{
+	return cli_exit_of(rc) == CLI_NO_BROKER;
+}
+
+/* The picture again at each change, until a signal ends it. */
+static int show_on(struct cli *cli, struct status *st)
+{
+	bool screen = !cli->json && mu_tty_is(1);
+	int rc = 0;
+
+	while (!ferror(stdout)) {
+		struct mu_err err = { 0, "" };
+
+		rc = read_all(cli, st, &err);
+		if (rc && !is_of_the_link(rc))
+			return cli_fail(cli, rc, err.msg);
+		if (rc == 0) {
+			fputs(screen ? "\033[H\033[2J" : "", stdout);
+			rc = print(cli, st);
+			fputs(cli->json || screen ? "" : "\n", stdout);
+			fflush(stdout);
+		} else {
+			fputs("muster status: the broker is away; waiting for "
+			      "it\n",
+			      stderr);
+		}
+		rc = view_wait(st->view, -1);
+		if (rc && (rc = view_restart(st->view, -1)))
+			return rc;
+	}
+	return CLI_FAILED;
 }
 
 int cmd_status(struct cli *cli)
 {
-	const char *instance = cli->argc == 1 ? cli->argv[0] : NULL;
-	struct broker_view b = { .round_trip_ms = 0 };
-	struct listed members;
-	struct reports rs;
-	int rc = cli_connect(cli);
+	struct status st = { .instance = cli->argc == 1 ? cli->argv[0] : NULL };
+	bool watch = cli_given(cli, "watch") != NULL;
+	int rc;
 
-	if (rc == CLI_OK)
-		rc = broker_read(cli, &b);
+	if (st.instance && !cli_is_word(st.instance))
+		return cli_usage(cli,
+		                 "\"%s\" is no name of an instance: letters, "
+		                 "digits and -_.",
+		                 st.instance);
+	rc = cli_connect(cli);
 	if (rc)
 		return rc;
-	rc = listed_read_any(cli, "/members", &members);
-	if (rc)
-		return cli_exit_of(rc);
-	rc = reports_read(cli, instance, &members, &rs);
-	if (rc == 0)
-		rc = cli->json ? print_json(cli, &b, &members, &rs)
-		               : print_plain(cli, &b, &members, &rs);
+	st.view = view_new(cli, watch);
+	if (!st.view || standings_cover(st.view, st.instance))
+		rc = cli_fail(cli, MU_ENOMEM, NULL);
 	else
-		rc = cli_exit_of(rc);
-	reports_free(&rs);
-	listed_free(&members);
+		rc = watch ? show_on(cli, &st) : show_once(cli, &st);
+	standings_free(&st.standings);
+	view_free(st.view);
 	return rc;
 }

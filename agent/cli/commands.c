@@ -52,6 +52,21 @@ static const struct cli_option watch_options[] = {
 	{ NULL, 0, NULL, NULL },
 };
 
+static const struct cli_option status_options[] = {
+	{ "watch", 'w', NULL, "show it again at each change, until stopped" },
+	{ NULL, 0, NULL, NULL },
+};
+
+static const struct cli_option wait_options[] = {
+	{ "applied", 'a', "PATH", "the node that is to be applied" },
+	{ "instance", 'i', "NAME", "by this instance; else by all" },
+	{ "hosts", 'n', "N", "by at least N of them; 1" },
+	{ "version", 0, "N",
+	  "version N or a later one, and no longer the newest" },
+	{ "timeout", 't', "SECONDS", "at most this long; 300" },
+	{ NULL, 0, NULL, NULL },
+};
+
 static const struct cli_option export_options[] = {
 	{ "output", 'o', "FILE",
 	  "write FILE, whole or not at all; - is standard\n"
@@ -109,6 +124,8 @@ static const struct cli_option plugin_options[] = {
 	  "record: write FILE, whole or not at all; - is\n"
 	  "                        standard output, and so without it" },
 	{ "for", 0, "SECONDS", "record: end then; else at SIGINT or SIGTERM" },
+	{ "host", 0, "HOST",
+	  "release, reload: on this host alone; else on all" },
 	{ NULL, 0, NULL, NULL },
 };
 
@@ -156,10 +173,35 @@ const struct cli_command cli_commands[] = {
 	  none, cmd_members },
 	{ "status", "[INSTANCE]", 0, 1,
 	  "show the broker, and which host runs what",
-	  "The second table comes from /applied: what each instance of a\n"
-	  "plugin last reported from each host. A host that is not a member\n"
-	  "now is shown as stale.",
-	  none, cmd_status },
+	  "The last table is about what each instance of a plugin last\n"
+	  "reported from each host (VERSION), held against the node as it is\n"
+	  "now (NODE). STATE is\n"
+	  "  applied      the node as it is now is in force\n"
+	  "  behind       an older version is; the host is at it, or cut off\n"
+	  "  rejected     a check refused it; what was before is in force\n"
+	  "  failed       it was tried, and undone; it is tried again\n"
+	  "  none yet     the host has the instance, but has not reported\n"
+	  "  quarantined  failed too often, and was stopped: see muster\n"
+	  "               plugin release\n"
+	  "  stale (...)  of a host that is not a member now\n"
+	  "Alarms, which wait for a person, stand before it. With INSTANCE:\n"
+	  "only that one, with zxid and digest too, and exit code 1 unless "
+	  "all\n"
+	  "of its hosts that are members are at \"applied\".",
+	  status_options, cmd_status },
+	{ "wait", "--applied PATH", 0, 0,
+	  "wait until the hosts that follow a node have applied it",
+	  "Ends with 0 once each host that counts has applied the node as it\n"
+	  "is then; with 1 at the timeout, saying who lags and why. Those\n"
+	  "count that are members now and have an instance which has reported\n"
+	  "on PATH in /applied, or has not reported yet while its like on\n"
+	  "other hosts reports on PATH; with --instance that one alone, be\n"
+	  "there reports or not. There must be one, or N with --hosts. An\n"
+	  "edit meanwhile is said, and then waited for, unless --version\n"
+	  "tells another. How far they are is shown on standard error: on a\n"
+	  "terminal in one line, else in a line for each change. It follows\n"
+	  "watches and asks for nothing by the clock.",
+	  wait_options, cmd_wait },
 	{ "export", "[PATH]", 0, 1, "write a node and all below it as JSON",
 	  "A line of JSON for each node, parents first: path, data (or\n"
 	  "data_base64 for what is not text), its acl if it is not open to\n"
@@ -199,8 +241,8 @@ const struct cli_command cli_commands[] = {
 	  "FILE - is standard input. Over the control socket, as muster\n"
 	  "broker.",
 	  broker_options, cmd_restore },
-	{ "plugin", "new|check|run|record [NAME|FILE.so]", 1, 2,
-	  "write a plugin, judge it, try it out",
+	{ "plugin", "new|check|run|record|release|reload [ARGUMENT]", 1, 2,
+	  "write a plugin, judge it, try it out; release, reload",
 	  "new NAME: writes a plugin that works, its Makefile and its test.\n"
 	  "check FILE.so: reads the file, then has a muster-runner load it,\n"
 	  "and begin and end it many times; each finding comes with what to\n"
@@ -208,10 +250,15 @@ const struct cli_command cli_commands[] = {
 	  "in memory for get, children and set, and shows time and memory of\n"
 	  "each callback; the time includes the way to its process and back.\n"
 	  "record: writes such a file from a cluster, first what is there,\n"
-	  "then what happens. Only record asks a broker. --timeout is for one\n"
-	  "callback of run, and for all rounds of check. A plugin that is not\n"
+	  "then what happens. --timeout is for one callback of run, and for\n"
+	  "all rounds of check. A plugin that is not\n"
 	  "fit, of which a callback fails or takes too long, or whose process\n"
-	  "ends, gives exit code 1.",
+	  "ends, gives exit code 1.\n"
+	  "release INSTANCE: an instance that failed too often, and is in\n"
+	  "quarantine, is started again; without INSTANCE what is in\n"
+	  "quarantine is listed. reload INSTANCE: its agents start a new\n"
+	  "runner from the plugin's file, and end the old one. Only record,\n"
+	  "release and reload ask a broker.",
 	  plugin_options, cmd_plugin },
 	{ "version", "", 0, 0, "show the version of this program", NULL, none,
 	  cmd_version },

@@ -14,6 +14,7 @@ int cmd_stat(struct cli *cli);
 int cmd_watch(struct cli *cli);
 int cmd_members(struct cli *cli);
 int cmd_status(struct cli *cli);
+int cmd_wait(struct cli *cli);
 int cmd_export(struct cli *cli);
 int cmd_import(struct cli *cli);
 int cmd_broker(struct cli *cli);

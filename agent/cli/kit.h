@@ -1,4 +1,4 @@
-/* kit.h - the verbs of muster plugin that help to write one; see cmd_plugin.c. */
+/* kit.h - the verbs of muster plugin; see cmd_plugin.c. */
 #ifndef MU_CLI_KIT_H
 #define MU_CLI_KIT_H
 
@@ -11,6 +11,8 @@ int kit_new(struct cli *cli);
 int kit_check(struct cli *cli);
 int kit_run(struct cli *cli);
 int kit_record(struct cli *cli);
+int hosts_release(struct cli *cli);
+int hosts_reload(struct cli *cli);
 
 /* The file of a plugin as the loader wants it, "./census.so", and the name that
  * follows from it, "census". An exit code; anything but CLI_OK has been printed. */

@@ -28,10 +28,24 @@ const struct cli_option cli_common_options[] = {
 	{ NULL, 0, NULL, NULL },
 };
 
-static void print_options(const struct cli_option *o)
+/* A command may mean something of its own by a common name. */
+static bool has_row(const struct cli_option *rows, const char *name)
+{
+	for (; rows && rows->name; rows++)
+		if (strcmp(rows->name, name) == 0)
+			return true;
+	return false;
+}
+
+/* All rows but those that are in `own`, too. */
+static void print_options(const struct cli_option *o,
+                          const struct cli_option *own)
 {
 	for (; o->name; o++) {
 		char left[64];
+
+		if (has_row(own, o->name))
+			continue;
 
 		snprintf(left, sizeof left, "%c%c%s--%s%s%s",
 		         o->letter ? '-' : ' ', o->letter ? o->letter : ' ',
@@ -61,7 +75,7 @@ static void help_all(void)
 		printf("  %-20s  %s\n", left, c->summary);
 	}
 	printf("\nOPTIONS\n");
-	print_options(cli_common_options);
+	print_options(cli_common_options, NULL);
 	print_exit_codes();
 	printf("\nmuster COMMAND --help tells more of each.\n");
 }
@@ -78,8 +92,8 @@ static void help_command(const struct cli_command *c)
 		putchar('\n');
 	}
 	printf("\nOPTIONS\n");
-	print_options(c->options);
-	print_options(cli_common_options);
+	print_options(c->options, NULL);
+	print_options(cli_common_options, c->options);
 	print_exit_codes();
 }
 
@@ -138,15 +152,19 @@ static int command_take(struct cli *cli, int *argc, char **argv)
 	return CLI_OK;
 }
 
-/* Append rows to getopt's two forms of the same list. */
+/* Append rows to getopt's two forms of the same list, but for those that are in
+ * `own`. */
 static size_t getopt_add(const struct cli_option *rows, int base,
-                         struct option *out, size_t n, char *letters)
+                         const struct cli_option *own, struct option *out,
+                         size_t n, char *letters)
 {
-	for (int i = 0; rows[i].name; i++, n++) {
-		out[n] = (struct option){ rows[i].name,
-			                  rows[i].value ? required_argument
-			                                : no_argument,
-			                  NULL, base + i };
+	for (int i = 0; rows[i].name; i++) {
+		if (has_row(own, rows[i].name))
+			continue;
+		out[n++] = (struct option){ rows[i].name,
+			                    rows[i].value ? required_argument
+			                                  : no_argument,
+			                    NULL, base + i };
 		if (rows[i].letter) {
 			size_t at = strlen(letters);
 
@@ -239,10 +257,10 @@ static int options_read(struct cli *cli, int argc, char **argv)
 		cli->command ? cli->command->options : none;
 	struct option all[2 * CLI_OPTIONS_MAX + 1] = { { 0 } };
 	char letters[4 * CLI_OPTIONS_MAX] = ":"; /* we print errors */
-	size_t n = getopt_add(own, OPTION_BASE, all, 0, letters);
+	size_t n = getopt_add(own, OPTION_BASE, NULL, all, 0, letters);
 	int c, rc = -1;
 
-	getopt_add(cli_common_options, 2 * OPTION_BASE, all, n, letters);
+	getopt_add(cli_common_options, 2 * OPTION_BASE, own, all, n, letters);
 	while (rc < 0 &&
 	       (c = getopt_long(argc, argv, letters, all, NULL)) != -1) {
 		int row = c >= OPTION_BASE && c < 2 * OPTION_BASE

@@ -128,9 +128,11 @@ int walk_tree(struct cli *cli, const char *top, uint32_t depth,
 		sweep(out);
 		return 0;
 	}
-	/* Answers that are still out must not find the walk gone. */
-	mu_client_free(cli->client);
-	cli->client = NULL;
+	if (g.answered < g.asked) {
+		/* Answers that are still out must not find the walk gone. */
+		mu_client_free(cli->client);
+		cli->client = NULL;
+	}
 	walk_free(out);
 	return g.rc;
 }

@@ -19,7 +19,7 @@ struct walk {
 
 /* Visit `top` and what is below it, at most `depth` levels; nodes that vanish
  * meanwhile are left out. Requests go out in a pipeline. 0, or MU_E*: *out is
- * then empty and the handle gone. */
+ * then empty and, where answers are still out, the handle gone. */
 int walk_tree(struct cli *cli, const char *top, uint32_t depth,
               struct walk *out);
 void walk_free(struct walk *w);

@@ -1,0 +1,455 @@
+/* standing.c - see standing.h. */
+#include "standing.h"
+
+#include "cli.h"
+
+#include "json.h"
+#include "path.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define APPLIED "/applied"
+#define MEMBERS "/members"
+#define ALARMS "/alarms"
+#define QUARANTINE ALARMS "/quarantine"
+
+static const char *const words[] = {
+#define STANDING_WORD(name, word) word,
+	STANDING_MAP(STANDING_WORD)
+#undef STANDING_WORD
+};
+
+const char *alarm_host(const char *name)
+{
+	const char *at = strchr(name, '@');
+
+	return at && at > name && at[1] ? at + 1 : NULL;
+}
+
+int standings_cover(struct view *v, const char *instance)
+{
+	char *path;
+	int rc = view_add(v, MEMBERS, 1);
+
+	if (rc == 0)
+		rc = instance ? view_add(v, QUARANTINE, 1)
+		              : view_add(v, ALARMS, 2);
+	if (rc)
+		return rc;
+	if (!instance)
+		return view_add(v, APPLIED, 2);
+	path = cli_join(APPLIED, instance);
+	rc = path ? view_add(v, path, 1) : MU_ENOMEM;
+	free(path);
+	return rc;
+}
+
+/* ---- the list ---- */
+
+static struct standing *add(struct standings *list, const char *instance,
+                            size_t len, const char *host)
+{
+	struct standing *s;
+
+	if (list->count == list->room) {
+		size_t room = list->room ? list->room * 2 : 16;
+
+		s = realloc(list->at, room * sizeof *s);
+		if (!s)
+			return NULL;
+		list->at = s;
+		list->room = room;
+	}
+	s = &list->at[list->count];
+	*s = (struct standing){ .instance = strndup(instance, len),
+		                .host = host,
+		                .state = STANDING_NONE,
+		                .path = "",
+		                .version = STANDING_UNKNOWN,
+		                .node_version = STANDING_UNKNOWN,
+		                .digest = "",
+		                .reason = "" };
+	if (!s->instance)
+		return NULL;
+	list->count++;
+	return s;
+}
+
+void standings_free(struct standings *list)
+{
+	for (size_t i = 0; i < list->count; i++)
+		free(list->at[i].instance);
+	free(list->at);
+	*list = (struct standings){ 0 };
+}
+
+static int order(const void *a, const void *b)
+{
+	const struct standing *x = a, *y = b;
+	int d = strcmp(x->instance, y->instance);
+
+	return d ? d : strcmp(x->host, y->host);
+}
+
+/* Those added from now on are not found by find(). */
+static void sort(struct standings *list)
+{
+	if (list->count)
+		qsort(list->at, list->count, sizeof *list->at, order);
+	list->sorted = list->count;
+}
+
+static int order_of(const struct standing *s, const char *instance, size_t len,
+                    const char *host)
+{
+	int d = strncmp(s->instance, instance, len);
+
+	if (d == 0 && s->instance[len])
+		d = 1;
+	return d ? d : strcmp(s->host, host);
+}
+
+static struct standing *find(const struct standings *list, const char *instance,
+                             size_t len, const char *host)
+{
+	size_t low = 0, high = list->sorted;
+
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+		int d = order_of(&list->at[mid], instance, len, host);
+
+		if (d == 0)
+			return &list->at[mid];
+		if (d < 0)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return NULL;
+}
+
+static const struct view_node *member_of(const struct view *v, const char *host)
+{
+	char *path = cli_join(MEMBERS, host);
+	const struct view_node *n = path ? view_find(v, path) : NULL;
+
+	free(path);
+	return n;
+}
+
+/* ---- reports ---- */
+
+static void take_record(struct standing *s, const struct view_node *n)
+{
+	static const struct {
+		const char *word;
+		enum standing_state state;
+	} rows[] = {
+		{ "applied", STANDING_APPLIED },
+		{ "rejected", STANDING_REJECTED },
+		{ "failed", STANDING_FAILED },
+	};
+	const char *word = mu_json_get_str(n->json, "state", "");
+
+	s->record = n->json;
+	s->state = STANDING_UNREADABLE;
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+		if (strcmp(word, rows[i].word) == 0)
+			s->state = rows[i].state;
+	s->says_applied = s->state == STANDING_APPLIED;
+	s->path = mu_json_get_str(n->json, "path", "");
+	s->version = mu_json_get_int(n->json, "version", STANDING_UNKNOWN);
+	s->zxid = mu_json_get_int(n->json, "zxid", 0);
+	s->digest = mu_json_get_str(n->json, "digest", "");
+	s->reason = mu_json_get_str(n->json, "reason", "");
+	s->since_ms = n->stat.mtime;
+}
+
+/* /applied/<instance>/<host> */
+static int add_reports(const struct view *v, const char *only,
+                       struct standings *list)
+{
+	size_t count;
+	const struct view_node *n = view_below(v, APPLIED "/", &count);
+
+	for (; count > 0; count--, n++) {
+		const char *instance = n->path + sizeof APPLIED;
+		const char *slash = strchr(instance, '/');
+		struct standing *s;
+
+		if (!slash)
+			continue;
+		if (only &&
+		    (strncmp(only, instance, (size_t)(slash - instance)) != 0 ||
+		     only[slash - instance] != '\0'))
+			continue;
+		s = add(list, instance, (size_t)(slash - instance), slash + 1);
+		if (!s)
+			return MU_ENOMEM;
+		take_record(s, n);
+		s->is_member = member_of(v, s->host) != NULL;
+	}
+	return 0;
+}
+
+/* ---- what members say, and alarms ---- */
+
+struct hearing {
+	const char *only;
+	const struct view_node *member;
+	struct standings *list;
+};
+
+/* One of "instances" in a member's record: "ready", "quarantined: reason". */
+static int hear(void *arg, const char *instance, const struct mu_json *value)
+{
+	static const char quarantined[] = "quarantined";
+	const struct hearing *h = arg;
+	const char *host = h->member->path + sizeof MEMBERS;
+	const char *said = mu_json_text_of(value);
+	struct standing *s;
+
+	if (h->only && strcmp(h->only, instance) != 0)
+		return 0;
+	s = find(h->list, instance, strlen(instance), host);
+	if (!s) {
+		s = add(h->list, instance, strlen(instance), host);
+		if (!s)
+			return MU_ENOMEM;
+		s->is_member = true;
+		s->since_ms = h->member->stat.ctime;
+		s->reason = said ? said : "";
+	}
+	if (!said || strncmp(said, quarantined, sizeof quarantined - 1) != 0)
+		return 0;
+	s->state = STANDING_QUARANTINED;
+	s->reason = said + sizeof quarantined - 1;
+	s->reason += strspn(s->reason, ": ");
+	return 0;
+}
+
+static int hear_record(void *arg, const char *key, const struct mu_json *value)
+{
+	if (strcmp(key, "instances") != 0 || !mu_json_is_object(value))
+		return 0;
+	return mu_json_each(value, hear, arg);
+}
+
+static int hear_members(const struct view *v, const char *only,
+                        struct standings *list)
+{
+	size_t count;
+	const struct view_node *n = view_below(v, MEMBERS "/", &count);
+	int rc = 0;
+
+	for (; count > 0 && rc == 0; count--, n++) {
+		struct hearing h = { only, n, list };
+
+		if (n->json)
+			rc = mu_json_each(n->json, hear_record, &h);
+	}
+	return rc;
+}
+
+static int hear_alarms(const struct view *v, const char *only,
+                       struct standings *list)
+{
+	size_t count;
+	const struct view_node *n = view_below(v, QUARANTINE "/", &count);
+
+	for (; count > 0; count--, n++) {
+		const char *name = n->path + sizeof QUARANTINE;
+		const char *host = alarm_host(name);
+		size_t len = host ? (size_t)(host - name) - 1 : 0;
+		struct standing *s;
+
+		if (!host || (only && (strncmp(only, name, len) != 0 ||
+		                       only[len] != '\0')))
+			continue;
+		s = find(list, name, len, host);
+		if (!s)
+			s = add(list, name, len, host);
+		if (!s)
+			return MU_ENOMEM;
+		s->is_member = member_of(v, host) != NULL;
+		s->state = STANDING_QUARANTINED;
+		s->reason = mu_json_get_str(n->json, "reason", s->reason);
+		s->since_ms = mu_json_get_int(n->json, "since", n->stat.ctime);
+	}
+	return 0;
+}
+
+/* ---- the nodes ---- */
+
+/* What has not reported is about what all others of its instance speak of; ""
+ * where that is not one path. Sets it for those from `from` up to `to`. */
+static void guess_path(struct standings *list, size_t from, size_t to)
+{
+	const char *path = "";
+
+	for (size_t i = from; i < to; i++) {
+		const struct standing *s = &list->at[i];
+
+		if (!s->path[0])
+			continue;
+		if (path[0] && strcmp(path, s->path) != 0)
+			return;
+		path = s->path;
+	}
+	for (size_t i = from; i < to; i++)
+		if (!list->at[i].record)
+			list->at[i].path = path;
+}
+
+static bool is_spoken_of(const struct standings *list, size_t from, size_t to)
+{
+	for (size_t i = from; i < to; i++)
+		if (list->at[i].record)
+			return true;
+	return false;
+}
+
+/* Not every plugin reports: an instance of which nothing is known is left out
+ * unless it was asked for. */
+static size_t keep_trouble(struct standings *list, size_t from, size_t to,
+                           size_t kept)
+{
+	for (size_t i = from; i < to; i++) {
+		if (list->at[i].state == STANDING_NONE)
+			free(list->at[i].instance);
+		else
+			list->at[kept++] = list->at[i];
+	}
+	return kept;
+}
+
+static size_t keep_all(struct standings *list, size_t from, size_t to,
+                       size_t kept)
+{
+	memmove(list->at + kept, list->at + from,
+	        (to - from) * sizeof *list->at);
+	return kept + (to - from);
+}
+
+static void look_at_each_instance(struct standings *list, const char *only)
+{
+	size_t kept = 0, to;
+
+	for (size_t from = 0; from < list->count; from = to) {
+		const char *instance = list->at[from].instance;
+		bool all;
+
+		for (to = from + 1; to < list->count; to++)
+			if (strcmp(list->at[to].instance, instance) != 0)
+				break;
+		guess_path(list, from, to);
+		all = only || is_spoken_of(list, from, to);
+		kept = (all ? keep_all : keep_trouble)(list, from, to, kept);
+	}
+	list->count = kept;
+}
+
+/* More of them than are covered: 1. */
+static int cover_nodes(struct view *v, const struct standings *list)
+{
+	int more = 0;
+
+	for (size_t i = 0; i < list->count; i++) {
+		const char *path = list->at[i].path;
+
+		if (mu_path_check(mu_str_of(path), NULL) || view_find(v, path))
+			continue;
+		if (view_add(v, path, 0))
+			return MU_ENOMEM;
+		more = 1;
+	}
+	return more;
+}
+
+/* Of one incarnation of a node a version is one value. */
+static bool is_current(const struct standing *s, const struct view_node *n)
+{
+	if (!s->says_applied)
+		return false;
+	if (!n || !n->there)
+		return n && s->version < 0;
+	return s->version == n->stat.version && s->zxid >= n->stat.czxid;
+}
+
+static void hold_against(struct standing *s, const struct view_node *n)
+{
+	if (n && n->there) {
+		s->node_version = n->stat.version;
+		s->node_zxid = n->stat.mzxid;
+	} else if (n) {
+		s->node_version = STANDING_GONE;
+	}
+	s->is_current = is_current(s, n);
+	if (s->state == STANDING_APPLIED && !s->is_current)
+		s->state = STANDING_BEHIND;
+}
+
+static int judge(const struct view *v, const char *only, struct standings *list)
+{
+	int rc = add_reports(v, only, list);
+
+	sort(list);
+	if (rc == 0)
+		rc = hear_members(v, only, list);
+	sort(list);
+	if (rc == 0)
+		rc = hear_alarms(v, only, list);
+	sort(list);
+	look_at_each_instance(list, only);
+	for (size_t i = 0; i < list->count; i++)
+		hold_against(&list->at[i], view_find(v, list->at[i].path));
+	return rc;
+}
+
+/* Which nodes are spoken of is known only from the records: read twice. */
+int standings_read(struct view *v, const char *only, struct standings *out)
+{
+	int rc;
+
+	*out = (struct standings){ 0 };
+	do {
+		standings_free(out);
+		rc = view_read(v);
+		if (rc == 0)
+			rc = judge(v, only, out);
+		if (rc == 0)
+			rc = cover_nodes(v, out);
+	} while (rc == 1);
+	return rc;
+}
+
+/* ---- showing ---- */
+
+void standing_word(const struct standing *s, char *out, size_t room)
+{
+	const char *word = words[s->state];
+
+	if (!s->is_member && s->state == STANDING_BEHIND)
+		word = words[STANDING_APPLIED];
+	snprintf(out, room, "%s%s%s", s->is_member ? "" : "stale (", word,
+	         s->is_member ? "" : ")");
+}
+
+int standing_json(struct mu_json *o, const struct standing *s)
+{
+	int rc;
+
+	rc = mu_json_set_str(o, "instance", s->instance);
+	rc = rc ? rc : mu_json_set_str(o, "host", s->host);
+	rc = rc ? rc : mu_json_set_bool(o, "stale", !s->is_member);
+	rc = rc ? rc : mu_json_set_int(o, "node_version", s->node_version);
+	if (rc == 0 && s->record)
+		rc = mu_json_set_copy(o, "report", s->record);
+	rc = rc ? rc : mu_json_set_str(o, "state", words[s->state]);
+	rc = rc ? rc : mu_json_set_bool(o, "current", s->is_current);
+	rc = rc ? rc : mu_json_set_str(o, "path", s->path);
+	rc = rc ? rc : mu_json_set_int(o, "node_zxid", s->node_zxid);
+	rc = rc ? rc : mu_json_set_int(o, "since", s->since_ms);
+	return rc ? rc : mu_json_set_str(o, "reason", s->reason);
+}

@@ -1,0 +1,69 @@
+/*
+ * standing.h - how far each host is with what its instances are to apply: the
+ * records of /applied/<instance>/<host>, held against the nodes they speak of, the
+ * members, and what is in quarantine.
+ */
+#ifndef MU_CLI_STANDING_H
+#define MU_CLI_STANDING_H
+
+#include "view.h"
+
+/* X(name, word) */
+#define STANDING_MAP(X) \
+	X(STANDING_APPLIED, "applied") /* the node as it is now */ \
+	X(STANDING_BEHIND, "behind")   /* an older one is applied */ \
+	X(STANDING_REJECTED, "rejected") \
+	X(STANDING_FAILED, "failed") \
+	X(STANDING_NONE, "none yet") /* it has the instance, and no report */ \
+	X(STANDING_QUARANTINED, "quarantined") \
+	X(STANDING_UNREADABLE, "unreadable")
+
+enum standing_state {
+#define STANDING_ENUM(name, word) name,
+	STANDING_MAP(STANDING_ENUM)
+#undef STANDING_ENUM
+};
+
+#define STANDING_UNKNOWN (-1) /* no version */
+#define STANDING_GONE (-2)    /* the node is not there */
+
+/* Texts are the view's, but for the instance. */
+struct standing {
+	char *instance;
+	const char *host;
+	const struct mu_json *record; /* as the host wrote it, or NULL */
+	bool is_member;               /* now */
+	bool says_applied;            /* its record does, of some version */
+	bool is_current; /* the node as it is now has been applied */
+	enum standing_state state;
+	const char *path; /* of the node; "": not known */
+	int64_t version, zxid;
+	int64_t node_version, node_zxid;
+	int64_t since_ms; /* wall clock */
+	const char *digest, *reason;
+};
+
+struct standings {
+	struct standing *at; /* by instance, then host */
+	size_t count, room, sorted;
+};
+
+/* Cover what is needed of the tree; instance NULL: all. 0 or MU_ENOMEM. */
+int standings_cover(struct view *v, const char *instance);
+
+/* Read the view and judge. 0, or MU_E* as view_read; standings_free in any case.
+ * Valid until the next view_read. */
+int standings_read(struct view *v, const char *instance, struct standings *out);
+void standings_free(struct standings *s);
+
+/* "applied", "behind"; of what is not there any more "stale (applied)". */
+void standing_word(const struct standing *s, char *out, size_t room);
+
+/* The fields of one, set on an object. 0 or MU_ENOMEM. */
+int standing_json(struct mu_json *o, const struct standing *s);
+
+/* "<instance>@<host>": what the node of an alarm is called. Where the host
+ * begins; NULL: it is no such name. */
+const char *alarm_host(const char *name);
+
+#endif /* MU_CLI_STANDING_H */
