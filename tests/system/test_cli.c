@@ -126,7 +126,7 @@ static const struct {
 	{ "stat", { NULL } },
 	{ "watch", { "--recursive", "--count", NULL } },
 	{ "members", { NULL } },
-	{ "status", { NULL } },
+	{ "status", { "--watch", NULL } },
 	{ "version", { NULL } },
 };
 #define COMMANDS ((int)(sizeof commands / sizeof commands[0]))

@@ -1,0 +1,763 @@
+/*
+ * test_cli_status.c - desired and applied, as `muster` tells of them: status of an
+ * instance, wait, alarms, plugin release and reload. Records are written here as
+ * agents write them, but for the last test, which has an agent. A broker for each
+ * test.
+ */
+#include "cluster.h"
+#include "json.h"
+
+#include <check.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct cluster cluster;
+static struct run r; /* of the last MUSTER() */
+static struct program waiter;
+
+#define MUSTER(...) (run_free(&r), cluster_muster(&r, __VA_ARGS__, NULL))
+#define ck_out_has(text) ck_has(r.out, text)
+#define ck_err_has(text) ck_has(r.err, text)
+
+static void up(void)
+{
+	cluster_open(&cluster);
+	cluster_broker_conf(&cluster, true, NULL);
+	cluster_broker_start(&cluster);
+}
+
+static void down(void)
+{
+	program_stop(&waiter, SIGKILL);
+	run_free(&r);
+	cluster_close(&cluster);
+}
+
+static void ck_has(const char *all, const char *text)
+{
+	ck_assert_msg(strstr(all, text) != NULL, "no \"%s\" in \"%s\"", text,
+	              all);
+}
+
+static void ck_has_not(const char *all, const char *text)
+{
+	ck_assert_msg(strstr(all, text) == NULL, "a \"%s\" in \"%s\"", text,
+	              all);
+}
+
+/* ---- the cluster, as it would be ---- */
+
+static void set(const char *path, const char *text)
+{
+	struct run s = { 0 };
+
+	ck_assert_int_eq(cluster_muster(&s, "set", "-c", path, text, NULL), 0);
+	run_free(&s);
+}
+
+static int64_t zxid_of(const char *path)
+{
+	struct run s = { 0 };
+	struct mu_json *j;
+	int64_t zxid;
+
+	ck_assert_int_eq(cluster_muster(&s, "stat", "--json", path, NULL), 0);
+	ck_assert_int_eq(mu_json_parse(s.out, s.out_len, &j, NULL), 0);
+	zxid = mu_json_get_int(j, "mzxid", 0);
+	mu_json_free(j);
+	run_free(&s);
+	return zxid;
+}
+
+/* A member; `instances`: what stands between the braces, or NULL. */
+static void member(const char *name, const char *instances)
+{
+	char path[64], text[512];
+
+	snprintf(path, sizeof path, "/members/%s", name);
+	snprintf(text, sizeof text, "{\"id\":\"1\",\"state\":\"up\"%s%s%s}",
+	         instances ? ",\"instances\":{" : "",
+	         instances ? instances : "", instances ? "}" : "");
+	set(path, text);
+}
+
+/* A report on /config/page. */
+static void report(const char *where, const char *state, int version,
+                   int64_t zxid, const char *reason)
+{
+	char path[64], text[512];
+
+	snprintf(path, sizeof path, "/applied/%s", where);
+	snprintf(text, sizeof text,
+	         "{\"path\":\"/config/page\",\"zxid\":%" PRId64
+	         ",\"version\":%d,\"digest\":\"crc32c:0badcafe\","
+	         "\"state\":\"%s\",\"reason\":\"%s\",\"at\":1}",
+	         zxid, version, state, reason);
+	set(path, text);
+}
+
+static void applied(const char *where, int version)
+{
+	report(where, "applied", version, zxid_of("/config/page"), "");
+}
+
+/* /config/page at this version. */
+static void page_at(int version)
+{
+	for (int i = 0; i <= version; i++)
+		set("/config/page", "text");
+}
+
+/* The row of a host, from its instance on; static. */
+static const char *row_of(const char *host)
+{
+	static char row[512];
+	char name[64];
+	const char *at;
+
+	snprintf(name, sizeof name, "  %s ", host);
+	at = strstr(r.out, name);
+	ck_assert_msg(at != NULL, "no row of %s in \"%s\"", host, r.out);
+	while (at > r.out && at[-1] != '\n')
+		at--;
+	snprintf(row, sizeof row, "%.*s", (int)strcspn(at, "\n"), at);
+	return row;
+}
+
+/* ---- status INSTANCE ---- */
+
+START_TEST(status_of_an_instance_says_who_has_applied_what_and_why_not)
+{
+	page_at(1);
+	member("a1", NULL);
+	member("b1", NULL);
+	member("c1", NULL);
+	member("d1", "\"page\":\"starting\",\"other\":\"ready\"");
+	applied("page/a1", 1);
+	report("page/b1", "applied", 0, zxid_of("/config/page") - 1, "");
+	report("page/c1", "rejected", 1, zxid_of("/config/page"),
+	       "nginx says no");
+	applied("page/e1", 1);
+	ck_assert_int_eq(MUSTER("status", "page"), 1);
+	ck_has(row_of("a1"), "page      applied ");
+	ck_has(row_of("a1"), "/config/page  1        1     0x");
+	ck_has(row_of("a1"), "crc32c:0badcafe");
+	ck_has(row_of("b1"), "page      behind ");
+	ck_has(row_of("b1"), "/config/page  0        1     0x");
+	ck_has(row_of("c1"), "page      rejected ");
+	ck_has(row_of("c1"), "nginx says no");
+	ck_has(row_of("d1"), "page      none yet ");
+	ck_has(row_of("d1"), "/config/page  -        1     -");
+	ck_has(row_of("d1"), "starting");
+	ck_has(row_of("e1"), "page      stale (applied) ");
+	ck_out_has("\napplied by 1 of 4 live\n");
+	ck_has_not(r.out, "other");
+}
+END_TEST
+
+START_TEST(status_of_an_instance_ends_with_0_once_all_live_hosts_have_it)
+{
+	page_at(3);
+	member("a1", NULL);
+	member("b1", NULL);
+	applied("page/a1", 3);
+	report("page/gone", "failed", 2, 1, "no room");
+	ck_assert_int_eq(MUSTER("status", "page"), 0);
+	ck_has(row_of("gone"), "stale (failed)");
+	ck_out_has("applied by 1 of 1 live");
+	set("/config/page", "newer");
+	ck_assert_int_eq(MUSTER("status", "page"), 1);
+	ck_has(row_of("a1"), "behind");
+}
+END_TEST
+
+START_TEST(the_same_version_of_a_node_made_again_is_another)
+{
+	page_at(0);
+	member("a1", NULL);
+	applied("page/a1", 0);
+	ck_assert_int_eq(MUSTER("status", "page"), 0);
+	ck_assert_int_eq(MUSTER("rm", "/config/page"), 0);
+	ck_assert_int_eq(MUSTER("status", "page"), 1);
+	ck_has(row_of("a1"), "behind");
+	ck_has(row_of("a1"), "gone");
+	page_at(0);
+	ck_assert_int_eq(MUSTER("status", "page"), 1);
+	ck_has(row_of("a1"), "behind");
+	ck_has(row_of("a1"), "/config/page  0        0 ");
+}
+END_TEST
+
+START_TEST(a_deletion_is_applied_by_who_reports_it)
+{
+	page_at(0);
+	member("a1", NULL);
+	report("page/a1", "applied", -1, 1, "the node is gone");
+	ck_assert_int_eq(MUSTER("status", "page"), 1);
+	ck_assert_int_eq(MUSTER("rm", "/config/page"), 0);
+	ck_assert_int_eq(MUSTER("status", "page"), 0);
+	ck_has(row_of("a1"), "page      applied ");
+}
+END_TEST
+
+START_TEST(status_json_has_state_and_both_versions_of_each)
+{
+	page_at(1);
+	member("a1", NULL);
+	member("b1", "\"page\":\"ready\"");
+	applied("page/a1", 1);
+	ck_assert_int_eq(MUSTER("status", "page", "--json"), 1);
+	ck_out_has("\"host\":\"a1\",\"stale\":false,\"node_version\":1,"
+	           "\"report\":{\"path\":\"/config/page\"");
+	ck_out_has("\"state\":\"applied\",\"current\":true,"
+	           "\"path\":\"/config/page\",\"node_zxid\":");
+	ck_out_has("\"host\":\"b1\",\"stale\":false,\"node_version\":1,"
+	           "\"state\":\"none yet\",\"current\":false");
+}
+END_TEST
+
+START_TEST(an_instance_that_reports_nothing_is_shown_where_it_is_asked_for)
+{
+	member("a1", "\"hook\":\"ready\"");
+	ck_assert_int_eq(MUSTER("status"), 0);
+	ck_has_not(r.out, "hook");
+	ck_assert_int_eq(MUSTER("status", "hook"), 1);
+	ck_has(row_of("a1"), "hook      none yet ");
+	ck_has(row_of("a1"), "ready");
+}
+END_TEST
+
+START_TEST(a_name_that_no_instance_can_have_is_refused)
+{
+	ck_assert_int_eq(MUSTER("status", "../page"), 64);
+	ck_err_has("no name of an instance");
+}
+END_TEST
+
+/* The second picture comes by itself. */
+START_TEST(status_watch_shows_each_change)
+{
+	const char *argv[] = { cluster_program("muster"), "status", "page",
+		               "--watch", NULL };
+	char out[CLUSTER_PATH_MAX + 16];
+
+	snprintf(out, sizeof out, "%s/status.out", cluster.dir);
+	page_at(0);
+	member("a1", NULL);
+	applied("page/a1", 0);
+	program_start(&waiter, argv, out, out);
+	ck_assert(file_comes_to_have(out, "applied by 1 of 1 live", WAIT_MS));
+	set("/config/page", "newer");
+	ck_assert(file_comes_to_have(out, "applied by 0 of 1 live", WAIT_MS));
+	member("b1", NULL);
+	applied("page/b1", 1);
+	ck_assert(file_comes_to_have(out, "applied by 1 of 2 live", WAIT_MS));
+	ck_assert(program_is_running(&waiter));
+}
+END_TEST
+
+/* ---- quarantine and other alarms ---- */
+
+static void quarantine(const char *name, const char *reason)
+{
+	char path[96], text[256];
+
+	snprintf(path, sizeof path, "/alarms/quarantine/%s", name);
+	snprintf(text, sizeof text,
+	         "{\"instance\":\"page\",\"host\":\"a1\",\"since\":"
+	         "1700000000000,\"failures\":5,\"reason\":\"%s\"}",
+	         reason);
+	set(path, text);
+}
+
+START_TEST(quarantine_is_shown_by_status_of_the_cluster_and_of_the_instance)
+{
+	page_at(0);
+	member("a1", NULL);
+	applied("page/a1", 0);
+	quarantine("page@a1", "killed by signal 11");
+	ck_assert_int_eq(MUSTER("status"), 0);
+	ck_out_has("\nALARM");
+	ck_out_has("\nquarantine/page@a1  2023-11-1");
+	ck_out_has("killed by signal 11\n");
+	ck_assert_int_eq(MUSTER("status", "--json"), 0);
+	ck_out_has("\"alarms\":[{\"name\":\"quarantine/page@a1\",\"since\":"
+	           "1700000000000,\"alarm\":{");
+	ck_assert_int_eq(MUSTER("status", "page"), 1);
+	ck_has(row_of("a1"), "page      quarantined ");
+	ck_has(row_of("a1"), "killed by signal 11");
+	ck_out_has("applied by 0 of 1 live");
+}
+END_TEST
+
+START_TEST(quarantine_is_known_from_the_member_too)
+{
+	member("a1", "\"page\":\"quarantined: it hangs\",\"x\":\"ready\"");
+	ck_assert_int_eq(MUSTER("status", "page"), 1);
+	ck_has(row_of("a1"), "page      quarantined ");
+	ck_has(row_of("a1"), "it hangs");
+	ck_assert_int_eq(MUSTER("members"), 0);
+	ck_out_has("TROUBLE");
+	ck_out_has("page quarantined: it hangs");
+	ck_has_not(r.out, "x ready");
+}
+END_TEST
+
+START_TEST(an_alarm_of_any_kind_is_shown)
+{
+	set("/alarms/mass-failure", "{\"reason\":\"4 of 9 members are gone\"}");
+	ck_assert_int_eq(MUSTER("status"), 0);
+	ck_out_has("\nmass-failure  2");
+	ck_out_has("4 of 9 members are gone");
+	ck_assert_int_eq(MUSTER("rm", "/alarms/mass-failure"), 0);
+	ck_assert_int_eq(MUSTER("status"), 0);
+	ck_has_not(r.out, "ALARM");
+}
+END_TEST
+
+START_TEST(release_deletes_the_alarm_of_the_host_or_of_all)
+{
+	quarantine("page@a1", "one");
+	quarantine("page@b1", "two");
+	quarantine("page2@a1", "three");
+	ck_assert_int_eq(MUSTER("plugin", "release"), 0);
+	ck_out_has("INSTANCE  HOST  SINCE");
+	ck_out_has("page      a1    2023-11-1");
+	ck_out_has("  5         three");
+	ck_assert_int_eq(MUSTER("plugin", "release", "page", "--host", "b1"),
+	                 0);
+	ck_assert_str_eq(r.out, "page is released on b1\n");
+	ck_assert_int_eq(MUSTER("ls", "/alarms/quarantine"), 0);
+	ck_assert_str_eq(r.out, "page2@a1\npage@a1\n");
+	quarantine("page@c1", "four");
+	ck_assert_int_eq(MUSTER("plugin", "release", "page"), 0);
+	ck_assert_str_eq(r.out,
+	                 "page is released on a1\npage is released on c1\n");
+	ck_assert_int_eq(MUSTER("ls", "/alarms/quarantine"), 0);
+	ck_assert_str_eq(r.out, "page2@a1\n");
+}
+END_TEST
+
+START_TEST(release_of_what_is_not_in_quarantine_says_so)
+{
+	ck_assert_int_eq(MUSTER("plugin", "release"), 0);
+	ck_assert_str_eq(r.out, "");
+	ck_err_has("nothing is in quarantine");
+	ck_assert_int_eq(MUSTER("plugin", "release", "page"), 2);
+	ck_err_has("page is in quarantine on no host: nothing to release");
+	ck_assert_int_eq(MUSTER("plugin", "release", "--json"), 0);
+	ck_assert_str_eq(r.out, "[]\n");
+	ck_assert_int_eq(MUSTER("plugin", "release", "page", "--dir", "x"), 64);
+	ck_assert_int_eq(MUSTER("plugin", "release", "a@b"), 64);
+}
+END_TEST
+
+START_TEST(reload_sets_the_node_that_agents_watch)
+{
+	struct mu_json *j;
+	int64_t first;
+
+	member("a1", "\"page\":\"ready\"");
+	ck_assert_int_eq(MUSTER("plugin", "reload", "page"), 0);
+	ck_assert_str_eq(r.out, "page is to be reloaded on all its hosts\n");
+	ck_assert_str_eq(r.err, "");
+	ck_assert_int_eq(MUSTER("get", "/reload/page"), 0);
+	ck_assert_int_eq(mu_json_parse(r.out, r.out_len, &j, NULL), 0);
+	ck_assert_str_eq(mu_json_get_str(j, "host", "?"), "");
+	ck_assert_int_gt(mu_json_get_int(j, "at_ms", 0), 1600000000000);
+	ck_has(mu_json_get_str(j, "by", ""), "@");
+	mu_json_free(j);
+	first = zxid_of("/reload/page");
+	ck_assert_int_eq(
+		MUSTER("plugin", "reload", "page", "--host", "a1", "--json"),
+		0);
+	ck_out_has("{\"instance\":\"page\",\"host\":\"a1\",\"zxid\":");
+	ck_out_has("\"hosts\":1}");
+	ck_assert_int_gt(zxid_of("/reload/page"), first);
+	ck_assert_int_eq(MUSTER("get", "/reload/page"), 0);
+	ck_out_has("{\"host\":\"a1\",");
+}
+END_TEST
+
+START_TEST(reload_warns_where_nobody_has_the_instance)
+{
+	member("a1", "\"page\":\"ready\"");
+	ck_assert_int_eq(MUSTER("plugin", "reload", "pgae"), 0);
+	ck_err_has("no live member says that it has an instance \"pgae\"");
+	ck_assert_int_eq(MUSTER("plugin", "reload", "page", "--host", "b1"), 0);
+	ck_err_has("\"page\" on b1");
+	ck_assert_int_eq(MUSTER("plugin", "reload"), 64);
+	ck_assert_int_eq(MUSTER("plugin", "reload", "a/b"), 64);
+}
+END_TEST
+
+/* ---- wait ---- */
+
+static void wait_start(const char *const *args)
+{
+	const char *argv[16] = { cluster_program("muster"), "wait", "--applied",
+		                 "/config/page" };
+	char out[CLUSTER_PATH_MAX + 16], err[CLUSTER_PATH_MAX + 16];
+
+	for (size_t i = 0; args[i]; i++)
+		argv[i + 4] = args[i];
+	snprintf(out, sizeof out, "%s/wait.out", cluster.dir);
+	snprintf(err, sizeof err, "%s/wait.err", cluster.dir);
+	program_start(&waiter, argv, out, err);
+}
+#define WAIT(...) wait_start((const char *const[]){ __VA_ARGS__, NULL })
+
+static void ck_said(const char *text)
+{
+	ck_assert_msg(file_comes_to_have(waiter.err, text, WAIT_MS),
+	              "no \"%s\" in \"%s\"", text, file_read(waiter.err, NULL));
+}
+
+static void ck_ends(int code, const char *out)
+{
+	char *text;
+
+	ck_assert_int_eq(program_wait(&waiter, WAIT_MS), code);
+	text = file_read(waiter.out, NULL);
+	ck_has(text, out);
+	free(text);
+}
+
+START_TEST(wait_ends_at_once_when_all_have_applied_it)
+{
+	page_at(2);
+	member("a1", NULL);
+	member("b1", NULL);
+	applied("page/a1", 2);
+	applied("page/b1", 2);
+	report("page/gone", "failed", 1, 1, "not there any more");
+	report("other/b1", "applied", 2, zxid_of("/config/page"), "");
+	ck_assert_int_eq(MUSTER("wait", "--applied", "/config/page/"), 0);
+	ck_assert_str_eq(r.out, "/config/page version 2: applied by 3 of 3\n");
+	ck_assert_int_eq(MUSTER("wait", "--applied", "/config/page", "--json",
+	                        "--instance", "page"),
+	                 0);
+	ck_out_has("{\"path\":\"/config/page\",\"version\":2,\"zxid\":");
+	ck_out_has("\"done\":true,\"applied\":2,\"of\":2,\"hosts\":[{\"done\":"
+	           "true,\"instance\":\"page\",\"host\":\"a1\"");
+}
+END_TEST
+
+START_TEST(wait_tells_each_change_until_the_last_has_applied_it)
+{
+	page_at(7);
+	member("web1", NULL);
+	member("web2", NULL);
+	member("web4", NULL);
+	applied("page/web1", 7);
+	report("page/web2", "failed", 7, zxid_of("/config/page"),
+	       "reload\\nfails");
+	report("page/web4", "applied", 6, zxid_of("/config/page") - 1, "");
+	WAIT("-t", "100");
+	ck_said("1 of 3 applied; waiting for web2 (failed: reload?fails), "
+	        "web4 (at version 6)\n");
+	applied("page/web4", 7);
+	ck_said("2 of 3 applied; waiting for web2 (failed: reload?fails)\n");
+	member("web5", "\"page\":\"ready\"");
+	ck_said("2 of 4 applied; waiting for web2 (failed: reload?fails), "
+	        "web5 (no report yet)\n");
+	applied("page/web5", 7);
+	ck_said("3 of 4 applied; waiting for web2");
+	quarantine("page@web2", "it hangs");
+	ck_said("waiting for web2 (quarantined: it hangs)\n");
+	ck_assert_int_eq(MUSTER("rm", "/alarms/quarantine/page@web2"), 0);
+	applied("page/web2", 7);
+	ck_ends(0, "/config/page version 7: applied by 4 of 4\n");
+	ck_said("4 of 4 applied\n");
+}
+END_TEST
+
+START_TEST(a_host_that_goes_is_waited_for_no_longer)
+{
+	page_at(1);
+	member("a1", NULL);
+	member("b1", NULL);
+	applied("page/a1", 1);
+	report("page/b1", "applied", 0, 1, "");
+	WAIT("-t", "100");
+	ck_said("1 of 2 applied; waiting for b1 (at version 0)\n");
+	ck_assert_int_eq(MUSTER("rm", "/members/b1"), 0);
+	ck_ends(0, "applied by 1 of 1\n");
+}
+END_TEST
+
+START_TEST(at_the_timeout_wait_says_who_lags_and_why)
+{
+	page_at(3);
+	member("a1", NULL);
+	member("b1", NULL);
+	applied("page/a1", 3);
+	report("other/b1", "rejected", 3, zxid_of("/config/page"),
+	       "bad syntax");
+	ck_assert_int_eq(MUSTER("wait", "--applied", "/config/page", "-t", "1"),
+	                 1);
+	ck_err_has("muster wait: after 1 s version 3 of /config/page is not "
+	           "applied by all: 1 of 2 applied; waiting for b1/other "
+	           "(rejected: bad syntax)\n");
+	ck_assert_str_eq(r.out, "");
+	ck_assert_int_eq(
+		MUSTER("wait", "--applied", "/config/page", "-t", "1", "-j"),
+		1);
+	ck_out_has("\"done\":false,\"applied\":1,\"of\":2");
+	ck_assert_int_eq(MUSTER("wait", "--applied", "/config/page", "-t", "1",
+	                        "--instance", "page"),
+	                 0);
+}
+END_TEST
+
+START_TEST(an_edit_while_waiting_is_said_and_then_waited_for)
+{
+	page_at(0);
+	member("a1", NULL);
+	report("page/a1", "applied", -1, 1, "");
+	WAIT("-t", "100");
+	ck_said("0 of 1 applied; waiting for a1 (has applied that it was "
+	        "deleted)\n");
+	set("/config/page", "newer");
+	ck_said("muster wait: /config/page was edited meanwhile: waiting for "
+	        "version 1 now, no longer 0\n");
+	report("page/a1", "applied", 0, zxid_of("/config/page"), "");
+	ck_said("waiting for a1 (at version 0)");
+	applied("page/a1", 1);
+	ck_ends(0, "/config/page version 1: applied by 1 of 1\n");
+}
+END_TEST
+
+START_TEST(with_version_a_later_edit_is_not_waited_for)
+{
+	page_at(2);
+	member("a1", NULL);
+	report("page/a1", "applied", 1, zxid_of("/config/page"), "");
+	ck_assert_int_eq(MUSTER("wait", "--applied", "/config/page",
+	                        "--version", "1", "-t", "1"),
+	                 0);
+	ck_assert_str_eq(r.out, "/config/page version 1: applied by 1 of 1\n");
+	ck_assert_int_eq(MUSTER("wait", "--applied", "/config/page",
+	                        "--version", "2", "-t", "1"),
+	                 1);
+	WAIT("--version", "3", "-t", "100");
+	ck_said("waiting for a1 (at version 1)");
+	set("/config/page", "3");
+	set("/config/page", "4");
+	report("page/a1", "applied", 3, zxid_of("/config/page"), "");
+	ck_ends(0, "/config/page version 3: applied by 1 of 1\n");
+}
+END_TEST
+
+START_TEST(wait_is_not_done_before_so_many_hosts_have_it)
+{
+	page_at(0);
+	WAIT("--hosts", "2", "-t", "100");
+	ck_said("no host has reported on /config/page yet\n");
+	member("a1", NULL);
+	applied("page/a1", 0);
+	ck_said("1 of 1 applied; waiting for 1 more to report\n");
+	member("b1", NULL);
+	applied("page/b1", 0);
+	ck_ends(0, "applied by 2 of 2\n");
+}
+END_TEST
+
+START_TEST(with_an_instance_its_hosts_count_before_anybody_has_reported)
+{
+	page_at(0);
+	member("a1", "\"page\":\"ready\"");
+	WAIT("--instance", "page", "-t", "100");
+	ck_said("0 of 1 applied; waiting for a1 (no report yet)\n");
+	applied("page/a1", 0);
+	ck_ends(0, "applied by 1 of 1\n");
+}
+END_TEST
+
+START_TEST(a_node_that_is_not_there_is_nothing_to_wait_for)
+{
+	ck_assert_int_eq(MUSTER("wait", "--applied", "/config/pgae"), 2);
+	ck_err_has("/config/pgae does not exist");
+	page_at(0);
+	member("a1", NULL);
+	WAIT("-t", "100");
+	ck_said("no host has reported");
+	ck_assert_int_eq(MUSTER("rm", "/config/page"), 0);
+	ck_ends(2, "");
+	ck_said("/config/page was deleted meanwhile");
+}
+END_TEST
+
+START_TEST(wait_survives_a_restart_of_the_broker)
+{
+	page_at(1);
+	member("a1", NULL);
+	report("page/a1", "applied", 0, 1, "");
+	WAIT("-t", "300");
+	ck_said("waiting for a1 (at version 0)");
+	cluster_broker_restart(&cluster, _i ? SIGKILL : SIGTERM);
+	applied("page/a1", 1);
+	ck_ends(0, "/config/page version 1: applied by 1 of 1\n");
+}
+END_TEST
+
+START_TEST(a_session_that_is_lost_is_begun_again)
+{
+	page_at(1);
+	WAIT("-t", "300");
+	ck_said("no host has reported");
+	cluster_broker_lose_tree(&cluster);
+	ck_ends(2, "");
+}
+END_TEST
+
+START_TEST(on_a_terminal_progress_is_one_line)
+{
+	const char *argv[] = { cluster_program("muster"),
+		               "wait",
+		               "--applied",
+		               "/config/page",
+		               "-t",
+		               "1",
+		               NULL };
+	struct run how = { .argv = argv, .pty = true };
+
+	page_at(1);
+	member("a1", NULL);
+	report("page/a1", "failed", 1, 1, "\\u001b[31mno");
+	setenv("TERM", "xterm", 1);
+	run(&how);
+	ck_assert_int_eq(how.exit, 1);
+	ck_has(how.out, "\r\033[K0 of 1 applied; waiting for a1 (failed: "
+	                "?[31mno)\r\nmuster wait: after 1 s");
+	run_free(&how);
+}
+END_TEST
+
+START_TEST(wait_wants_a_path_and_sensible_numbers)
+{
+	ck_assert_int_eq(MUSTER("wait"), 64);
+	ck_err_has("--applied PATH");
+	ck_assert_int_eq(MUSTER("wait", "--applied", "config"), 64);
+	ck_err_has("a path starts with /: try /config");
+	ck_assert_int_eq(MUSTER("wait", "--applied", "/x", "-t", "0"), 64);
+	ck_assert_int_eq(MUSTER("wait", "--applied", "/x", "-t", "86401"), 64);
+	ck_assert_int_eq(MUSTER("wait", "--applied", "/x", "-n", "0"), 64);
+	ck_assert_int_eq(MUSTER("wait", "--applied", "/x", "-i", "a/b"), 64);
+	ck_assert_int_eq(MUSTER("wait", "--help"), 0);
+	ck_out_has("--timeout SECONDS");
+	ck_has_not(r.out, "--timeout MS");
+}
+END_TEST
+
+/* ---- with an agent ---- */
+
+START_TEST(an_edit_is_waited_for_until_the_agent_has_applied_it)
+{
+	static struct cluster_agent a;
+	char text[1024];
+
+	cluster_agent_init(&cluster, &a, "alpha", NULL);
+	snprintf(text, sizeof text,
+	         "instances = ( { name = \"page\"; plugin = \"config-file\"; "
+	         "watch = ( { path = \"/config/page\"; } ); settings : { path "
+	         "= \"/config/page\"; file = \"%s/page\"; check = "
+	         "\"grep -q good %%f\"; }; } );",
+	         a.dir);
+	cluster_agent_instances(&a, "page.conf", text);
+	cluster_agent_start(&a);
+	set("/config/page", "good 1");
+	ck_assert_int_eq(MUSTER("wait", "--applied", "/config/page"), 0);
+	set("/config/page", "bad");
+	ck_assert_int_eq(MUSTER("wait", "--applied", "/config/page", "-t", "3"),
+	                 1);
+	ck_err_has("waiting for alpha (rejected: ");
+	set("/config/page", "good 2");
+	ck_assert_int_eq(MUSTER("wait", "--applied", "/config/page"), 0);
+	ck_assert_str_eq(r.out, "/config/page version 2: applied by 1 of 1\n");
+	ck_assert_int_eq(MUSTER("status", "page"), 0);
+	ck_has(row_of("alpha"), "page      applied  alpha  /config/page  2 ");
+}
+END_TEST
+
+/* ---- all ---- */
+
+static TCase *group(Suite *s, const char *name)
+{
+	TCase *t = tcase_create(name);
+
+	tcase_add_unchecked_fixture(t, cluster_backend_up, NULL);
+	tcase_add_checked_fixture(t, up, down);
+	tcase_set_timeout(t, 120);
+	suite_add_tcase(s, t);
+	return t;
+}
+
+static void add_status(TCase *t)
+{
+	tcase_add_test(
+		t, status_of_an_instance_says_who_has_applied_what_and_why_not);
+	tcase_add_test(
+		t,
+		status_of_an_instance_ends_with_0_once_all_live_hosts_have_it);
+	tcase_add_test(t, the_same_version_of_a_node_made_again_is_another);
+	tcase_add_test(t, a_deletion_is_applied_by_who_reports_it);
+	tcase_add_test(t, status_json_has_state_and_both_versions_of_each);
+	tcase_add_test(
+		t,
+		an_instance_that_reports_nothing_is_shown_where_it_is_asked_for);
+	tcase_add_test(t, a_name_that_no_instance_can_have_is_refused);
+	tcase_add_test(t, status_watch_shows_each_change);
+}
+
+static void add_alarms(TCase *t)
+{
+	tcase_add_test(
+		t,
+		quarantine_is_shown_by_status_of_the_cluster_and_of_the_instance);
+	tcase_add_test(t, quarantine_is_known_from_the_member_too);
+	tcase_add_test(t, an_alarm_of_any_kind_is_shown);
+	tcase_add_test(t, release_deletes_the_alarm_of_the_host_or_of_all);
+	tcase_add_test(t, release_of_what_is_not_in_quarantine_says_so);
+	tcase_add_test(t, reload_sets_the_node_that_agents_watch);
+	tcase_add_test(t, reload_warns_where_nobody_has_the_instance);
+}
+
+static void add_wait(TCase *t)
+{
+	tcase_add_test(t, wait_ends_at_once_when_all_have_applied_it);
+	tcase_add_test(t, wait_tells_each_change_until_the_last_has_applied_it);
+	tcase_add_test(t, a_host_that_goes_is_waited_for_no_longer);
+	tcase_add_test(t, at_the_timeout_wait_says_who_lags_and_why);
+	tcase_add_test(t, an_edit_while_waiting_is_said_and_then_waited_for);
+	tcase_add_test(t, with_version_a_later_edit_is_not_waited_for);
+	tcase_add_test(t, wait_is_not_done_before_so_many_hosts_have_it);
+	tcase_add_test(
+		t,
+		with_an_instance_its_hosts_count_before_anybody_has_reported);
+	tcase_add_test(t, a_node_that_is_not_there_is_nothing_to_wait_for);
+	tcase_add_loop_test(t, wait_survives_a_restart_of_the_broker, 0, 2);
+	tcase_add_test(t, a_session_that_is_lost_is_begun_again);
+	tcase_add_test(t, on_a_terminal_progress_is_one_line);
+	tcase_add_test(t, wait_wants_a_path_and_sensible_numbers);
+	tcase_add_test(t, an_edit_is_waited_for_until_the_agent_has_applied_it);
+}
+
+int main(void)
+{
+	Suite *s = suite_create("cli_status");
+	SRunner *sr;
+	int failed;
+
+	add_status(group(s, "status"));
+	add_alarms(group(s, "alarms"));
+	add_wait(group(s, "wait"));
+	sr = srunner_create(s);
+	srunner_run_all(sr, CK_ENV);
+	failed = srunner_ntests_failed(sr);
+	srunner_free(sr);
+	return failed != 0;
+}
