@@ -213,13 +213,27 @@ static int begin_epoch(struct loading *l, const struct mu_broker_options *o,
 
 /* ---- the door ---------------------------------------------------------------------------- */
 
+static int open_dir(struct loading *l, const struct mu_broker_options *o,
+                    struct mu_err *err)
+{
+	struct mu_err why;
+	int rc = mu_data_lock(o->data_dir, &l->data->lock_fd, &why);
+
+	return rc ? mu_err(err, rc,
+	                   "%s (data_dir of broker.conf: one directory for "
+	                   "each "
+	                   "broker, which it may write)",
+	                   why.msg)
+	          : 0;
+}
+
 static int open_disk(struct loading *l, const struct mu_broker_options *o,
                      struct mu_store_config *config, struct mu_err *err)
 {
 	struct mu_disk *disk = NULL;
 	bool restored = false;
 	int64_t tree = 0;
-	int rc = mu_data_lock(o->data_dir, &l->data->lock_fd, err);
+	int rc = open_dir(l, o, err);
 
 	rc = rc ? rc : mu_restore_finish(o->data_dir, &restored, err);
 	if (restored)

@@ -68,12 +68,14 @@ static struct mu_nlink *welcome(struct mu_native *n,
 
 	if (!l) {
 		mu_nlink_log(n, mu_zmsg_origin(&n->in), 0, why);
+		mu_nlink_turn_away(n, from);
 		mu_nlink_goodbye(n, from);
 		mu_nlink_remember(n, mu_nlink_peer_number(from));
 		return NULL;
 	}
 	if (n->owner.open(n->owner.arg, l->id, l->origin)) {
 		mu_nlink_log(n, l->origin, l->id, MU_CUT_TOO_MANY);
+		mu_nlink_turn_away(n, from);
 		l->state = MU_NLINK_CLOSING;
 		mu_nlink_wait(n, l, true);
 		return NULL;

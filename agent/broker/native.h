@@ -39,7 +39,7 @@ struct mu_native_limits {
 	X(MU_CUT_MALFORMED, "malformed message") \
 	X(MU_CUT_PARTS, "message of several parts") \
 	X(MU_CUT_OWN_ID, "chose its own routing id") \
-	X(MU_CUT_TOO_MANY, "too many links") \
+	X(MU_CUT_TOO_MANY, "too many links: links_max") \
 	X(MU_CUT_MEMORY, "out of memory")
 
 enum mu_cut {

@@ -4,6 +4,8 @@
 #include "bug.h"
 #include "log.h"
 #include "mem.h"
+#include "proto.h"
+#include "session.h"
 
 #define LOG_LINES_A_SECOND 10u
 
@@ -65,6 +67,28 @@ int mu_nlink_goodbye(struct mu_native *n, const struct mu_zpeer *to)
 	rc = mu_zsock_send(n->socket, to, &empty);
 	mu_zmsg_fini(&empty);
 	return rc;
+}
+
+void mu_nlink_turn_away(struct mu_native *n, const struct mu_zpeer *to)
+{
+	static const char zeroes[MU_PASSWORD_LEN];
+	const struct mu_connect_response r = {
+		.protocol = MU_ETHROTTLED,
+		.password = { zeroes, MU_PASSWORD_LEN },
+	};
+	struct mu_buf record = { 0 };
+	struct mu_zmsg answer;
+	size_t frame = mu_frame_begin(&record);
+
+	n->look = true;
+	mu_put_connect_response(&record, &r);
+	mu_frame_end(&record, frame);
+	mu_zmsg_init(&answer);
+	if (!mu_buf_failed(&record) &&
+	    mu_zmsg_copy_in(&answer, record.data, record.len) == 0)
+		mu_zsock_send(n->socket, to, &answer);
+	mu_zmsg_fini(&answer);
+	mu_buf_fini(&record);
 }
 
 /* ---- ending links -------------------------------------------------------------- */

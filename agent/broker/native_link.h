@@ -69,6 +69,9 @@ struct mu_zpeer mu_nlink_peer(const struct mu_nlink *l);
 
 /* An empty message; as mu_zsock_send. */
 int mu_nlink_goodbye(struct mu_native *n, const struct mu_zpeer *to);
+/* Tell a peer, before its goodbye, that there are too many links (proto.h). It need
+ * not arrive. */
+void mu_nlink_turn_away(struct mu_native *n, const struct mu_zpeer *to);
 /* This peer is not to be heard again. */
 void mu_nlink_remember(struct mu_native *n, uint32_t peer);
 

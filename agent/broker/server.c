@@ -13,6 +13,7 @@
 #include "log.h"
 #include "loop.h"
 
+#define CUT_LINES_A_SECOND 10u
 #define COMMIT_ROUNDS 8 /* a turn; what is left waits for the next one */
 #define ENTROPY_MAX 256u
 
@@ -73,6 +74,36 @@ static void append(struct mu_server *s, const struct mu_effect *fx)
 		s->logged = fx->index;
 }
 
+/* What a peer has done wrong, or had no room, is told; but peers make these lines,
+ * so there are only so many a second. */
+static void log_close(struct mu_server *s, const struct mu_effect *fx)
+{
+	static const bool is_usual[MU_CLOSE_COUNT] = {
+		[MU_CLOSE_SESSION_ENDED] = true, [MU_CLOSE_EXPIRED] = true,
+		[MU_CLOSE_REFUSED] = true,       [MU_CLOSE_MOVED] = true,
+		[MU_CLOSE_HANDSHAKE] = true,     [MU_CLOSE_SILENT] = true,
+		[MU_CLOSE_JOURNAL] = true, /* told as the disk's trouble */
+	};
+	const uint64_t second = mu_loop_now_ms(s->loop) / 1000;
+
+	if (is_usual[fx->reason]) {
+		mu_log(MU_DEBUG, MSG("link closed"), KI("link", fx->link),
+		       KS("reason", mu_close_word(fx->reason)));
+		return;
+	}
+	if (second != s->cut_second)
+		s->cut_lines = 0;
+	s->cut_second = second;
+	if (++s->cut_lines > CUT_LINES_A_SECOND) {
+		s->cut_unsaid++;
+		return;
+	}
+	mu_log(MU_WARN, MSG("link closed"), KI("link", fx->link),
+	       KS("reason", mu_close_word(fx->reason)),
+	       KI("unsaid", s->cut_unsaid));
+	s->cut_unsaid = 0;
+}
+
 static void carry_out(struct mu_server *s, const struct mu_effect *fx)
 {
 	switch (fx->kind) {
@@ -89,8 +120,7 @@ static void carry_out(struct mu_server *s, const struct mu_effect *fx)
 		              fx->len);
 		break;
 	case MU_FX_CLOSE:
-		mu_log(MU_DEBUG, MSG("link closed"), KI("link", fx->link),
-		       KS("reason", mu_close_word(fx->reason)));
+		log_close(s, fx);
 		if (fx->link & MU_LINK_TCP)
 			mu_tcp_end(s->tcp, fx->link);
 		else

@@ -60,6 +60,8 @@ struct mu_server {
 	int refused; /* why the journal did not take a command; 0: it did */
 	uint64_t trouble_ms; /* when it was met last */
 	int trouble;         /* the disk's, as it was last logged; 0: none */
+	uint64_t cut_second; /* log lines about links that were closed: */
+	unsigned cut_lines, cut_unsaid;
 	bool failed;
 };
 

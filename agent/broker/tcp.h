@@ -47,9 +47,10 @@ struct mu_tcp_limits {
 	X(MU_TCP_CUT_WORD, "four-letter word") \
 	X(MU_TCP_CUT_OVERFLOW, "outbox full") \
 	X(MU_TCP_CUT_STALLED, "stopped reading") \
-	X(MU_TCP_CUT_LENGTH, "length out of range") \
-	X(MU_TCP_CUT_TOO_MANY, "too many links") \
-	X(MU_TCP_CUT_CROWDED, "too many links from one address") \
+	X(MU_TCP_CUT_LENGTH, "no record, or one over packet_max") \
+	X(MU_TCP_CUT_TOO_MANY, "too many links: links_max") \
+	X(MU_TCP_CUT_CROWDED, \
+	  "too many links from one address: links_per_address_max") \
 	X(MU_TCP_CUT_MEMORY, "out of memory")
 
 enum mu_tcp_cut {

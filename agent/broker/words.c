@@ -2,6 +2,7 @@
 #include "words_impl.h"
 
 #include "err.h"
+#include "log.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -127,10 +128,42 @@ static size_t find(const void *first)
 	return i;
 }
 
+/* A browser, curl or a health check that has the wrong port begins with one of
+ * these; as a length each would be of some 1 GB. */
+static bool is_http(const void *first)
+{
+	static const char *const verbs[] = { "GET ", "HEAD", "POST",
+		                             "PUT ", "DELE", "OPTI" };
+
+	for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++)
+		if (memcmp(verbs[i], first, 4) == 0)
+			return true;
+	return false;
+}
+
+static void answer_http(struct mu_say *s)
+{
+	static const char text[] =
+		"This is the port of muster-broker for ZooKeeper's clients; "
+		"it does not speak HTTP.\n";
+
+	mu_say(s,
+	       "HTTP/1.0 400 Bad Request\r\nContent-Type: text/plain\r\n"
+	       "Content-Length: %zu\r\nConnection: close\r\n\r\n%s",
+	       sizeof text - 1, text);
+	if (s->w->now_ms / 1000 != s->w->http_second)
+		mu_log(MU_WARN, MSG("somebody speaks HTTP to the port for "
+		                    "ZooKeeper's clients; is it the port that "
+		                    "was meant?"));
+	s->w->http_second = s->w->now_ms / 1000;
+}
+
 size_t mu_words_len(const uint8_t first[4])
 {
 	const size_t i = find(first);
 
+	if (is_http(first))
+		return 4;
 	return i < WORDS ? words[i].len : 0;
 }
 
@@ -158,6 +191,8 @@ void mu_words_answer(struct mu_words *w, const uint8_t *p, struct mu_buf *out)
 	struct mu_say s = { .w = w, .out = out, .arg = p + 4 };
 	const size_t i = find(p);
 
+	if (is_http(p))
+		answer_http(&s);
 	if (i == WORDS)
 		return;
 	if (is_allowed(w, words[i].word))

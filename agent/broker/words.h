@@ -26,6 +26,7 @@ struct mu_words {
 	int64_t wall_ms;                /* since 1970 */
 	int64_t trace_mask;             /* kept for gtmk, means nothing */
 	uint64_t requests_0, replies_0; /* when srst was called */
+	uint64_t http_second;           /* in which the log last told of HTTP */
 };
 
 /* How many bytes belong to the word that begins so: 0 if there is no such word,

@@ -81,11 +81,53 @@ int cli_exit_of(int rc)
 	}
 }
 
+/* What to do next, where a code alone does not tell. */
+static const struct {
+	int rc;
+	const char *advice;
+} advices[] = {
+	{ MU_ENONODE, "`muster ls` of its parent shows what is there" },
+	{ MU_EEXISTS, "`muster set` changes its value" },
+	{ MU_ENOCHILDREN, "make it below a node that is not ephemeral" },
+	{ MU_ETOOBIG,
+	  "packet_max in broker.conf is the limit of a request, 1 MiB unless "
+	  "set. Keep large data elsewhere, and in the node where it is" },
+	{ MU_ENOAUTH,
+	  "its ACL lets others do that, but not you, and this program cannot "
+	  "authenticate yet" },
+	{ MU_EQUOTA,
+	  "a node above has a quota, below /zookeeper/quota: delete something, "
+	  "or raise it" },
+	{ MU_ETHROTTLED, "try again, with fewer requests at once" },
+	{ MU_ENOSPACE, "`muster broker status`, on its host, says why" },
+	{ MU_EMAXDATA, "delete nodes, or raise max_data in broker.conf" },
+	{ MU_ECONNLOSS,
+	  "it may have been carried out or not: look before you do it again" },
+};
+
+/* A sentence that says what to do next says more than the code's own words. */
+static const char *advice_of(int rc, const char *sentence)
+{
+	const char *words = mu_client_strerror(rc);
+	size_t len = strlen(sentence), n = strlen(words);
+
+	if (len < n || strcmp(sentence + len - n, words) != 0)
+		return NULL;
+	for (size_t i = 0; i < sizeof advices / sizeof advices[0]; i++)
+		if (advices[i].rc == rc)
+			return advices[i].advice;
+	return NULL;
+}
+
 int cli_fail(const struct cli *cli, int rc, const char *sentence)
 {
-	fprintf(stderr, "muster%s%s: %s\n", cli->command ? " " : "",
-	        cli->command ? cli->command->name : "",
-	        sentence && sentence[0] ? sentence : mu_client_strerror(rc));
+	const char *text =
+		sentence && sentence[0] ? sentence : mu_client_strerror(rc);
+	const char *advice = advice_of(rc, text);
+
+	fprintf(stderr, "muster%s%s: %s%s%s\n", cli->command ? " " : "",
+	        cli->command ? cli->command->name : "", text,
+	        advice ? "; " : "", advice ? advice : "");
 	return cli_exit_of(rc);
 }
 

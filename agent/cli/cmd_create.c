@@ -36,6 +36,18 @@ static int hold(struct cli *cli)
 	          : CLI_OK;
 }
 
+/* It is not the node that is missing, but one above it. */
+static int no_parent(struct cli *cli, const char *path)
+{
+	char text[512];
+
+	snprintf(text, sizeof text,
+	         "%.400s has no parent yet; add --parents to make what is "
+	         "missing above it",
+	         path);
+	return cli_fail(cli, MU_ENONODE, text);
+}
+
 static int create(struct cli *cli, const char *path, const void *data,
                   int32_t len)
 {
@@ -61,7 +73,10 @@ static int create(struct cli *cli, const char *path, const void *data,
 		snprintf(made, room, "%s", path);
 		rc = 0;
 	}
-	rc = rc ? cli_fail(cli, rc, err.msg) : print_made(cli, made);
+	if (rc == MU_ENONODE)
+		rc = no_parent(cli, path);
+	else
+		rc = rc ? cli_fail(cli, rc, err.msg) : print_made(cli, made);
 	if (rc == CLI_OK && ephemeral)
 		rc = hold(cli);
 	free(made);

@@ -29,7 +29,10 @@ static int fail_file(const struct restore *b, const char *why)
 {
 	char text[MU_ERR_MSG_MAX];
 
-	mu_format(text, sizeof text, "%.300s: %s", b->name, why);
+	mu_format(text, sizeof text,
+	          "%.300s: %s; is it whole, and what `muster backup` "
+	          "wrote?",
+	          b->name, why);
 	return cli_fail(b->cli, MU_EDATA, text);
 }
 

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "confrow.h"
 #include "tty.h"
 
 #define BROKER_DEFAULT "tcp://127.0.0.1:7400"
@@ -132,6 +133,36 @@ static bool value_follows(const char *a)
 	return false;
 }
 
+/* The nearest of the rows' names, as " (did you mean ls?)"; "" where none is
+ * near. Static text. */
+static const char *suggest(const char *word, const char *dashes,
+                           const char *(*name_at)(const void *rows, size_t i),
+                           const void *const lists[], size_t count)
+{
+	static char text[80];
+	const char *best = NULL, *name;
+	unsigned limit = MU_CONF_NEAR;
+
+	for (size_t k = 0; k < count; k++)
+		for (size_t i = 0; (name = name_at(lists[k], i)); i++)
+			if (mu_conf_is_nearer(word, name, &limit))
+				best = name;
+	if (!best)
+		return "";
+	snprintf(text, sizeof text, " (did you mean %s%s?)", dashes, best);
+	return text;
+}
+
+static const char *command_at(const void *rows, size_t i)
+{
+	return ((const struct cli_command *)rows)[i].name;
+}
+
+static const char *option_at(const void *rows, size_t i)
+{
+	return ((const struct cli_option *)rows)[i].name;
+}
+
 /* The command is the first word that is neither an option nor the value of a
  * common one. Takes it out of argv. 0, or an exit code. */
 static int command_take(struct cli *cli, int *argc, char **argv)
@@ -145,8 +176,10 @@ static int command_take(struct cli *cli, int *argc, char **argv)
 	cli->command = command_find(argv[i]);
 	if (!cli->command)
 		return cli_usage(
-			cli, "there is no command \"%s\"; see muster --help",
-			argv[i]);
+			cli, "there is no command \"%s\"%s; see muster --help",
+			argv[i],
+			suggest(argv[i], "", command_at,
+		                (const void *const[]){ cli_commands }, 1));
 	memmove(argv + i, argv + i + 1, (size_t)(*argc - i) * sizeof *argv);
 	(*argc)--;
 	return CLI_OK;
@@ -236,16 +269,33 @@ static int take_own(struct cli *cli, int row, const char *value)
 	return -1;
 }
 
+/* "--if-version=3" without dashes and value; static text. */
+static const char *bare_name(const char *word)
+{
+	static char name[64];
+
+	snprintf(name, sizeof name, "%.*s", (int)strcspn(word + 2, "="),
+	         word + 2);
+	return name;
+}
+
 static int bad_option(const struct cli *cli, int why, const char *word)
 {
+	static const struct cli_option none[] = { { NULL, 0, NULL, NULL } };
 	char letter[3] = { '-', (char)optopt, '\0' };
+	const void *const lists[] = { cli->command ? cli->command->options
+		                                   : none,
+		                      cli_common_options };
+	const char *near = "";
 
 	/* A letter may stand among others; a long one is the word itself. */
 	if (optopt > 0 && optopt < OPTION_BASE)
 		word = letter;
-	return cli_usage(cli, "%s %s; see muster%s%s --help", word,
+	else if (why != ':' && strncmp(word, "--", 2) == 0)
+		near = suggest(bare_name(word), "--", option_at, lists, 2);
+	return cli_usage(cli, "%s %s%s; see muster%s%s --help", word,
 	                 why == ':' ? "wants a value" : "is no option here",
-	                 cli->command ? " " : "",
+	                 near, cli->command ? " " : "",
 	                 cli->command ? cli->command->name : "");
 }
 

@@ -139,6 +139,7 @@ static const struct scheme *scheme_find(const char *item, size_t len)
 
 static int add_item(struct parse *p, char *item, bool last)
 {
+	const char *whole = item;
 	char *end = strstr(item, SCHEME_END);
 	const struct scheme *before = p->scheme;
 
@@ -157,7 +158,7 @@ static int add_item(struct parse *p, char *item, bool last)
 			p->err, MU_EINVAL,
 			"\"%s\" in the list of brokers does not begin with "
 			"tcp://, ipc:// or zookeeper://",
-			item);
+			whole);
 	if (before && before->zookeeper != p->scheme->zookeeper)
 		return mu_err(
 			p->err, MU_EINVAL,

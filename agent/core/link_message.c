@@ -15,14 +15,35 @@ static bool welcome_fits(const struct mu_link *l,
 	return l->session == 0 || r->session == l->session;
 }
 
-/* Rules 8 and 10. The number is a feature number or 0; a negative one is the xid
- * of another record, which must not be read as the end of the session. */
+/* What a muster-broker that has no room lacks (proto.h); 0: this is no such refusal.
+ * Our session, if we have one, lives on. */
+static int refusal_of(const struct mu_connect_response *r)
+{
+	static const int codes[] = { MU_EFULL, MU_ETHROTTLED, MU_ENOSPACE,
+		                     MU_EIO };
+
+	for (size_t i = 0; i < sizeof codes / sizeof codes[0]; i++)
+		if (r->protocol == codes[i] && r->timeout_ms == 0 &&
+		    r->session == 0)
+			return codes[i];
+	return 0;
+}
+
+/* Rules 8 and 10. The number is a feature number, 0, or a refusal; another negative
+ * one is the xid of another record, which must not be read as the end of the
+ * session. */
 static void take_welcome(struct mu_link *l, struct mu_in *in)
 {
 	struct mu_connect_response r;
 
-	if (mu_get_connect_response(in, &r) || r.protocol < 0) {
+	if (mu_get_connect_response(in, &r)) {
 		mu_link_lose(l, MU_EPROTO);
+		return;
+	}
+	if (r.protocol < 0) {
+		int rc = refusal_of(&r);
+
+		mu_link_lose(l, rc ? rc : MU_EPROTO);
 		return;
 	}
 	if (r.timeout_ms <= 0) {

@@ -109,7 +109,11 @@ struct mu_connect_request {
 };
 
 struct mu_connect_response {
-	int32_t protocol;   /* feature number; 0: ZooKeeper */
+	/* Feature number; 0: ZooKeeper. Below 0 (and timeout_ms 0), to those
+	 * who asked for features: no room for this session or link, it may be
+	 * asked for again. MU_EFULL: sessions; MU_ETHROTTLED: links;
+	 * MU_ENOSPACE, MU_EIO: the disk takes no writes. */
+	int32_t protocol;
 	int32_t timeout_ms; /* 0: the session has expired (rule 10) */
 	int64_t session;
 	struct mu_str password;

@@ -91,7 +91,7 @@ struct mu_store_config {
 	X(MU_CLOSE_HANDSHAKE, "no handshake in time") \
 	X(MU_CLOSE_MALFORMED, "record without a header") \
 	X(MU_CLOSE_UNKNOWN_OP, "unknown operation") \
-	X(MU_CLOSE_TOO_MANY, "too many sessions or links") \
+	X(MU_CLOSE_TOO_MANY, "too many sessions: sessions_max") \
 	X(MU_CLOSE_SILENT, "silent for the session's timeout") \
 	X(MU_CLOSE_MEMORY, "out of memory") \
 	X(MU_CLOSE_FLOODED, "far too many requests without a reply") \

@@ -254,6 +254,8 @@ void mu_handshake(struct mu_store *s, struct mu_peer *p, const void *record,
                   size_t len);
 /* The createSession for which a link waited is applied. */
 void mu_handshake_done(struct mu_store *s, struct mu_peer *p);
+/* It cannot be: MU_ENOSPACE and the like. */
+void mu_handshake_failed(struct mu_store *s, struct mu_peer *p, int code);
 /* Log the end of a session. MU_ENOMEM: nothing was logged. */
 int mu_session_log_close(struct mu_store *s, const struct mu_peer *from,
                          struct mu_session *session, int32_t xid,

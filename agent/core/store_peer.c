@@ -316,7 +316,7 @@ void mu_peer_flush(struct mu_store *s, struct mu_peer *p, int code)
 
 	while ((e = mu_peer_pop(s, p))) {
 		if (e->kind == MU_ENTRY_HANDSHAKE)
-			mu_peer_end(s, p, MU_CLOSE_JOURNAL);
+			mu_handshake_failed(s, p, code);
 		else if (e->kind == MU_ENTRY_WRITE)
 			mu_reply(s, p, e->xid, s->zxid, code, NULL);
 		else

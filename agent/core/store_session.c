@@ -55,6 +55,28 @@ static void refuse(struct mu_store *s, struct mu_peer *p)
 	mu_peer_end(s, p, MU_CLOSE_REFUSED);
 }
 
+/* Our own clients are told why they get no session (proto.h); session 0 would tell
+ * ZooKeeper's that theirs has expired. */
+static void turn_away(struct mu_store *s, struct mu_peer *p, int code,
+                      enum mu_close_reason reason)
+{
+	static const char zeroes[MU_PASSWORD_LEN];
+	struct mu_connect_response r = {
+		.protocol = code,
+		.password = { zeroes, MU_PASSWORD_LEN },
+		.has_read_only = p->has_read_only,
+	};
+
+	if (p->wants_features)
+		respond(s, p, &r);
+	mu_peer_end(s, p, reason);
+}
+
+void mu_handshake_failed(struct mu_store *s, struct mu_peer *p, int code)
+{
+	turn_away(s, p, code, MU_CLOSE_JOURNAL);
+}
+
 /* The link is the session's one link from now on. */
 static void attach(struct mu_store *s, struct mu_peer *p,
                    struct mu_session *session)
@@ -137,7 +159,7 @@ static void create(struct mu_store *s, struct mu_peer *p,
 	int64_t id = next_session(s);
 
 	if (sessions >= s->config.sessions_max) {
-		mu_peer_end(s, p, MU_CLOSE_TOO_MANY);
+		turn_away(s, p, MU_EFULL, MU_CLOSE_TOO_MANY);
 		return;
 	}
 	if (s->pool_len < MU_PASSWORD_LEN) {

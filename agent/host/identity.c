@@ -62,11 +62,15 @@ static int identity_make(const char *state_dir, const char *path, char *id,
 {
 	char text[sizeof IDENTITY_HEAD + MU_ID_LEN + 2];
 	uint8_t random[MU_ID_LEN / 2];
+	struct mu_err why;
 	int n, rc;
 
-	rc = mu_dir_make(state_dir, 0755, err);
+	rc = mu_dir_make(state_dir, 0755, &why);
 	if (rc)
-		return rc;
+		return mu_err(err, rc,
+		              "%s (state_dir of agent.conf: a directory that "
+		              "the agent may write)",
+		              why.msg);
 	mu_clock_random(random, sizeof random);
 	hex_put(id, random, sizeof random);
 	n = snprintf(text, sizeof text, "%s%s\n", IDENTITY_HEAD, id);

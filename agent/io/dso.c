@@ -129,7 +129,10 @@ static int loader_error(const char *file, struct mu_err *err)
 		text = "the loader does not say why";
 	if (strncmp(text, file, len) == 0 && text[len] == ':')
 		text += len + 1 + (text[len + 1] == ' ');
-	return mu_err(err, MU_EIO, "cannot load %s: %s", file, text);
+	return mu_err(err, MU_EIO,
+	              "cannot load %s: %s; `muster plugin check`, with "
+	              "this file, tells more",
+	              file, text);
 }
 
 int mu_dso_load(const char *file, const char *symbol, const void **out,

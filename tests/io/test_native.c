@@ -253,6 +253,27 @@ static void expect(struct world *w, struct mu_zsock *z, const char *text)
 
 #define expect_goodbye(w, z) expect(w, z, "")
 
+/* Who is not let in is told why (proto.h), and goodbye. */
+static void expect_turned_away(struct world *w, struct mu_zsock *z)
+{
+	struct mu_connect_response r;
+	struct mu_str record;
+	struct mu_zmsg m;
+	struct mu_in in;
+
+	mu_zmsg_init(&m);
+	ck_assert_int_gt(hear(w, z, &m), 0);
+	in = mu_in_of(mu_zmsg_data(&m), mu_zmsg_len(&m));
+	ck_assert_int_eq(mu_frame_next(&in, &record), 1);
+	in = mu_in_of(record.at, record.len);
+	ck_assert_int_eq(mu_get_connect_response(&in, &r), 0);
+	ck_assert_int_eq(r.protocol, MU_ETHROTTLED);
+	ck_assert_int_eq(r.timeout_ms, 0);
+	ck_assert_int_eq(r.session, 0);
+	mu_zmsg_fini(&m);
+	expect_goodbye(w, z);
+}
+
 /* A client that has said hello; its number is in w->last. */
 static struct mu_zsock *dial_in(struct world *w)
 {
@@ -559,7 +580,7 @@ START_TEST(a_message_beyond_four_packets_cuts_the_connection)
 }
 END_TEST
 
-START_TEST(one_link_too_many_is_told_goodbye_and_leaves_room_again)
+START_TEST(one_link_too_many_is_told_why_and_goodbye_and_leaves_room_again)
 {
 	struct world *w = world_open();
 	struct mu_zsock *z[41];
@@ -570,7 +591,7 @@ START_TEST(one_link_too_many_is_told_goodbye_and_leaves_room_again)
 	ck_assert_uint_eq(links(w), 40);
 	z[40] = dial(w->url);
 	say(z[40], "hello");
-	expect_goodbye(w, z[40]);
+	expect_turned_away(w, z[40]);
 	ck_assert_uint_eq(w->opened, 40);
 	ck_assert_uint_eq(cuts(w, MU_CUT_TOO_MANY), 1);
 	mu_zsock_close(z[40]);
@@ -584,14 +605,14 @@ START_TEST(one_link_too_many_is_told_goodbye_and_leaves_room_again)
 }
 END_TEST
 
-START_TEST(a_link_that_the_owner_refuses_is_told_goodbye)
+START_TEST(a_link_that_the_owner_refuses_is_told_why_and_goodbye)
 {
 	struct world *w = world_open();
 	struct mu_zsock *z = dial(w->url);
 
 	w->refuse = true;
 	say(z, "hello");
-	expect_goodbye(w, z);
+	expect_turned_away(w, z);
 	ck_assert_uint_eq(w->opened, 1);
 	ck_assert_uint_eq(w->records, 0);
 	ck_assert_uint_eq(w->lost, 0);
@@ -963,7 +984,7 @@ START_TEST(limits_can_change_while_it_runs)
 	l.links_max = 1;
 	mu_native_configure(w->n, &l);
 	say(two, "hello");
-	expect_goodbye(w, two);
+	expect_turned_away(w, two);
 	ck_assert_uint_eq(w->opened, 1);
 	mu_zsock_close(z);
 	mu_zsock_close(two);
@@ -984,8 +1005,8 @@ int main(void)
 		a_peer_with_a_routing_id_of_its_own_is_sent_away,
 		a_record_at_the_limit_is_a_record_and_one_past_it_is_oversize,
 		a_message_beyond_four_packets_cuts_the_connection,
-		one_link_too_many_is_told_goodbye_and_leaves_room_again,
-		a_link_that_the_owner_refuses_is_told_goodbye,
+		one_link_too_many_is_told_why_and_goodbye_and_leaves_room_again,
+		a_link_that_the_owner_refuses_is_told_why_and_goodbye,
 		what_is_sent_in_a_turn_is_one_message,
 		an_ended_link_gets_what_was_sent_and_a_goodbye_and_is_not_heard,
 		records_behind_the_one_that_ended_the_link_are_not_heard,

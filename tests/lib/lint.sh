@@ -43,7 +43,7 @@ own() { # FOLDER LIBRARY-FOLDER ALLOWED...
 		[ -e "$folder/$header" ] || [ -e "$lib/$header" ] || case " $* " in *" $header "*) ;; *) echo "$header" ;; esac
 	done
 }
-hits=$(own agent/cli - err.h buf.h mem.h bug.h path.h json.h tty.h savefile.h unixsock.h zst.h \
+hits=$(own agent/cli - confrow.h err.h buf.h mem.h bug.h path.h json.h tty.h savefile.h unixsock.h zst.h \
 	abi.h chan.h clock.h conffile.h mirror.h roll.h)
 [ -z "$hits" ] || say "agent/cli includes: $hits"
 for d in plugins/*/; do

@@ -1,6 +1,8 @@
 /* The life of a link: its states, its times, its end. */
 #include "link_bed.h"
 
+#include "err.h"
+
 #include <signal.h>
 
 /* ---- the way up ---- */
@@ -251,6 +253,36 @@ START_TEST(rule10_a_timeout_of_0_means_expired)
 	ck_assert_uint_eq(mu_link_deadline(l), UINT64_MAX);
 	tick_at(now + 100000);
 	ck_assert_str_eq(drain(), "");
+}
+END_TEST
+
+/* A broker without room has not forgotten our session. */
+START_TEST(a_refusal_with_a_reason_keeps_the_session)
+{
+	static const int rows[][2] = {
+		{ MU_EFULL, MU_EFULL },
+		{ MU_ETHROTTLED, MU_ETHROTTLED },
+		{ MU_ENOSPACE, MU_ENOSPACE },
+		{ MU_EIO, MU_EIO },
+		{ -1, MU_EPROTO },
+		{ INT32_MIN, MU_EPROTO },
+	};
+	struct mu_buf b = { 0 };
+	size_t at = mu_frame_begin(&b);
+	char want[64];
+
+	mu_put_connect_response(&b, &(struct mu_connect_response){
+					    .protocol = rows[_i][0],
+					    .password = { PASSWORD, 16 },
+				    });
+	mu_frame_end(&b, at);
+	config.session = SESSION;
+	remake();
+	go_handshake();
+	feed_free(&b);
+	mu_format(want, sizeof want, "shut; state idle %d", rows[_i][1]);
+	ck_assert_str_eq(drain(), want);
+	ck_assert_int_eq(info().session, SESSION);
 }
 END_TEST
 
@@ -644,6 +676,8 @@ int main(void)
 	               rule9_a_goodbye_without_an_answer_goes_to_the_next_host);
 	tcase_add_test(down, a_goodbye_ends_the_link);
 	tcase_add_test(down, rule10_a_timeout_of_0_means_expired);
+	tcase_add_loop_test(down, a_refusal_with_a_reason_keeps_the_session, 0,
+	                    6);
 	tcase_add_test(down, a_refused_new_session_is_tried_again);
 	tcase_add_test(down, a_welcome_that_does_not_fit_ends_the_link);
 	tcase_add_test(down, a_lost_link_is_lost_in_every_state);

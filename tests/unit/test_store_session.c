@@ -336,6 +336,7 @@ END_TEST
 START_TEST(sessions_have_a_limit)
 {
 	struct mu_connect_request q = bed_hello();
+	struct mu_connect_response refused;
 	int64_t first;
 
 	store.config.sessions_max = 2;
@@ -346,7 +347,16 @@ START_TEST(sessions_have_a_limit)
 	bed_shake(2, &q); /* in flight, and counted */
 	bed_link(3);
 	bed_shake(3, &q);
+	refused = bed_welcome(3); /* ours asks for features, and is told */
+	ck_assert_int_eq(refused.protocol, MU_EFULL);
+	ck_assert_int_eq(refused.timeout_ms, 0);
+	ck_assert_int_eq(refused.session, 0);
 	ck_assert(bed_is_closed(3, MU_CLOSE_TOO_MANY));
+	q.protocol = 0; /* a ZooKeeper client would take it for expired */
+	bed_link(5);
+	bed_shake(5, &q);
+	bed_quiet(5);
+	ck_assert(bed_is_closed(5, MU_CLOSE_TOO_MANY));
 	store.slow = false;
 	bed_pump();
 	bed_welcome(2);
