@@ -163,7 +163,10 @@ int cmd_rm(struct cli *cli)
 	if (tree && version >= 0)
 		return cli_usage(cli, "--if-version goes with one node only");
 	if (strcmp(path, "/") == 0 || strcmp(path, "/zookeeper") == 0)
-		return cli_usage(cli, "%s cannot be deleted", path);
+		return cli_usage(cli,
+		                 "%s cannot be deleted: it belongs to the "
+		                 "broker; name what is to go below it",
+		                 path);
 	rc = cli_connect(cli);
 	if (rc)
 		return rc;

@@ -71,10 +71,13 @@ static size_t file_bytes(size_t i, void *arg)
 static int ask_data(struct cli *cli, size_t i, void *arg, mu_done_fn *done,
                     void *done_arg)
 {
-	const struct comparing *g = arg;
+	struct comparing *g = arg;
+	int rc = mu_client_get(cli->client, g->p->file->node[i].path, false,
+	                       done, done_arg);
 
-	return mu_client_get(cli->client, g->p->file->node[i].path, false, done,
-	                     done_arg);
+	if (rc)
+		g->at = &g->p->file->node[i];
+	return rc;
 }
 
 static bool data_is(const struct nodeline *n, const struct mu_result *r)
@@ -97,7 +100,7 @@ static int check_version(struct comparing *g, const struct nodeline *n,
 	}
 	mu_format(g->text, sizeof g->text,
 	          "it is at version %" PRId32 ", not %" PRId64
-	          ": somebody changed it",
+	          ": somebody changed it; export it again",
 	          s->version, n->version);
 	g->why = g->text;
 	return MU_EBADVERSION;

@@ -57,6 +57,14 @@ static bool hex_get(const char *text, uint8_t *out, size_t n)
 
 /* ---- identity ---- */
 
+static int no_state_dir(struct mu_err *err, int rc, const struct mu_err *why)
+{
+	return mu_err(err, rc,
+	              "%s (state_dir of agent.conf: a directory that the agent "
+	              "may write)",
+	              why->msg);
+}
+
 static int identity_make(const char *state_dir, const char *path, char *id,
                          struct mu_err *err)
 {
@@ -67,10 +75,7 @@ static int identity_make(const char *state_dir, const char *path, char *id,
 
 	rc = mu_dir_make(state_dir, 0755, &why);
 	if (rc)
-		return mu_err(err, rc,
-		              "%s (state_dir of agent.conf: a directory that "
-		              "the agent may write)",
-		              why.msg);
+		return no_state_dir(err, rc, &why);
 	mu_clock_random(random, sizeof random);
 	hex_put(id, random, sizeof random);
 	n = snprintf(text, sizeof text, "%s%s\n", IDENTITY_HEAD, id);
@@ -82,6 +87,7 @@ int mu_identity_load(const char *state_dir, char id[MU_ID_LEN + 1],
 {
 	const size_t head = sizeof IDENTITY_HEAD - 1;
 	uint8_t bytes[MU_ID_LEN / 2];
+	struct mu_err why;
 	char path[PATH_MAX];
 	char *text;
 	size_t len;
@@ -89,11 +95,11 @@ int mu_identity_load(const char *state_dir, char id[MU_ID_LEN + 1],
 	int rc;
 
 	path_of(path, state_dir, "identity");
-	rc = mu_file_read(path, FILE_MAX, &text, &len, err);
+	rc = mu_file_read(path, FILE_MAX, &text, &len, &why);
 	if (rc == MU_ENONODE)
 		return identity_make(state_dir, path, id, err);
 	if (rc)
-		return rc;
+		return no_state_dir(err, rc, &why);
 	good = len >= head + MU_ID_LEN &&
 	       memcmp(text, IDENTITY_HEAD, head) == 0 &&
 	       hex_get(text + head, bytes, sizeof bytes);
