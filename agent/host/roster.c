@@ -4,6 +4,7 @@
 #include "log.h"
 #include "mem.h"
 #include "member.h"
+#include "parting.h"
 #include "record.h"
 
 #include <inttypes.h>
@@ -499,41 +500,6 @@ int mu_roster_say_leaving(struct mu_roster *r, uint32_t timeout_ms,
 	return rc;
 }
 
-/* One multi: /left/<name> says which stay ended, and the stay ends. */
-static int leave_with(struct mu_client *c, const struct mu_roster *r,
-                      enum mu_op_kind kind, const struct mu_stat *stat,
-                      uint32_t timeout_ms, struct mu_err *err)
-{
-	char left[300], czxid[24];
-	struct mu_multi_op ops[2] = {
-		{ .kind = kind, .path = left, .data = czxid, .version = -1 },
-		{ .kind = MU_OPKIND_DELETE,
-		  .path = r->path,
-		  .len = -1,
-		  .version = stat->version },
-	};
-
-	snprintf(left, sizeof left, "/left/%s", r->self.name);
-	ops[0].len =
-		(int32_t)snprintf(czxid, sizeof czxid, "%" PRId64, stat->czxid);
-	return mu_client_multi_sync(c, ops, 2, NULL, timeout_ms, err);
-}
-
-static int leave_node(struct mu_client *c, const struct mu_roster *r,
-                      const struct mu_stat *stat, uint32_t timeout_ms,
-                      struct mu_err *err)
-{
-	int rc = mu_client_create_sync(c, "/left", NULL, -1, 0, NULL, 0,
-	                               timeout_ms, err);
-
-	if (rc && rc != MU_EEXISTS)
-		return rc;
-	rc = leave_with(c, r, MU_OPKIND_CREATE, stat, timeout_ms, err);
-	if (rc == MU_EEXISTS)
-		rc = leave_with(c, r, MU_OPKIND_SET, stat, timeout_ms, err);
-	return rc;
-}
-
 int mu_roster_leave(struct mu_roster *r, uint32_t timeout_ms,
                     struct mu_err *err)
 {
@@ -542,7 +508,7 @@ int mu_roster_leave(struct mu_roster *r, uint32_t timeout_ms,
 	int rc = own_node(r, &c, &stat, timeout_ms, err);
 
 	if (!rc)
-		rc = leave_node(c, r, &stat, timeout_ms, err);
+		rc = mu_parting_leave(c, r->self.name, &stat, timeout_ms, err);
 	else if (rc == MU_ENONODE)
 		rc = 0; /* the roll does not have it: there is no more to say */
 	if (rc)

@@ -35,3 +35,15 @@ int mu_notify(const char *state)
 	close(fd);
 	return sent < 0 ? MU_EIO : 0;
 }
+
+/* sd_watchdog_enabled(3): the two are inherited, so a pid says whom they mean. */
+uint32_t mu_notify_watchdog_ms(void)
+{
+	const char *us = getenv("WATCHDOG_USEC"), *pid = getenv("WATCHDOG_PID");
+	unsigned long long ms;
+
+	if (!us || (pid && strtoll(pid, NULL, 10) != getpid()))
+		return 0;
+	ms = strtoull(us, NULL, 10) / 1000;
+	return ms < UINT32_MAX ? (uint32_t)ms : UINT32_MAX;
+}
