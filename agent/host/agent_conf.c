@@ -5,6 +5,7 @@
 #include "log.h"
 #include "mem.h"
 #include "path.h"
+#include "supervision.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -46,6 +47,18 @@ const struct mu_conf_row mu_agent_rows[] = {
 	  "the program muster-runner; empty: found likewise", false },
 	{ "stop_grace_ms", MU_CONF_INT, AT(stop_grace_ms), "5000", 0, 600000,
 	  "ms", "time an instance gets to stop before it is killed", false },
+	{ "watchdog_ms", MU_CONF_INT, AT(watchdog_ms), "10000", 1000, 600000,
+	  "ms",
+	  "a worker whose loop gives no sign for so long is killed and "
+	  "started again",
+	  false },
+	{ "restart_failures", MU_CONF_INT, AT(restart_failures), "5", 1,
+	  MU_RESTARTS_MAX, "",
+	  "after so many ends of the worker within restart_window_s the "
+	  "session is closed at once and the agent ends",
+	  false },
+	{ "restart_window_s", MU_CONF_INT, AT(restart_window_s), "60", 1, 86400,
+	  "s", "the time for restart_failures", false },
 	{ "watch_nodes_max", MU_CONF_INT, AT(watch_nodes_max), "20000", 1,
 	  1000000, "nodes", "nodes that one watch may cover", false },
 	{ "watch_bytes_max", MU_CONF_INT, AT(watch_bytes_max), "67108864",

@@ -22,6 +22,7 @@ struct mu_agent_conf {
 	int64_t port;
 	char *state_dir, *runtime_dir, *conf_dir, *plugin_dir, *runner;
 	int64_t stop_grace_ms;
+	int64_t watchdog_ms, restart_failures, restart_window_s;
 	int64_t watch_nodes_max, watch_bytes_max, watch_queue_max;
 	char *log_level;
 	/* Made from the above: */

@@ -13,6 +13,7 @@ enum mu_agent_exit {
 	MU_AGENT_GOOD = 0,
 	MU_AGENT_FAILED = 1,
 	MU_AGENT_CONFIG = 2,
+	MU_AGENT_GAVE_UP = 3,
 	MU_AGENT_USAGE = 64,
 };
 

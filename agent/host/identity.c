@@ -12,12 +12,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #define IDENTITY_HEAD "muster-identity 1\n"
 #define SESSION_HEAD "muster-session 2\n"
 #define LEAVE_HEAD "muster-leave 1\n"
 #define FILE_MAX 4096u
+#define LOCK_WAIT_MS 1000u
+#define LOCK_POLL_MS 5u
 
 static void path_of(char out[PATH_MAX], const char *dir, const char *name)
 {
@@ -240,6 +243,21 @@ void mu_leave_forget(const char *runtime_dir)
 
 /* ---- lock ---- */
 
+/* An agent that was killed holds it until its worker is gone, too; and who looks
+ * for the holder holds it for a moment himself. */
+static int lock_patiently(const char *path, int *fd, struct mu_err *err)
+{
+	const struct timespec nap = { 0, LOCK_POLL_MS * 1000000 };
+	int rc = mu_file_lock(path, fd, err);
+
+	for (uint32_t ms = 0; rc == MU_EFULL && ms < LOCK_WAIT_MS;
+	     ms += LOCK_POLL_MS) {
+		nanosleep(&nap, NULL);
+		rc = mu_file_lock(path, fd, err);
+	}
+	return rc;
+}
+
 int mu_runtime_lock(const char *runtime_dir, int *fd, struct mu_err *err)
 {
 	char path[PATH_MAX];
@@ -249,7 +267,7 @@ int mu_runtime_lock(const char *runtime_dir, int *fd, struct mu_err *err)
 	if (rc)
 		return rc;
 	path_of(path, runtime_dir, "lock");
-	rc = mu_file_lock(path, fd, &why);
+	rc = lock_patiently(path, fd, &why);
 	if (rc == MU_EFULL)
 		return mu_err(err, rc,
 		              "another agent runs with runtime_dir %.200s "

@@ -48,7 +48,8 @@ int mu_leave_read(const char *runtime_dir, struct mu_err *err);
 void mu_leave_forget(const char *runtime_dir);
 
 /* Make the directory and be the one agent on it: *fd holds the lock as long as
- * it is open. MU_EFULL: another agent runs. */
+ * it is open. MU_EFULL: another agent runs; one that is about to end is waited
+ * for, a second at most. */
 int mu_runtime_lock(const char *runtime_dir, int *fd, struct mu_err *err);
 
 /* The pid of the agent that holds the lock. MU_ENONODE: nobody does. */

@@ -5,6 +5,7 @@
 #include "agent_options.h"
 #include "err.h"
 #include "identity.h"
+#include "supervisor.h"
 #include "worker.h"
 
 #include <errno.h>
@@ -87,14 +88,18 @@ static int complain(int rc, const struct mu_err *err)
 	return rc == MU_ENOMEM ? MU_AGENT_FAILED : MU_AGENT_CONFIG;
 }
 
-/* Both were read; what is left are the files that they name. */
-static int check(const char *file, const struct mu_agent_conf *conf,
-                 const struct mu_instance_confs *instances)
+/* Both files are read; what is left are the files that they name. */
+static int check(const char *file, const struct mu_agent_conf *conf)
 {
+	struct mu_instance_confs instances;
 	char text[MU_ERR_MSG_MAX];
 	struct mu_err err;
-	int rc = mu_agent_conf_check_files(conf, instances, &err);
+	int rc = mu_instance_confs_load(conf->conf_dir, &instances, &err);
 
+	if (rc)
+		return complain(rc, &err);
+	rc = mu_agent_conf_check_files(conf, &instances, &err);
+	mu_instance_confs_wipe(&instances);
 	if (mu_worker_lacks_conf_dir(conf, text, sizeof text))
 		fprintf(stderr, "muster-agent: warning: %s\n", text);
 	if (rc)
@@ -104,21 +109,6 @@ static int check(const char *file, const struct mu_agent_conf *conf,
 	else
 		printf(MU_AGENT_FILE ": not there; the defaults: ok\n");
 	return MU_AGENT_GOOD;
-}
-
-static int with_instances(enum mu_agent_what what, const char *file,
-                          const struct mu_agent_conf *conf)
-{
-	struct mu_instance_confs instances = { 0 };
-	struct mu_err err;
-	int code, rc = mu_instance_confs_load(conf->conf_dir, &instances, &err);
-
-	if (rc)
-		return complain(rc, &err);
-	code = what == MU_AGENT_CHECK ? check(file, conf, &instances)
-	                              : mu_worker_run(file, conf, &instances);
-	mu_instance_confs_wipe(&instances);
-	return code;
 }
 
 int main(int argc, char **argv)
@@ -136,8 +126,12 @@ int main(int argc, char **argv)
 	rc = mu_agent_conf_load(file, &conf, &err);
 	if (rc)
 		return complain(rc, &err);
-	code = what == MU_AGENT_LEAVE ? leave(&conf)
-	                              : with_instances(what, file, &conf);
+	if (what == MU_AGENT_LEAVE)
+		code = leave(&conf);
+	else if (what == MU_AGENT_CHECK)
+		code = check(file, &conf);
+	else
+		code = mu_supervisor_run(file, &conf);
 	mu_agent_conf_wipe(&conf);
 	return code;
 }

@@ -5,11 +5,11 @@
 #include "err.h"
 #include "files.h"
 #include "identity.h"
+#include "lifeline.h"
 #include "log.h"
 #include "loop.h"
 #include "mem.h"
 #include "member.h"
-#include "notify.h"
 #include "plugins.h"
 #include "roster.h"
 #include "uplink.h"
@@ -19,6 +19,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#define BEATS 8u            /* within watchdog_ms */
 #define LAST_WORDS_MS 1000u /* for each request of the farewell */
 
 struct worker {
@@ -32,7 +33,7 @@ struct worker {
 	struct mu_signal *signal[4];
 	char id[MU_ID_LEN + 1];
 	char boot_id[64];
-	int lock;
+	struct mu_lifeline *line;
 	bool ending, leave;
 };
 
@@ -51,7 +52,6 @@ static void end(struct worker *w)
 		return;
 	w->ending = true;
 	mu_log(MU_INFO, MSG(w->leave ? "leaving" : "ending"));
-	mu_notify("STOPPING=1");
 	mu_plugins_stop(w->plugins);
 }
 
@@ -168,12 +168,16 @@ static int catch_signals(struct worker *w)
 		{ SIGUSR2, on_leave },
 		{ SIGHUP, on_reload },
 	};
+	sigset_t none;
 	int rc = 0;
 
 	signal(SIGPIPE, SIG_IGN);
 	for (size_t i = 0; i < sizeof rows / sizeof rows[0] && !rc; i++)
 		rc = mu_signal_new(w->loop, rows[i].signum, rows[i].fn, w,
 		                   &w->signal[i]);
+	/* What came before is taken now. */
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
 	return rc;
 }
 
@@ -222,15 +226,17 @@ static int open_parts(struct worker *w)
 	return rc ? rc : mu_plugins_new(&p, &w->plugins);
 }
 
-static int open_all(struct worker *w, struct mu_err *err)
+static int open_all(struct worker *w, const struct mu_worker_options *o,
+                    struct mu_err *err)
 {
 	int rc = mu_loop_new(&w->loop, err);
 
-	/* Before the lock tells anybody whom to signal. */
 	if (!rc && catch_signals(w))
 		rc = mu_err(err, MU_EIO, "signals cannot be caught");
 	if (!rc)
-		rc = mu_runtime_lock(w->conf->runtime_dir, &w->lock, err);
+		rc = mu_lifeline_new(w->loop, o->line,
+		                     (uint32_t)w->conf->watchdog_ms / BEATS,
+		                     &w->line);
 	if (!rc)
 		rc = mu_identity_load(w->conf->state_dir, w->id, err);
 	if (!rc)
@@ -252,36 +258,64 @@ static void close_all(struct worker *w)
 	mu_plugins_free(w->plugins);
 	mu_roster_free(w->roster);
 	mu_uplink_free(w->uplink);
+	mu_lifeline_free(w->line);
 	mu_loop_free(w->loop);
 	mu_instance_confs_wipe(&w->instances);
-	if (w->lock >= 0)
-		close(w->lock);
 }
 
-int mu_worker_run(const char *file, const struct mu_agent_conf *conf,
-                  struct mu_instance_confs *instances)
+/* The supervisor has kept the configuration that ran; of what stands in the file
+ * now as much takes effect as at a SIGHUP. */
+static void take_level(const struct worker *w)
 {
-	struct worker w = { .file = file, .conf = conf, .lock = -1 };
+	struct mu_agent_conf fresh;
 	struct mu_err err;
 
-	w.instances = *instances;
-	*instances = (struct mu_instance_confs){ 0 };
-	mu_log_open("muster-agent", (enum mu_level)conf->level);
-	if (open_all(&w, &err)) {
+	if (mu_agent_conf_load(w->file, &fresh, &err)) {
+		mu_log(MU_ERROR,
+		       MSG("the configuration has become wrong; going on with "
+		           "the one that was in force"),
+		       KS("reason", err.msg));
+		return;
+	}
+	mu_log_level((enum mu_level)fresh.level);
+	mu_agent_conf_diff(w->conf, &fresh, say_kept, NULL);
+	mu_agent_conf_wipe(&fresh);
+}
+
+static void work(struct worker *w)
+{
+	mu_log(MU_INFO, MSG("agent started"), KS("version", MU_VERSION),
+	       KS("name", w->conf->name), KS("id", w->id),
+	       KS("brokers", w->conf->broker_urls),
+	       KI("instances", w->instances.count));
+	warn_without_conf_dir(w);
+	mu_plugins_apply(w->plugins, &w->instances);
+	/* Ready as a service: it does its work with the broker away, too. */
+	mu_lifeline_say(w->line, MU_LIFELINE_READY);
+	mu_loop_run(w->loop);
+	mu_lifeline_say(w->line, MU_LIFELINE_FAREWELL);
+	farewell(w);
+}
+
+int mu_worker_run(const struct mu_worker_options *o)
+{
+	struct worker w = { .file = o->file, .conf = o->conf };
+	struct mu_err err;
+	int rc = mu_instance_confs_load(o->conf->conf_dir, &w.instances, &err);
+
+	if (rc) {
+		fprintf(stderr, "muster-agent: %s\n", err.msg);
+		return rc == MU_ENOMEM ? MU_AGENT_FAILED : MU_AGENT_CONFIG;
+	}
+	mu_log_open("muster-agent", (enum mu_level)o->conf->level);
+	if (o->again)
+		take_level(&w);
+	if (open_all(&w, o, &err)) {
 		mu_log(MU_ERROR, MSG("cannot start"), KS("reason", err.msg));
 		close_all(&w);
 		return MU_AGENT_FAILED;
 	}
-	mu_log(MU_INFO, MSG("agent started"), KS("version", MU_VERSION),
-	       KS("name", conf->name), KS("id", w.id),
-	       KS("brokers", conf->broker_urls),
-	       KI("instances", w.instances.count));
-	warn_without_conf_dir(&w);
-	mu_plugins_apply(w.plugins, &w.instances);
-	/* Ready as a service: it does its work with the broker away, too. */
-	mu_notify("READY=1");
-	mu_loop_run(w.loop);
-	farewell(&w);
+	work(&w);
 	close_all(&w);
 	mu_log(MU_INFO, MSG("agent ended"));
 	return MU_AGENT_GOOD;

@@ -222,7 +222,8 @@ static pid_t sessions_start(const char *url, int *ready)
 static void bench_memory(struct cluster *c, const struct cluster_agent *agent)
 {
 	double broker_idle = private_mib(c->broker.pid);
-	double agent_idle = private_mib(agent->program.pid);
+	double agent_idle = private_mib(agent->program.pid) +
+	                    private_mib(cluster_agent_worker(agent));
 	double self = private_mib(getpid());
 	struct pollfd p;
 	pid_t pid;
@@ -232,7 +233,8 @@ static void bench_memory(struct cluster *c, const struct cluster_agent *agent)
 	p.events = POLLIN;
 	if (poll(&p, 1, 60000) != 1 || read(p.fd, &up, 1) != 1)
 		stop("1,000 sessions did not come up within 60 s");
-	printf("private memory   agent %.1f MiB, broker %.1f MiB, broker with "
+	printf("private memory   agent (supervisor and worker) %.1f MiB, "
+	       "broker %.1f MiB, broker with "
 	       "%d sessions %.1f MiB   (this bench itself: %.1f MiB)\n",
 	       agent_idle, broker_idle, SESSIONS, private_mib(c->broker.pid),
 	       self);

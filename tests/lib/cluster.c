@@ -413,6 +413,45 @@ int cluster_agent_stop(struct cluster_agent *a, int signum)
 	return program_stop(&a->program, signum);
 }
 
+struct looked_for {
+	pid_t parent, child;
+};
+
+static bool has_child(void *arg)
+{
+	struct looked_for *l = arg;
+	char path[64], *text;
+
+	PUT(path, "/proc/%d/task/%d/children", (int)l->parent, (int)l->parent);
+	text = file_read(path, NULL);
+	l->child = text ? (pid_t)atoi(text) : 0;
+	free(text);
+	return l->child > 1;
+}
+
+pid_t cluster_agent_worker(const struct cluster_agent *a)
+{
+	struct looked_for l = { a->program.pid, 0 };
+
+	ck_assert_int_gt(l.parent, 0);
+	ck_assert_msg(wait_for(has_child, &l, WAIT_MS),
+	              "the agent %s has no worker", a->name);
+	return l.child;
+}
+
+/* The supervisor first, or it would see the worker stand still. */
+void cluster_agent_freeze(const struct cluster_agent *a)
+{
+	program_signal(&a->program, SIGSTOP);
+	ck_assert_int_eq(kill(cluster_agent_worker(a), SIGSTOP), 0);
+}
+
+void cluster_agent_thaw(const struct cluster_agent *a)
+{
+	ck_assert_int_eq(kill(cluster_agent_worker(a), SIGCONT), 0);
+	program_signal(&a->program, SIGCONT);
+}
+
 /* ---- the command line ----------------------------------------------------------------------- */
 
 int cluster_muster(struct run *r, const char *arg, ...)

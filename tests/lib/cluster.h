@@ -135,6 +135,13 @@ void cluster_agent_start(struct cluster_agent *a);
 /* Send the signal and wait for the end; its exit code. */
 int cluster_agent_stop(struct cluster_agent *a, int signum);
 
+/* The process that does the agent's work: program.pid is that of its supervisor,
+ * which may have none for a moment. Waits for one; fails the test past WAIT_MS. */
+pid_t cluster_agent_worker(const struct cluster_agent *a);
+/* Stop both as a whole host would stand still, and let them go on. */
+void cluster_agent_freeze(const struct cluster_agent *a);
+void cluster_agent_thaw(const struct cluster_agent *a);
+
 /* ---- the command line ---- */
 
 /* Run `muster ARGUMENT...`, NULL at the end; free with run_free. Returns the

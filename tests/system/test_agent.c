@@ -336,12 +336,12 @@ START_TEST(what_was_missed_is_found_when_the_broker_is_reached_again)
 	cluster_edit("create", "/config/x", "1");
 	cluster_agent_wait_log(&a, "created path=/config/x ");
 	/* Stopped until its session has expired. */
-	program_signal(&a.program, SIGSTOP);
+	cluster_agent_freeze(&a);
 	cluster_wait_node("/members/alpha", NULL);
 	cluster_edit("set", "/config", "two");
 	cluster_edit("rm", "/config/x", NULL);
 	cluster_edit("create", "/config/y", "1");
-	program_signal(&a.program, SIGCONT);
+	cluster_agent_thaw(&a);
 	cluster_agent_wait_log(&a, "changed path=/config ");
 	cluster_agent_wait_log(&a, "created path=/config/y ");
 	cluster_agent_wait_log(&a, "deleted path=/config/x ");
@@ -399,27 +399,6 @@ START_TEST(a_slow_plugin_hears_of_the_newest_and_of_how_many)
 	ck_assert(wait_for(are_all_counted, &all, WAIT_MS));
 	/* Merged, not one by one. */
 	ck_assert_uint_lt(file_count(a.log, "counted="), 31);
-}
-END_TEST
-
-START_TEST(an_agent_is_small)
-{
-#ifndef __SANITIZE_ADDRESS__
-	char path[64], *text, *at;
-	long kib = 0;
-
-	start(&a, "alpha", NULL, LOGGER);
-	cluster_agent_wait_log(&a, "instance ready");
-	snprintf(path, sizeof path, "/proc/%d/smaps_rollup",
-	         (int)a.program.pid);
-	text = file_read(path, NULL);
-	ck_assert_ptr_nonnull(text);
-	for (at = text; (at = strstr(at, "Private_")); at++)
-		kib += strtol(at + strcspn(at, " "), NULL, 10);
-	free(text);
-	ck_assert_int_gt(kib, 0);
-	ck_assert_int_lt(kib, 5 * 1024);
-#endif
 }
 END_TEST
 
@@ -821,7 +800,6 @@ int main(void)
 		tc, what_was_missed_is_found_when_the_broker_is_reached_again);
 	tcase_add_test(tc, a_member_that_fails_is_told_within_the_timeout);
 	tcase_add_test(tc, a_slow_plugin_hears_of_the_newest_and_of_how_many);
-	tcase_add_test(tc, an_agent_is_small);
 	tcase_add_loop_test(tc, a_bad_plugin_hurts_only_itself, 0,
 	                    sizeof bad / sizeof *bad);
 	tcase_add_test(tc, a_bad_plugin_is_tried_again_with_a_growing_pause);
