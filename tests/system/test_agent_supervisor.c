@@ -18,7 +18,8 @@
 #define LONG_SESSION "session_timeout_ms = 60000;\n"
 #define LOGGER \
 	"instances = ( { name = \"logger\"; plugin = \"log\"; " \
-	"members = true; watch = ( { path = \"/config\"; } ); } );\n"
+	"members = true; memory_max_mb = 0; " \
+	"watch = ( { path = \"/config\"; } ); } );\n"
 
 static struct cluster c;
 static struct cluster_agent a, b;
@@ -327,6 +328,35 @@ START_TEST(nothing_outlives_a_supervisor_that_was_killed)
 }
 END_TEST
 
+START_TEST(an_agent_conf_that_became_wrong_keeps_no_worker_from_coming_back)
+{
+	start(&a, "alpha", LONG_SESSION, NULL);
+	file_write_text(a.conf, "nonsense = 1;\n");
+	kill_worker(&a);
+	wait_times(&a, "msg=registered", 2);
+	ck_assert(file_has(a.log, "the configuration has become wrong"));
+	ck_assert(file_has(a.log, "agent.conf:1"));
+}
+END_TEST
+
+START_TEST(a_worker_that_comes_back_takes_what_a_sighup_would)
+{
+	char text[2048], *was;
+
+	start(&a, "alpha", LONG_SESSION, NULL);
+	was = file_read(a.conf, NULL);
+	snprintf(text, sizeof text, "%sport = 80; log_level = \"warn\";\n",
+	         was);
+	free(was);
+	file_write_text(a.conf, text);
+	kill_worker(&a);
+	cluster_agent_wait_log(&a, "takes effect at the next start\" key=port");
+	/* The signal waits until the worker can take it. */
+	ck_assert_int_eq(cluster_agent_stop(&a, SIGTERM), 0);
+	ck_assert(!file_has(a.log, "msg=ending"));
+}
+END_TEST
+
 START_TEST(the_lock_names_the_supervisor)
 {
 	char path[CLUSTER_PATH_MAX * 2], *text;
@@ -405,6 +435,17 @@ START_TEST(one_that_cannot_tell_the_others_says_so_and_ends)
 	cluster_broker_start(&c);
 	cluster_agent_start(&a);
 	cluster_agent_wait_log(&a, "resumed=yes");
+}
+END_TEST
+
+START_TEST(a_wrong_conf_dir_at_the_first_start_ends_with_2)
+{
+	cluster_agent_init(&c, &a, "alpha", NULL);
+	cluster_agent_instances(&a, "z.conf", "instances = (\nnonsense");
+	cluster_agent_start(&a);
+	ck_assert_int_eq(program_wait(&a.program, WAIT_MS), 2);
+	ck_assert(file_has(a.log, "z.conf:2"));
+	ck_assert(!file_has(a.log, "started again"));
 }
 END_TEST
 
@@ -587,6 +628,7 @@ END_TEST
 
 /* ---- small ---- */
 
+#ifndef __SANITIZE_ADDRESS__
 static long private_kib(pid_t pid)
 {
 	char path[64], *text, *at;
@@ -601,6 +643,7 @@ static long private_kib(pid_t pid)
 	ck_assert_int_gt(kib, 0);
 	return kib;
 }
+#endif
 
 START_TEST(an_agent_is_small)
 {
@@ -647,7 +690,12 @@ int main(void)
 	tcase_add_test(
 		tc, an_agent_that_stood_still_as_a_whole_is_not_taken_for_hung);
 	tcase_add_test(tc, nothing_outlives_a_supervisor_that_was_killed);
+	tcase_add_test(
+		tc,
+		an_agent_conf_that_became_wrong_keeps_no_worker_from_coming_back);
+	tcase_add_test(tc, a_worker_that_comes_back_takes_what_a_sighup_would);
 	tcase_add_test(tc, the_lock_names_the_supervisor);
+	tcase_add_test(tc, a_wrong_conf_dir_at_the_first_start_ends_with_2);
 	tcase_add_loop_test(tc, one_that_cannot_come_back_is_heard_of_at_once,
 	                    0, sizeof hopeless / sizeof *hopeless);
 	tcase_add_test(tc, one_that_cannot_tell_the_others_says_so_and_ends);
