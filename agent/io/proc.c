@@ -37,10 +37,11 @@ static void on_exited(uv_process_t *uv, int64_t status, int signum)
 int mu_proc_start(struct mu_loop *l, const struct mu_proc_options *o,
                   struct mu_proc **out, struct mu_err *err)
 {
+	int output = o->output_fd > 0 ? o->output_fd : STDERR_FILENO;
 	uv_stdio_container_t fds[4] = {
 		{ .flags = UV_IGNORE }, /* /dev/null */
-		{ .flags = UV_INHERIT_FD, .data.fd = STDERR_FILENO },
-		{ .flags = UV_INHERIT_FD, .data.fd = STDERR_FILENO },
+		{ .flags = UV_INHERIT_FD, .data.fd = output },
+		{ .flags = UV_INHERIT_FD, .data.fd = output },
 		{ .flags = UV_INHERIT_FD, .data.fd = o->channel_fd },
 	};
 	/* libuv takes arrays that it does not write to. */

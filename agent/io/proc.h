@@ -15,11 +15,12 @@ struct mu_proc_options {
 	const char *const *env;  /* NULL: as ours */
 	int channel_fd; /* the child's end, becomes descriptor 3; -1: none.
 	                   Stays the caller's to close. */
-	/* stdin is /dev/null; stdout and stderr are our stderr; no other
-	 * descriptor is open. */
+	/* stdin is /dev/null; no other descriptor is open. */
 	void (*on_exit)(void *arg, int status, int signum); /* once; signum 0:
 	                                                       it exited */
 	void *arg;
+	int output_fd; /* becomes stdout and stderr; 0: our stderr. Stays the
+	                  caller's to close. */
 };
 
 /* Start, in a session and a process group of its own. The child has default

@@ -47,7 +47,9 @@ static void on_exit_stop(void *arg, int exit_status, int exit_signum)
 static int start_with(const char *script, const char *const *env, int channel)
 {
 	const char *argv[] = { "/bin/sh", "-c", script, NULL };
-	struct mu_proc_options o = { argv, env, channel, on_exit_stop, &exits };
+	struct mu_proc_options o = {
+		argv, env, channel, on_exit_stop, &exits, 0
+	};
 
 	return mu_proc_start(loop, &o, &proc, &err);
 }
@@ -123,7 +125,7 @@ END_TEST
 START_TEST(a_file_that_is_not_there_is_an_error_with_its_name_and_reason)
 {
 	const char *argv[] = { "/no/such/program", NULL };
-	struct mu_proc_options o = { argv, NULL, -1, on_exit_stop, &exits };
+	struct mu_proc_options o = { argv, NULL, -1, on_exit_stop, &exits, 0 };
 
 	ck_assert_int_eq(mu_proc_start(loop, &o, &proc, &err), MU_EIO);
 	ck_assert_ptr_nonnull(strstr(err.msg, "/no/such/program"));
@@ -138,7 +140,7 @@ END_TEST
 START_TEST(a_file_that_may_not_be_run_is_an_error)
 {
 	const char *argv[] = { "/etc/passwd", NULL };
-	struct mu_proc_options o = { argv, NULL, -1, on_exit_stop, &exits };
+	struct mu_proc_options o = { argv, NULL, -1, on_exit_stop, &exits, 0 };
 
 	ck_assert_int_eq(mu_proc_start(loop, &o, &proc, &err), MU_EIO);
 	ck_assert_ptr_nonnull(strstr(err.msg, "permission denied"));
@@ -329,7 +331,7 @@ static void on_exit_free(void *arg, int exit_status, int exit_signum)
 START_TEST(a_child_may_be_let_go_in_its_own_callback)
 {
 	const char *argv[] = { "/bin/true", NULL };
-	struct mu_proc_options o = { argv, NULL, -1, on_exit_free, NULL };
+	struct mu_proc_options o = { argv, NULL, -1, on_exit_free, NULL, 0 };
 
 	ck_assert_int_eq(mu_proc_start(loop, &o, &proc, &err), 0);
 	mu_loop_run(loop);
@@ -359,7 +361,7 @@ static void count_exit(void *arg, int exit_status, int exit_signum)
 START_TEST(many_children_are_each_told_once)
 {
 	const char *argv[] = { "/bin/sh", "-c", "exit 2", NULL };
-	struct mu_proc_options o = { argv, NULL, -1, count_exit, NULL };
+	struct mu_proc_options o = { argv, NULL, -1, count_exit, NULL, 0 };
 	struct mu_proc *many[20];
 
 	for (int i = 0; i < 20; i++)
