@@ -16,14 +16,27 @@
 /*
  * Die with the agent, lead a process group, gain no privilege by exec, and have
  * descriptors 0 to 2 as plugin.h says: /dev/null, and standard error twice, with
- * stdout flushed at the end of each line.
+ * stdout flushed at the end of each line. Files are made with umask 022.
  * `parent` is getppid() as it was when main began. MU_EGONE: the agent has ended.
  */
 int mu_limits_enclose(pid_t parent, struct mu_err *err);
 
-/* Memory, descriptors, no core dump. 0: no limit of ours. MU_EIO. */
-int mu_limits_set(uint32_t memory_max_mb, uint32_t files_max,
-                  struct mu_err *err);
+struct mu_limits {
+	/* 0: no limit of ours. */
+	uint32_t memory_max_mb, files_max, processes_max;
+	/* "": stay who we are, and where. */
+	const char *user, *group, *work_dir;
+};
+
+/*
+ * Be in work_dir, have the limits of memory, descriptors and processes, no core
+ * dump, be that user in that group and no other ones, and give up capabilities:
+ * all of them with a user of its own; else those by which root could undo these
+ * limits, look into other processes or change the kernel. In this order, all or
+ * nothing of use: after an error the plugin must not be loaded. MU_EIO,
+ * MU_ECONFIG (there is no such user), MU_EGONE as above.
+ */
+int mu_limits_set(const struct mu_limits *l, pid_t parent, struct mu_err *err);
 
 /* No limit of ours on memory any more: to say why the plugin cannot run, once
  * none of its code runs again. */

@@ -83,6 +83,20 @@ static int explain_load(int rc, uint32_t memory_max_mb, struct mu_err *err)
 	              said.msg, (unsigned)memory_max_mb);
 }
 
+static int enclose(const struct mu_chan_start *m, pid_t parent,
+                   struct mu_err *err)
+{
+	struct mu_limits l = { .memory_max_mb = m->memory_max_mb,
+		               .files_max = m->files_max,
+		               .processes_max = m->processes_max,
+		               .user = mu_text_end(m->user),
+		               .group = mu_text_end(m->group),
+		               .work_dir = mu_text_end(m->work_dir) };
+	int rc = mu_limits_enclose(parent, err);
+
+	return rc ? rc : mu_limits_set(&l, parent, err);
+}
+
 /* From START to a plugin that has been initialised. Nothing of the plugin is
  * even loaded before the limits stand, for constructors are plugin code. */
 static int boot(struct runner *r, pid_t parent, struct mu_err *err)
@@ -99,9 +113,7 @@ static int boot(struct runner *r, pid_t parent, struct mu_err *err)
 	mu_hostcalls_init(&i->calls, r->channel, &r->settings,
 	                  mu_text_end(m.instance), mu_text_end(m.member));
 	i->cpu_max_s = m.cpu_max_s;
-	rc = mu_limits_enclose(parent, err);
-	if (rc == 0)
-		rc = mu_limits_set(m.memory_max_mb, m.files_max, err);
+	rc = enclose(&m, parent, err);
 	if (rc)
 		return rc;
 	mu_limits_allow_cpu(i->cpu_max_s);
