@@ -296,9 +296,7 @@ static bool list_eq(const struct mu_conf_list *a, const struct mu_conf_list *b)
 	return true;
 }
 
-static bool field_eq(const struct mu_conf_row *row,
-                     const struct mu_agent_conf *a,
-                     const struct mu_agent_conf *b)
+bool mu_conf_row_eq(const struct mu_conf_row *row, const void *a, const void *b)
 {
 	const void *x = (const char *)a + row->offset;
 	const void *y = (const char *)b + row->offset;
@@ -315,8 +313,7 @@ static bool field_eq(const struct mu_conf_row *row,
 	case MU_CONF_GROUP:
 		break;
 	}
-	/* The one group that there is. */
-	return strcmp(a->labels, b->labels) == 0;
+	return true;
 }
 
 void mu_agent_conf_diff(const struct mu_agent_conf *a,
@@ -324,9 +321,15 @@ void mu_agent_conf_diff(const struct mu_agent_conf *a,
                         void (*say)(void *arg, const struct mu_conf_row *row),
                         void *arg)
 {
-	for (const struct mu_conf_row *r = mu_agent_rows; r->key; r++)
-		if (!field_eq(r, a, b))
+	for (const struct mu_conf_row *r = mu_agent_rows; r->key; r++) {
+		/* The one group that there is are the labels. */
+		bool same = r->type == MU_CONF_GROUP
+		                    ? strcmp(a->labels, b->labels) == 0
+		                    : mu_conf_row_eq(r, a, b);
+
+		if (!same)
 			say(arg, r);
+	}
 }
 
 /* ---- the files that it names ---- */

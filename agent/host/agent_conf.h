@@ -5,6 +5,7 @@
 #ifndef MU_HOST_AGENT_CONF_H
 #define MU_HOST_AGENT_CONF_H
 
+#include "account.h"
 #include "buf.h"
 #include "conffile.h"
 #include "mirror.h"
@@ -43,6 +44,10 @@ int mu_agent_conf_load(const char *file, struct mu_agent_conf *out,
                        struct mu_err *err);
 void mu_agent_conf_wipe(struct mu_agent_conf *c);
 
+/* The values of one key are the same (of a group: always true). */
+bool mu_conf_row_eq(const struct mu_conf_row *row, const void *a,
+                    const void *b);
+
 /* Call `say` with each key in which the two differ. */
 void mu_agent_conf_diff(const struct mu_agent_conf *a,
                         const struct mu_agent_conf *b,
@@ -63,14 +68,19 @@ struct mu_watch_conf {
 
 struct mu_instance_conf {
 	char *name, *plugin;
+	char *user, *group, *work_dir;
+	int64_t processes_max;
+	struct mu_conf_list environment;
 	bool members, connection;
 	int64_t deadline_ms, queue_max, memory_max_mb, files_max, cpu_max_s;
 	int64_t tick_ms, check_ms;
+	int64_t output_lines_max, quarantine_failures, quarantine_window_s;
 	/* Made from the groups: */
 	struct mu_watch_conf *watch;
 	size_t watches;
 	struct mu_buf settings; /* as they go into START's vector */
 	int32_t setting_count;
+	struct mu_account account; /* of user and group */
 };
 
 struct mu_instance_confs {
@@ -83,7 +93,8 @@ struct mu_instance_confs {
  * MU_ECONFIG with file and line, MU_EIO, MU_ENOMEM. */
 int mu_instance_confs_load(const char *dir, struct mu_instance_confs *out,
                            struct mu_err *err);
-/* The same for one text; `name` stands for its file in errors. Adds to *out. */
+/* The same for one text; `name` stands for its file in errors. Adds to *out.
+ * A user that is not there, and a limit that cannot be set here, are errors. */
 int mu_instance_confs_parse(const char *name, const char *text,
                             struct mu_instance_confs *out, struct mu_err *err);
 void mu_instance_confs_wipe(struct mu_instance_confs *c);
@@ -92,6 +103,10 @@ void mu_instance_conf_free(struct mu_instance_conf *c); /* NULL is allowed */
 void mu_instance_conf_file(const struct mu_instance_conf *c,
                            const struct mu_agent_conf *agent,
                            char out[MU_PLUGIN_FILE_MAX]);
+/* Where it works; its own below state_dir unless work_dir says otherwise. */
+void mu_instance_conf_work_dir(const struct mu_instance_conf *c,
+                               const struct mu_agent_conf *agent,
+                               char out[MU_PLUGIN_FILE_MAX]);
 /* True if nothing differs, so that the instance can go on as it is. */
 bool mu_instance_conf_eq(const struct mu_instance_conf *a,
                          const struct mu_instance_conf *b);

@@ -1,20 +1,32 @@
 #include "hosted_impl.h"
 
 #include "abi.h"
+#include "clock.h"
 #include "err.h"
 #include "log.h"
 #include "mem.h"
+#include "states.h"
 
 #include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #define HEALTHY_MS 60000u  /* after that long the back-off begins anew */
 #define LAST_GASP_MS 1000u /* from a runner's last word to its end */
+#define FILE_LOOK_MS 2000u /* between looks at the plugin's file */
 
 static void start(struct mu_hosted *h);
+
+/* For the host's record. */
+static void tell(struct mu_hosted *h, const char *state, const char *reason)
+{
+	char text[MU_STATE_MAX];
+
+	mu_format(text, sizeof text, "%s%s%s", state, reason[0] ? ": " : "",
+	          reason);
+	mu_roster_instance(h->o.roster, h->conf->name, text);
+}
 
 /* ---- the end of a runner ---- */
 
@@ -51,6 +63,7 @@ static void wait_and_start(struct mu_hosted *h)
 	                     : "the plugin's process will be started again"),
 	       KS("instance", h->conf->name), KS("reason", h->why),
 	       KI("in_ms", ms));
+	tell(h, h->cannot ? "refused" : "failed", h->why);
 	h->cannot = h->refused = false;
 	h->state = HOSTED_WAITING;
 	mu_timer_arm(h->timer, ms, 0);
@@ -61,6 +74,71 @@ static void start_soon(struct mu_hosted *h)
 {
 	h->state = HOSTED_WAITING;
 	mu_timer_arm(h->timer, 0, 0);
+}
+
+/* ---- quarantine ---- */
+
+/* Somebody or something says that it may go on. */
+static void release(struct mu_hosted *h, const char *because)
+{
+	mu_log(MU_INFO, MSG("instance released from quarantine"),
+	       KS("instance", h->conf->name), KS("because", because));
+	mu_quarantine_lift(h->quarantine);
+	h->failures = 0;
+	start_soon(h);
+	tell(h, "starting", "");
+}
+
+static void on_released(void *arg)
+{
+	struct mu_hosted *h = arg;
+
+	if (h->state == HOSTED_QUARANTINED)
+		release(h, "its alarm was deleted");
+}
+
+/* Only another file may be another plugin. */
+static void look_at_file(struct mu_hosted *h)
+{
+	struct mu_file_mark now = mu_hosted_mark(h);
+
+	if (memcmp(&now, &h->plugin_mark, sizeof now) == 0) {
+		mu_timer_arm(h->timer, FILE_LOOK_MS, 0);
+		return;
+	}
+	mu_alarms_clear(h->o.alarms, h->conf->name);
+	release(h, "its plugin's file has changed");
+}
+
+static void quarantine(struct mu_hosted *h)
+{
+	struct mu_alarm alarm = { .since_ms = mu_clock_wall_ms(),
+		                  .reason = h->why,
+		                  .on_released = on_released,
+		                  .arg = h };
+
+	alarm.failures = mu_quarantine_count(h->quarantine, 0);
+	mu_log(MU_ERROR,
+	       MSG("instance quarantined: it failed too often and is not "
+	           "started again; release it with muster plugin release, by "
+	           "another plugin file or other settings"),
+	       KS("instance", h->conf->name), KS("reason", h->why),
+	       KI("failures", alarm.failures),
+	       KI("within_s", h->conf->quarantine_window_s));
+	h->state = HOSTED_QUARANTINED;
+	h->plugin_mark = mu_hosted_mark(h);
+	mu_timer_arm(h->timer, FILE_LOOK_MS, 0);
+	tell(h, "quarantined", h->why);
+	if (mu_alarms_raise(h->o.alarms, h->conf->name, &alarm))
+		mu_log(MU_ERROR, MSG("no memory for an alarm"),
+		       KS("instance", h->conf->name));
+}
+
+/* One that says that it cannot run does no harm. */
+static bool is_too_much(struct mu_hosted *h)
+{
+	return !h->cannot &&
+	       mu_quarantine_failed(h->quarantine, mu_loop_now_ms(h->o.loop));
 }
 
 /* Did it run well for a while? What it was at when it ended does not count. */
@@ -90,22 +168,33 @@ static void note_end(struct mu_hosted *h, int status, int signum)
 		          status, doing);
 }
 
-static void on_exit_of(void *arg, int status, int signum)
+/* What it printed last often says more than the signal does. */
+static void note_last_words(struct mu_hosted *h)
+{
+	const char *last = mu_printed_last(h->printed);
+	size_t len = strlen(h->why);
+
+	if (len > 0 && last[0])
+		mu_format(h->why + len, sizeof h->why - len,
+		          "; it printed last: %s", last);
+}
+
+void mu_hosted_on_exit(void *arg, int status, int signum)
 {
 	struct mu_hosted *h = arg;
 
 	h->gone = true;
 	mu_pipe_drain(h->pipe);
+	mu_printed_end(h->printed);
 	note_end(h, status, signum);
+	note_last_words(h);
+	mu_hosted_tell_refused(h);
 	mu_hosted_call_end(h);
 	if (was_healthy(h))
 		h->failures = 0;
 	h->ready_ms = 0;
 	mu_hosted_lost(h);
-	mu_pipe_free(h->pipe);
-	h->pipe = NULL;
-	mu_proc_free(h->proc);
-	h->proc = NULL;
+	mu_hosted_unspawn(h);
 	if ((h->stop || h->renew) && h->why[0])
 		mu_log(MU_WARN, MSG("instance stopped, but not well"),
 		       KS("instance", h->conf->name), KS("reason", h->why));
@@ -113,6 +202,8 @@ static void on_exit_of(void *arg, int status, int signum)
 		stopped(h);
 	else if (h->renew)
 		start_soon(h);
+	else if (is_too_much(h))
+		quarantine(h);
 	else
 		wait_and_start(h);
 	h->renew = false;
@@ -174,47 +265,9 @@ void mu_hosted_on_ready(struct mu_hosted *h, const struct mu_chan_ready *m)
 	mu_timer_disarm(h->timer);
 	mu_log(MU_INFO, MSG("instance ready"), KS("instance", h->conf->name),
 	       KI("pid", mu_proc_pid(h->proc)));
+	tell(h, "ready", "");
 	mu_hosted_prologue(h);
 	mu_hosted_next(h);
-}
-
-static int say_start(struct mu_hosted *h)
-{
-	const struct mu_instance_conf *c = h->conf;
-	struct mu_chan_start m = { .version = MU_CHAN_VERSION };
-	char file[MU_PLUGIN_FILE_MAX];
-
-	mu_instance_conf_file(c, h->o.agent, file);
-	m.instance = mu_str_of(c->name);
-	m.member = mu_str_of(h->o.agent->name);
-	m.plugin_file = mu_str_of(file);
-	m.memory_max_mb = (uint32_t)c->memory_max_mb;
-	m.files_max = (uint32_t)c->files_max;
-	m.cpu_max_s = (uint32_t)c->cpu_max_s;
-	m.settings = (struct mu_vec){ c->setting_count, c->settings.data,
-		                      c->settings.len };
-	mu_put_chan_start(mu_pipe_out(h->pipe), &m);
-	return mu_pipe_send(h->pipe);
-}
-
-static int spawn(struct mu_hosted *h, struct mu_err *err)
-{
-	const char *argv[] = { h->o.agent->runner, h->conf->name, NULL };
-	struct mu_proc_options o = { .argv = argv,
-		                     .on_exit = on_exit_of,
-		                     .arg = h };
-	int rc = mu_pipe_new(h->o.loop, mu_hosted_frame, mu_hosted_pipe_end, h,
-	                     &h->pipe, &o.channel_fd, err);
-
-	if (rc)
-		return rc;
-	rc = mu_proc_start(h->o.loop, &o, &h->proc, err);
-	close(o.channel_fd);
-	if (rc) {
-		mu_pipe_free(h->pipe);
-		h->pipe = NULL;
-	}
-	return rc;
 }
 
 static void start(struct mu_hosted *h)
@@ -224,7 +277,7 @@ static void start(struct mu_hosted *h)
 
 	h->why[0] = h->at_stop[0] = '\0';
 	h->gone = h->asked = false;
-	rc = spawn(h, &err);
+	rc = mu_hosted_spawn(h, &err);
 	if (rc) {
 		mu_format(h->why, sizeof h->why, "%s", err.msg);
 		wait_and_start(h);
@@ -232,7 +285,8 @@ static void start(struct mu_hosted *h)
 	}
 	h->state = HOSTED_STARTING;
 	mu_timer_arm(h->timer, (uint64_t)h->conf->deadline_ms, 0);
-	rc = say_start(h);
+	tell(h, "starting", "");
+	rc = mu_hosted_say_start(h);
 	if (rc)
 		mu_hosted_pipe_end(h, rc);
 }
@@ -270,6 +324,10 @@ static void on_timer(void *arg)
 		start(h);
 		return;
 	}
+	if (h->state == HOSTED_QUARANTINED) {
+		look_at_file(h);
+		return;
+	}
 	if (h->state == HOSTED_READY && !mu_hosted_is_busy(h)) {
 		mu_hosted_next(h);
 		return;
@@ -300,7 +358,7 @@ void mu_hosted_stop(struct mu_hosted *h)
 	if (h->stop)
 		return;
 	h->stop = true;
-	if (h->state == HOSTED_WAITING) {
+	if (h->state == HOSTED_WAITING || h->state == HOSTED_QUARANTINED) {
 		stopped(h);
 		return;
 	}
@@ -395,7 +453,10 @@ int mu_hosted_new(const struct mu_hosted_options *o, struct mu_hosted **out)
 	h->conf = o->conf;
 	h->mail = mu_mailbox_new((uint32_t)o->conf->queue_max);
 	h->prologue = mu_mailbox_new(UINT32_MAX); /* it merges nothing */
-	rc = h->mail && h->prologue ? 0 : MU_ENOMEM;
+	h->quarantine = mu_quarantine_new(
+		(uint32_t)o->conf->quarantine_failures,
+		(uint64_t)o->conf->quarantine_window_s * 1000);
+	rc = h->mail && h->prologue && h->quarantine ? 0 : MU_ENOMEM;
 	if (!rc)
 		rc = mu_timer_new(o->loop, on_timer, h, &h->timer);
 	if (!rc)
@@ -413,6 +474,7 @@ int mu_hosted_new(const struct mu_hosted_options *o, struct mu_hosted **out)
 	if (mu_uplink_is_up(o->uplink))
 		mu_hosted_link(h, true);
 	warn_if_deaf(h->conf);
+	tell(h, "starting", "");
 	h->state = HOSTED_WAITING;
 	mu_timer_arm(h->timer, 0, 0);
 	*out = h;
@@ -428,12 +490,10 @@ void mu_hosted_free(struct mu_hosted *h)
 	mu_free(h->sub);
 	mu_uplink_forget(h->o.uplink, h);
 	mu_hosted_call_fini(h);
-	mu_pipe_free(h->pipe);
-	mu_proc_free(h->proc);
-	if (h->timer)
-		mu_timer_free(h->timer);
-	if (h->call_timer)
-		mu_timer_free(h->call_timer);
+	mu_hosted_unspawn(h);
+	mu_timer_free(h->timer);
+	mu_timer_free(h->call_timer);
+	mu_quarantine_free(h->quarantine);
 	mu_timer_free(h->turn_timer);
 	mu_mailbox_free(h->mail);
 	mu_mailbox_free(h->prologue);

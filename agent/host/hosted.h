@@ -3,15 +3,20 @@
  * that wait for it, and the runner that it lives in. Lives on the loop's thread.
  *
  * A runner that dies, hangs, refuses its plugin or talks nonsense is killed,
- * logged and started again; nothing of that leaves this file.
+ * logged and started again. One that does so too often is quarantined: it is not
+ * started until somebody releases it, by deleting its alarm (see alarms.h), with
+ * another configuration or plugin file, or with the next start of the agent. Its
+ * events wait meanwhile.
  */
 #ifndef MU_HOST_HOSTED_H
 #define MU_HOST_HOSTED_H
 
 #include "agent_conf.h"
+#include "alarms.h"
 #include "applied.h"
 #include "ephemerals.h"
 #include "members.h"
+#include "roster.h"
 
 struct mu_hosted;
 
@@ -21,6 +26,8 @@ struct mu_hosted_options {
 	struct mu_members *members;
 	struct mu_applied *applied;
 	struct mu_ephemerals *ephemerals;
+	struct mu_alarms *alarms;
+	struct mu_roster *roster;
 	const struct mu_agent_conf *agent;
 	struct mu_instance_conf *conf; /* taken over, also on error */
 	void (*on_stopped)(void *arg); /* after mu_hosted_stop; may be called

@@ -5,13 +5,16 @@
 #include "hosted.h"
 #include "mailbox.h"
 #include "pipe.h"
+#include "printed.h"
 #include "proc.h"
+#include "quarantine.h"
 
 enum hosted_state {
-	HOSTED_WAITING,  /* timer: start the runner */
-	HOSTED_STARTING, /* timer: init takes too long */
-	HOSTED_READY,    /* timer: the event takes too long, or is due now */
-	HOSTED_ENDING,   /* no use any more; timer: kill it */
+	HOSTED_WAITING,     /* timer: start the runner */
+	HOSTED_STARTING,    /* timer: init takes too long */
+	HOSTED_READY,       /* timer: the event takes too long, or is due now */
+	HOSTED_ENDING,      /* no use any more; timer: kill it */
+	HOSTED_QUARANTINED, /* timer: has its plugin's file changed? */
 	HOSTED_STOPPED,
 };
 
@@ -22,6 +25,12 @@ struct mu_hosted_turn {
 	uint64_t every_ms;          /* 0: only when asked for */
 	uint64_t due_ms;            /* UINT64_MAX: it is not */
 	char wrong[MU_ERR_MSG_MAX]; /* what it said last; "": all is well */
+};
+
+/* What a file that was exchanged differs in. */
+struct mu_file_mark {
+	uint64_t dev, ino, size;
+	int64_t mtime_s, mtime_ns;
 };
 
 #define MU_DOING_MAX 400u /* bytes of what an instance is doing, in words */
@@ -37,6 +46,12 @@ struct mu_hosted {
 	bool refused; /* and will not soon: the object, its settings */
 	struct mu_proc *proc;
 	struct mu_pipe *pipe;
+	struct mu_printed *printed;
+	char *cgroup; /* that its processes are in; NULL: none of its own */
+	char cgroup_name[96];
+	uint64_t refused_before; /* of its processes, by the cgroup */
+	struct mu_quarantine *quarantine;
+	struct mu_file_mark plugin_mark; /* its file when quarantine began */
 	struct mu_timer *timer;
 	char why[MU_ERR_MSG_MAX]; /* we killed it, or it said; "" if not */
 	uint32_t failures;        /* in a row */
@@ -86,6 +101,22 @@ int mu_hosted_frame(void *arg, struct mu_str record);
 /* What hosted.c does for the others. */
 void mu_hosted_on_ready(struct mu_hosted *h, const struct mu_chan_ready *m);
 void mu_hosted_pipe_end(void *arg, int rc);
+
+void mu_hosted_on_exit(void *arg, int status, int signum);
+
+/* ---- its process: hosted_start.c ---- */
+
+/* Start a process with all that it needs, and say START. An error: nothing is
+ * there. MU_EGONE and the like, without a word in err, only from the channel: the
+ * process is there, and its pipe is at its end. */
+int mu_hosted_spawn(struct mu_hosted *h, struct mu_err *err);
+int mu_hosted_say_start(struct mu_hosted *h);
+/* It has ended, or is to: let go of all that went with it. */
+void mu_hosted_unspawn(struct mu_hosted *h);
+/* The cgroup has refused it processes: tell, and how often. */
+void mu_hosted_tell_refused(struct mu_hosted *h);
+/* The plugin's file as it is now; zero if it is not there. */
+struct mu_file_mark mu_hosted_mark(const struct mu_hosted *h);
 
 /* ---- events: hosted_mail.c ---- */
 

@@ -1,7 +1,9 @@
 /* The instances of conf.d/: each a group of a list. See agent_conf.h. */
 #include "agent_conf.h"
 
+#include "cgroup.h"
 #include "chan.h"
+#include "environment.h"
 #include "err.h"
 #include "mem.h"
 #include "path.h"
@@ -12,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define SETTINGS_MAX (1024u * 1024) /* bytes of one instance's settings */
 
@@ -50,6 +53,33 @@ const struct mu_conf_row mu_instance_rows[] = {
 	  "how often its tick is called; 0: only when it asks for it", true },
 	{ "check_ms", MU_CONF_INT, AT(check_ms), "10000", 0, 86400000, "ms",
 	  "how often it is asked whether all is well; 0: never", true },
+	{ "processes_max", MU_CONF_INT, AT(processes_max), "0", 0, 4194304, "",
+	  "processes and threads, those of its commands too; 0: no limit. "
+	  "Needs "
+	  "a user of its own, whose other processes count too, or a cgroup "
+	  "that is delegated to the agent",
+	  true },
+	{ "user", MU_CONF_STR, AT(user), "\"\"", 0, 255, "",
+	  "user it runs as, which needs an agent that is root; empty: the "
+	  "agent's",
+	  true },
+	{ "group", MU_CONF_STR, AT(group), "\"\"", 0, 255, "",
+	  "group it runs as; empty: that of its user", true },
+	{ "work_dir", MU_CONF_STR, AT(work_dir), "\"\"", 0, 4000, "",
+	  "directory it is in; empty: one of its own below state_dir", true },
+	{ "environment", MU_CONF_LIST, AT(environment), "[ ]", 0, 1000, "",
+	  "more than the usual of it: \"NAME=value\", or \"NAME\" as the "
+	  "agent has it",
+	  true },
+	{ "output_lines_max", MU_CONF_INT, AT(output_lines_max), "100", 1,
+	  10000, "/s",
+	  "lines of its stdout and stderr that are logged; more are counted",
+	  true },
+	{ "quarantine_failures", MU_CONF_INT, AT(quarantine_failures), "5", 0,
+	  1000, "", "after so many failures it is not started again; 0: never",
+	  true },
+	{ "quarantine_window_s", MU_CONF_INT, AT(quarantine_window_s), "600", 1,
+	  86400, "s", "time within which they count", true },
 	{ "settings", MU_CONF_GROUP, 0, NULL, 0, 0, "",
 	  "the plugin's own settings", true },
 	{ 0 },
@@ -180,6 +210,68 @@ static bool is_word(const char *s)
 	       strcmp(s, "..") != 0;
 }
 
+/* Whoever is not root can become nobody else. */
+static int check_user(const struct mu_conf_node *node,
+                      struct mu_instance_conf *c, struct mu_err *err)
+{
+	struct mu_err why;
+	int rc = mu_account_find(c->user, c->group, &c->account, &why);
+
+	if (rc)
+		return wrong(node, err, "user and group: ", why.msg);
+	if (geteuid() != 0 &&
+	    (c->account.uid != geteuid() || c->account.gid != getegid()))
+		return wrong(node, err,
+		             "user and group need an agent that runs as root: ",
+		             c->name);
+	return 0;
+}
+
+/* RLIMIT_NPROC counts all that a user has, and does not hold root. */
+static int check_processes(const struct mu_conf_node *node,
+                           const struct mu_instance_conf *c, struct mu_err *err)
+{
+	char base[MU_PLUGIN_FILE_MAX];
+	struct mu_err why;
+
+	if (c->processes_max == 0 || c->account.uid != geteuid() ||
+	    mu_cgroup_find(base, sizeof base, &why) == 0)
+		return 0;
+	return mu_err(err, MU_ECONFIG,
+	              "%s:%d: processes_max of %.64s needs a user of its own "
+	              "(set user to another one than the agent's), or a cgroup "
+	              "that is delegated to the agent (Delegate=pids in its "
+	              "systemd unit), and there %.150s",
+	              mu_conf_file(node), mu_conf_line(node), c->name, why.msg);
+}
+
+static int check_environment(const struct mu_conf_node *node,
+                             const struct mu_instance_conf *c,
+                             struct mu_err *err)
+{
+	for (size_t i = 0; i < c->environment.count; i++)
+		if (!mu_environment_is_item(c->environment.item[i]))
+			return wrong(node, err,
+			             "environment must hold \"NAME=value\" or "
+			             "\"NAME\", not ",
+			             c->environment.item[i]);
+	return 0;
+}
+
+static int check_isolation(const struct mu_conf_node *node,
+                           struct mu_instance_conf *c, struct mu_err *err)
+{
+	int rc;
+
+	if (c->work_dir[0] && c->work_dir[0] != '/')
+		return wrong(node, err, "work_dir must begin with '/', not ",
+		             c->work_dir);
+	rc = check_environment(node, c, err);
+	if (!rc)
+		rc = check_user(node, c, err);
+	return rc ? rc : check_processes(node, c, err);
+}
+
 static int read_instance(const struct mu_conf_node *node,
                          struct mu_instance_conf **out, struct mu_err *err)
 {
@@ -204,6 +296,8 @@ static int read_instance(const struct mu_conf_node *node,
 		           "file, in ",
 		           c->name);
 	else
+		rc = check_isolation(node, c, err);
+	if (!rc)
 		rc = read_watches(node, c, err);
 	if (!rc && settings)
 		rc = mu_conf_walk(settings, add_setting, c);
@@ -230,17 +324,23 @@ void mu_instance_conf_file(const struct mu_instance_conf *c,
 		          agent->plugin_dir, c->plugin);
 }
 
+void mu_instance_conf_work_dir(const struct mu_instance_conf *c,
+                               const struct mu_agent_conf *agent,
+                               char out[MU_PLUGIN_FILE_MAX])
+{
+	if (c->work_dir[0])
+		mu_format(out, MU_PLUGIN_FILE_MAX, "%s", c->work_dir);
+	else
+		mu_format(out, MU_PLUGIN_FILE_MAX, "%s/instances/%s.d",
+		          agent->state_dir, c->name);
+}
+
 bool mu_instance_conf_eq(const struct mu_instance_conf *a,
                          const struct mu_instance_conf *b)
 {
-	if (strcmp(a->name, b->name) != 0 ||
-	    strcmp(a->plugin, b->plugin) != 0 || a->members != b->members ||
-	    a->connection != b->connection ||
-	    a->deadline_ms != b->deadline_ms || a->queue_max != b->queue_max ||
-	    a->memory_max_mb != b->memory_max_mb ||
-	    a->files_max != b->files_max || a->cpu_max_s != b->cpu_max_s ||
-	    a->tick_ms != b->tick_ms || a->check_ms != b->check_ms)
-		return false;
+	for (const struct mu_conf_row *r = mu_instance_rows; r->key; r++)
+		if (!mu_conf_row_eq(r, a, b))
+			return false;
 	if (a->watches != b->watches || a->settings.len != b->settings.len)
 		return false;
 	for (size_t i = 0; i < a->watches; i++)

@@ -18,6 +18,7 @@ struct mu_plugins {
 	struct mu_members *members;
 	struct mu_applied *applied;
 	struct mu_ephemerals *ephemerals;
+	struct mu_alarms *alarms;
 	struct mu_timer *sweep;
 	struct place *places;
 	bool stopping;
@@ -39,12 +40,17 @@ static int host(struct mu_plugins *p, struct mu_instance_conf *conf,
 		                       .members = p->members,
 		                       .applied = p->applied,
 		                       .ephemerals = p->ephemerals,
+		                       .alarms = p->alarms,
+		                       .roster = p->o.roster,
 		                       .agent = p->o.agent,
 		                       .conf = conf,
 		                       .on_stopped = on_one_stopped,
 		                       .arg = p };
-	int rc = mu_hosted_new(&o, out);
+	int rc;
 
+	/* Of one before it, be it of an agent before this one. */
+	mu_alarms_clear(p->alarms, conf->name);
+	rc = mu_hosted_new(&o, out);
 	if (rc)
 		mu_log(MU_ERROR, MSG("an instance cannot be started"),
 		       KS("reason", mu_err_text(rc)));
@@ -75,9 +81,13 @@ static void add(struct mu_plugins *p, struct mu_instance_conf *conf)
 static bool follow(struct mu_plugins *p, struct place *at)
 {
 	struct mu_instance_conf *then = at->then;
+	const char *name = mu_hosted_conf(at->hosted)->name;
 
-	if (!then && !p->stopping)
-		mu_applied_remove(p->applied, mu_hosted_conf(at->hosted)->name);
+	if (!then && !p->stopping) {
+		mu_applied_remove(p->applied, name);
+		mu_alarms_clear(p->alarms, name);
+		mu_roster_instance(p->o.roster, name, NULL);
+	}
 	mu_hosted_free(at->hosted);
 	at->hosted = NULL;
 	at->then = NULL;
@@ -236,6 +246,9 @@ int mu_plugins_new(const struct mu_plugins_options *o, struct mu_plugins **out)
 		                                         on_gone, p },
 			&p->ephemerals);
 	if (!rc)
+		rc = mu_alarms_new(o->loop, o->uplink, o->agent->name,
+		                   &p->alarms);
+	if (!rc)
 		rc = mu_members_new(o->loop, o->uplink, &limits, on_member, p,
 		                    &p->members);
 	if (rc) {
@@ -262,6 +275,7 @@ void mu_plugins_free(struct mu_plugins *p)
 	mu_members_free(p->members);
 	mu_applied_free(p->applied);
 	mu_ephemerals_free(p->ephemerals);
+	mu_alarms_free(p->alarms);
 	if (p->sweep)
 		mu_timer_free(p->sweep);
 	mu_free(p);

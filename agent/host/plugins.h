@@ -15,6 +15,7 @@ struct mu_plugins_options {
 	const struct mu_agent_conf *agent;
 	void (*on_stopped)(void *arg); /* all, after mu_plugins_stop */
 	void *arg;
+	struct mu_roster *roster; /* is told how each is */
 };
 
 /* MU_ENOMEM. No instance is there. */

@@ -3,8 +3,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-char *mu_record_encode(const struct mu_member *m)
+char *mu_record_encode(const struct mu_member *m,
+                       const struct mu_states *instances)
 {
+	static const struct mu_states none = { NULL };
 	struct mu_json *o = mu_json_object(), *labels = NULL;
 	char *text = NULL;
 	int rc;
@@ -25,6 +27,9 @@ char *mu_record_encode(const struct mu_member *m)
 		rc = mu_json_set(o, "labels", labels);
 	rc = rc ? rc : mu_json_set_str(o, "state", m->state);
 	rc = rc ? rc : mu_json_set(o, "checks", mu_json_object());
+	rc = rc ? rc
+	        : mu_json_set(o, "instances",
+	                      mu_states_json(instances ? instances : &none));
 	if (!rc)
 		text = mu_json_text(o);
 	mu_json_free(o);

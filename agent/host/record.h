@@ -4,12 +4,15 @@
 
 #include "json.h"
 #include "path.h"
+#include "states.h"
 
 #include <muster/plugin.h>
 
 /* {"id":...,"name":...,"address","port","version","boot_id","started","labels",
- * "state","checks":{}}; freed with free; NULL: memory is out. */
-char *mu_record_encode(const struct mu_member *m);
+ * "state","checks":{},"instances":{...}}; freed with free; NULL: memory is out.
+ * instances NULL: there are none. */
+char *mu_record_encode(const struct mu_member *m,
+                       const struct mu_states *instances);
 
 struct mu_record {
 	struct mu_member member; /* texts borrowed from json, labels and name */

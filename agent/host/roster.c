@@ -14,6 +14,7 @@
 
 #define RETRY_FIRST_MS 1000u
 #define RETRY_LAST_MS 30000u
+#define TELL_MS 1000u /* from a change of the instances to the record */
 
 enum step {
 	STEP_IDLE,
@@ -27,18 +28,21 @@ enum step {
 	STEP_READ,    /* it is there: whose is it? */
 	STEP_UPDATE,  /* ours: put the record in */
 	STEP_REPLACE, /* our ghost's: delete and create in one */
+	STEP_TELL,    /* registered; put the record in, for it has changed */
 	STEP_DONE,
 };
 
 struct mu_roster {
 	struct mu_uplink *uplink;
 	struct mu_uplink_listener listener;
-	struct mu_timer *retry;
+	struct mu_timer *retry, *tell;
 	uint32_t retry_ms;
 	struct mu_member self;
 	char *path;   /* /members/<name> */
 	char *former; /* the node of the name before; NULL: none to see to */
 	char *record; /* JSON of self */
+	struct mu_states instances;
+	bool told; /* the record as it is now is on its way, or there */
 	enum step step;
 	int64_t held;  /* the session that had the name last; 0: none */
 	bool watching; /* the watch stands on this handle */
@@ -106,6 +110,7 @@ static void ask_replace(struct mu_roster *r, enum step step, const char *old,
 		                       .count = 2 };
 
 	r->step = step;
+	r->told = true;
 	ask(r, &q);
 }
 
@@ -132,6 +137,7 @@ static void take(struct mu_roster *r, enum step step)
 	case STEP_CREATE:
 		q.op = MU_UP_CREATE;
 		q.flags = MU_CREATE_EPHEMERAL;
+		r->told = true;
 		break;
 	case STEP_FORMER:
 		q.op = MU_UP_GET;
@@ -145,7 +151,9 @@ static void take(struct mu_roster *r, enum step step)
 		q.op = MU_UP_GET;
 		break;
 	case STEP_UPDATE:
+	case STEP_TELL:
 		q.op = MU_UP_SET;
+		r->told = true;
 		break;
 	default:
 		return;
@@ -155,13 +163,20 @@ static void take(struct mu_roster *r, enum step step)
 
 /* ---- answers ---- */
 
-static void registered(struct mu_roster *r)
+static void settled(struct mu_roster *r)
 {
 	r->held = mu_uplink_session(r->uplink);
 	r->step = STEP_DONE;
 	r->retry_ms = 0;
 	r->last_rc = 0;
+	if (!r->told)
+		take(r, STEP_TELL); /* it changed meanwhile */
+}
+
+static void registered(struct mu_roster *r)
+{
 	mu_log(MU_INFO, MSG("registered"), KS("path", r->path));
+	settled(r);
 }
 
 static void refuse(struct mu_roster *r, const struct mu_record *found,
@@ -329,6 +344,8 @@ static void on_answer(void *owner, uint64_t tag, const struct mu_result *res)
 	}
 	if (res->rc == 0 && r->step == STEP_WATCH)
 		take(r, after_watch(r));
+	else if (res->rc == 0 && r->step == STEP_TELL)
+		settled(r);
 	else if (res->rc == 0)
 		registered(r);
 	else if (res->rc == MU_ENONODE || res->rc == MU_EBADVERSION)
@@ -368,7 +385,7 @@ static void on_event(void *arg, const struct mu_watch_event *e)
 	if (e->type != MU_WATCH_DELETED || strcmp(e->path, r->path) != 0)
 		return;
 	/* A ghost that goes away while we wait for it is welcome, too. */
-	if (r->step == STEP_DONE) {
+	if (r->step == STEP_DONE || r->step == STEP_TELL) {
 		mu_log(MU_WARN,
 		       MSG("the node of this host was deleted; making "
 		           "it again"),
@@ -386,6 +403,32 @@ static void on_retry(void *arg)
 
 	if (mu_uplink_is_up(r->uplink))
 		take(r, STEP_PARENT);
+}
+
+/* ---- the instances ---- */
+
+static void on_tell(void *arg)
+{
+	struct mu_roster *r = arg;
+	char *record = mu_record_encode(&r->self, &r->instances);
+
+	if (!record) {
+		mu_timer_arm(r->tell, TELL_MS, 0);
+		return;
+	}
+	free(r->record);
+	r->record = record;
+	r->told = false;
+	if (r->step == STEP_DONE)
+		take(r, STEP_TELL);
+}
+
+void mu_roster_instance(struct mu_roster *r, const char *instance,
+                        const char *state)
+{
+	if (mu_states_set(&r->instances, instance, state) &&
+	    !mu_timer_armed(r->tell))
+		mu_timer_arm(r->tell, TELL_MS, 0);
 }
 
 /* ---- life ---- */
@@ -416,10 +459,12 @@ int mu_roster_new(struct mu_loop *loop, struct mu_uplink *uplink,
 	r->uplink = uplink;
 	r->self = *self;
 	r->path = mu_alloc(room);
-	r->record = mu_record_encode(self);
+	r->record = mu_record_encode(self, NULL);
 	rc = r->path && r->record ? note_former(r) : MU_ENOMEM;
 	if (!rc)
 		rc = mu_timer_new(loop, on_retry, r, &r->retry);
+	if (!rc)
+		rc = mu_timer_new(loop, on_tell, r, &r->tell);
 	r->listener = (struct mu_uplink_listener){ on_up, on_down, on_event, r,
 		                                   NULL };
 	mu_uplink_listen(uplink, &r->listener);
@@ -440,8 +485,9 @@ void mu_roster_free(struct mu_roster *r)
 		return;
 	mu_uplink_unlisten(r->uplink, &r->listener);
 	mu_uplink_forget(r->uplink, r);
-	if (r->retry)
-		mu_timer_free(r->retry);
+	mu_timer_free(r->retry);
+	mu_timer_free(r->tell);
+	mu_states_wipe(&r->instances);
 	mu_free(r->path);
 	mu_free(r->former);
 	free(r->record);
@@ -450,7 +496,7 @@ void mu_roster_free(struct mu_roster *r)
 
 bool mu_roster_is_registered(const struct mu_roster *r)
 {
-	return r->step == STEP_DONE;
+	return r->step == STEP_DONE || r->step == STEP_TELL;
 }
 
 bool mu_roster_was_registered(const struct mu_roster *r)
@@ -491,7 +537,7 @@ int mu_roster_say_leaving(struct mu_roster *r, uint32_t timeout_ms,
 	if (rc)
 		return rc;
 	m.state = MU_MEMBER_LEAVING;
-	text = mu_record_encode(&m);
+	text = mu_record_encode(&m, NULL);
 	if (!text)
 		return mu_err(err, MU_ENOMEM, "out of memory");
 	rc = mu_client_set_sync(c, r->path, text, (int32_t)strlen(text),

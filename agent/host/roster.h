@@ -20,6 +20,11 @@ bool mu_roster_is_registered(const struct mu_roster *r);
 /* It was at some time, so that others may have seen this host. */
 bool mu_roster_was_registered(const struct mu_roster *r);
 
+/* How an instance of this host is (see states.h; NULL: there is none any more),
+ * for the record. Written a second later, with all that was said until then. */
+void mu_roster_instance(struct mu_roster *r, const char *instance,
+                        const char *state);
+
 /*
  * Last words, outside of the loop, each waiting at most timeout_ms a request.
  * _say_leaving writes the state "leaving" and keeps the session; MU_ENONODE: the

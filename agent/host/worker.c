@@ -208,8 +208,11 @@ static int open_session(struct worker *w, struct mu_err *err)
 
 static int open_parts(struct worker *w)
 {
-	struct mu_plugins_options p = { w->loop, w->uplink, w->conf,
-		                        on_all_stopped, w };
+	struct mu_plugins_options p = { .loop = w->loop,
+		                        .uplink = w->uplink,
+		                        .agent = w->conf,
+		                        .on_stopped = on_all_stopped,
+		                        .arg = w };
 	struct mu_member self = { .size = sizeof self };
 	int rc;
 
@@ -223,6 +226,7 @@ static int open_parts(struct worker *w)
 	self.state = MU_MEMBER_UP;
 	self.labels = w->conf->labels;
 	rc = mu_roster_new(w->loop, w->uplink, &self, &w->roster);
+	p.roster = w->roster;
 	return rc ? rc : mu_plugins_new(&p, &w->plugins);
 }
 

@@ -343,7 +343,7 @@ START_TEST(a_record_comes_back_as_it_went)
 		               .state = "up",
 		               .labels = "{\"k\":\"w\"}" };
 	struct mu_record r;
-	char *text = mu_record_encode(&m);
+	char *text = mu_record_encode(&m, NULL);
 
 	ck_assert_ptr_nonnull(text);
 	mu_record_decode(mu_str_of(text), "n\"1", 9, &r);
