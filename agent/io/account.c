@@ -28,7 +28,7 @@ static bool is_number(const char *text, uint32_t *out)
 static int find_user(const char *user, const char *group,
                      struct mu_account *out, struct mu_err *err)
 {
-	static _Thread_local char scratch[SCRATCH_BYTES];
+	char scratch[SCRATCH_BYTES];
 	struct passwd p, *found = NULL;
 	uint32_t number = 0;
 	bool numeric = is_number(user, &number);
@@ -60,7 +60,7 @@ static int find_user(const char *user, const char *group,
 static int find_group(const char *group, struct mu_account *out,
                       struct mu_err *err)
 {
-	static _Thread_local char scratch[SCRATCH_BYTES];
+	char scratch[SCRATCH_BYTES];
 	struct group g, *found = NULL;
 	int why;
 

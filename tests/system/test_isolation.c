@@ -1,0 +1,647 @@
+/* No plugin hurts another: what each bad one comes to, what its neighbour sees
+ * of it, and what a plugin is and may. With the real broker, runner and
+ * plugins. */
+#include "cluster.h"
+
+#include "cgroup.h"
+
+#include <check.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define OWN_USER "games" /* is on each Debian, and runs nothing */
+
+#define ONE(name, file, more) \
+	"{ name = \"" name "\"; plugin = \"" MU_BUILD "/tests/lies/" file \
+	".so\"; watch = ( { path = \"/config\"; } ); " more " }"
+#define NEIGHBOUR \
+	"{ name = \"neighbour\"; plugin = \"log\"; " \
+	"watch = ( { path = \"/config\"; } ); }"
+#define TWICE "quarantine_failures = 2; "
+
+static struct cluster c;
+static struct cluster_agent a;
+
+static void setup(void)
+{
+	cluster_open(&c);
+	cluster_broker_start(&c);
+}
+
+static void teardown(void)
+{
+	cluster_close(&c);
+}
+
+/* ---- helpers ---- */
+
+static void start(const char *more, const char *instances)
+{
+	cluster_agent_init(&c, &a, "alpha", more);
+	cluster_agent_instances(&a, "i.conf", instances);
+	cluster_agent_start(&a);
+	cluster_agent_wait_log(&a, "msg=registered");
+}
+
+static void configure(const char *instances)
+{
+	cluster_agent_instances(&a, "i.conf", instances);
+	program_signal(&a.program, SIGHUP);
+}
+
+struct times {
+	const char *text;
+	unsigned count;
+};
+
+static bool is_there_so_often(void *arg)
+{
+	const struct times *t = arg;
+
+	return file_count(a.log, t->text) >= t->count;
+}
+
+static void wait_times(const char *text, unsigned count)
+{
+	struct times t = { text, count };
+
+	ck_assert_msg(wait_for(is_there_so_often, &t, WAIT_MS),
+	              "'%s' is not %u times in %s", text, count, a.log);
+}
+
+/* `muster VERB PATH` prints this text. */
+struct said {
+	const char *verb, *path, *text;
+};
+
+static bool is_said(void *arg)
+{
+	const struct said *s = arg;
+	struct run r;
+	bool found;
+
+	cluster_muster(&r, s->verb, s->path, NULL);
+	found = strstr(r.out, s->text) != NULL;
+	run_free(&r);
+	return found;
+}
+
+static void wait_said(const char *verb, const char *path, const char *text)
+{
+	struct said s = { verb, path, text };
+
+	ck_assert_msg(wait_for(is_said, &s, WAIT_MS),
+	              "muster %s %s does not say %s", verb, path, text);
+}
+
+static bool is_root(const char *test)
+{
+	if (geteuid() == 0)
+		return true;
+	printf("SKIPPED: %s: only root can become another user\n", test);
+	return false;
+}
+
+/* A lie where every user can read it; static text. */
+static const char *copied(const char *lie)
+{
+	static char file[256];
+	char from[512];
+	size_t len;
+	char *data;
+
+	snprintf(from, sizeof from, MU_BUILD "/tests/lies/%s.so", lie);
+	snprintf(file, sizeof file, "%s/%s.so", c.dir, lie);
+	data = file_read(from, &len);
+	ck_assert_msg(data != NULL, "%s is not there", from);
+	file_write(file, data, len);
+	free(data);
+	ck_assert_int_eq(chmod(file, 0644), 0);
+	ck_assert_int_eq(chmod(c.dir, 0755), 0);
+	return file;
+}
+
+static void start_copy(const char *lie, const char *more)
+{
+	char text[1024];
+
+	snprintf(text, sizeof text,
+	         "instances = ( { name = \"one\"; plugin = \"%s\"; "
+	         "watch = ( { path = \"/config\"; } ); %s }, " NEIGHBOUR " );",
+	         copied(lie), more);
+	start(NULL, text);
+}
+
+/* ---- bad plugins ---- */
+
+static const struct {
+	const char *instance, *said;
+} bad[] = {
+	{ ONE("bad", "crash-event", TWICE), "signal 11 (Segmentation fault)" },
+	{ ONE("bad", "abort-event", TWICE), "signal 6 (Aborted)" },
+	{ ONE("bad", "endless-event", TWICE "deadline_ms = 300;"),
+	  "an event took longer than deadline_ms, 300 ms" },
+	{ ONE("bad", "cpu-burn", TWICE "cpu_max_s = 1;"), "signal 24 " },
+	{ ONE("bad", "sleep-event", TWICE "deadline_ms = 300;"),
+	  "an event took longer than deadline_ms, 300 ms" },
+	{ ONE("bad", "malloc-crash", TWICE "memory_max_mb = 100;"),
+	  "signal 11 (Segmentation fault)" },
+	{ ONE("bad", "fd-crash", TWICE "files_max = 50;"),
+	  "it printed last: cannot open what I need: Too many open files" },
+	{ ONE("bad", "stack-overflow", TWICE),
+	  "signal 11 (Segmentation fault)" },
+	{ ONE("bad", "flood", TWICE "deadline_ms = 300;"),
+	  "an event took longer than deadline_ms, 300 ms" },
+};
+
+START_TEST(a_bad_plugin_ends_in_quarantine_and_its_neighbour_goes_on)
+{
+	char text[1024];
+
+	cluster_edit("create", "/config", "one");
+	snprintf(text, sizeof text, "instances = ( %s, " NEIGHBOUR " );",
+	         bad[_i].instance);
+	start(NULL, text);
+	cluster_agent_wait_log(&a, "msg=\"instance quarantined");
+	ck_assert(file_has(a.log, bad[_i].said));
+	cluster_agent_wait_log(&a, "present path=/config ");
+	cluster_edit("set", "/config", "two");
+	cluster_agent_wait_log(&a, "changed path=/config ");
+	/* It was started twice, and is not a third time. */
+	ck_assert_uint_eq(file_count(a.log, "process will be started again"),
+	                  1);
+	ck_assert_uint_eq(file_count(a.log, "msg=\"instance ready\" "
+	                                    "instance=neighbour"),
+	                  1);
+}
+END_TEST
+
+START_TEST(a_fork_bomb_meets_the_limit_of_its_user)
+{
+	if (!is_root(__func__))
+		return;
+	cluster_edit("create", "/config", "one");
+	start_copy("fork-bomb", TWICE "deadline_ms = 1000; user = \"" OWN_USER
+	                              "\"; processes_max = 20;");
+	cluster_agent_wait_log(&a, "fork refused after ");
+	cluster_agent_wait_log(&a, "msg=\"instance quarantined");
+	cluster_edit("set", "/config", "two");
+	cluster_agent_wait_log(&a, "changed path=/config ");
+}
+END_TEST
+
+START_TEST(a_fork_bomb_meets_the_limit_of_its_cgroup)
+{
+	char base[512], text[256];
+	struct mu_err why;
+
+	if (mu_cgroup_find(base, sizeof base, &why)) {
+		printf("SKIPPED: %s: %s\n", __func__, why.msg);
+		return;
+	}
+	cluster_edit("create", "/config", "one");
+	start(NULL, "instances = ( " ONE(
+			    "bad", "fork-bomb",
+			    TWICE "deadline_ms = 1000; "
+				  "processes_max = 20;") ", " NEIGHBOUR " );");
+	cluster_agent_wait_log(&a, "msg=\"instance quarantined");
+	cluster_agent_wait_log(&a, "wanted more processes than processes_max");
+	ck_assert(file_has(a.log, "fork refused after 1") ||
+	          file_has(a.log, "fork refused after 20"));
+	cluster_edit("set", "/config", "two");
+	cluster_agent_wait_log(&a, "changed path=/config ");
+	cluster_agent_stop(&a, SIGTERM);
+	/* And no group is left. */
+	snprintf(text, sizeof text, "ls %.100s | grep -q muster-.*-bad", base);
+	ck_assert_int_ne(system(text), 0);
+}
+END_TEST
+
+START_TEST(a_flood_is_logged_in_part_and_the_rest_is_counted)
+{
+	cluster_edit("create", "/config", "one");
+	start(NULL, "instances = ( " ONE("bad", "flood",
+	                                 TWICE "deadline_ms = 2500; "
+	                                       "output_lines_max = 7;") " );");
+	cluster_agent_wait_log(&a, "lines of its output were dropped");
+	cluster_agent_wait_log(&a, "msg=\"instance quarantined");
+	ck_assert(file_has(a.log, "msg=\"flood line 0 of a plugin that cannot "
+	                          "be quiet\" instance=bad from=output"));
+	ck_assert(file_has(a.log, " logged_per_s=7"));
+	ck_assert_uint_ge(file_count(a.log, "from=output"), 2 * 7);
+	/* Two lives, of less than 2.5 s each, or more on a busy machine. */
+	ck_assert_uint_lt(file_count(a.log, "from=output"), 30 * 7);
+}
+END_TEST
+
+START_TEST(last_words_without_an_end_of_line_are_kept)
+{
+	cluster_edit("create", "/config", "bad");
+	start(NULL, "instances = ( " ONE("one", "bad-value", TWICE) " );");
+	cluster_agent_wait_log(&a, "msg=\"a full line\" instance=one "
+	                           "from=output");
+	cluster_agent_wait_log(&a, "msg=\"this value kills me\" instance=one "
+	                           "from=output");
+	cluster_agent_wait_log(&a, "; it printed last: this value kills me\"");
+}
+END_TEST
+
+/* ---- quarantine ---- */
+
+#define ALARM "/alarms/quarantine/one@alpha"
+
+static void start_quarantined(const char *more)
+{
+	char text[1024];
+
+	cluster_edit("create", "/config", "bad");
+	snprintf(text, sizeof text,
+	         "instances = ( " ONE("one", "bad-value", TWICE "%s") " );",
+	         more);
+	start(NULL, text);
+	cluster_agent_wait_log(&a, "msg=\"instance quarantined");
+}
+
+START_TEST(quarantine_is_shown_in_the_record_and_by_an_alarm)
+{
+	start_quarantined("");
+	cluster_wait_for_node(ALARM);
+	wait_said("get", ALARM,
+	          "{\"instance\":\"one\",\"host\":\"alpha\","
+	          "\"since\":1");
+	wait_said("get", ALARM,
+	          "\"failures\":2,\"reason\":\"it was ended by "
+	          "signal 6 (Aborted) while it handled present "
+	          "/config");
+	wait_said("get", "/members/alpha",
+	          "\"instances\":{\"one\":\"quarantined: it was ended by");
+	wait_said("members", "--json", "\"one\":\"quarantined: it was");
+}
+END_TEST
+
+START_TEST(who_deletes_the_alarm_releases_the_instance_and_its_events)
+{
+	start_quarantined("");
+	cluster_wait_for_node(ALARM);
+	cluster_edit("set", "/config", "good 1");
+	cluster_edit("set", "/config", "good 2");
+	cluster_edit("rm", ALARM, NULL);
+	cluster_agent_wait_log(&a, "because=\"its alarm was deleted\"");
+	cluster_agent_wait_log(&a, "got good 2");
+	wait_said("get", "/members/alpha", "\"instances\":{\"one\":\"ready\"}");
+	/* And again, as often as need be. */
+	cluster_edit("set", "/config", "bad");
+	wait_times("msg=\"instance quarantined", 2);
+	cluster_wait_for_node(ALARM);
+}
+END_TEST
+
+START_TEST(an_alarm_is_deleted_while_the_agent_does_not_look)
+{
+	ONLY_NATIVE("it stops the broker");
+	start_quarantined("");
+	cluster_wait_for_node(ALARM);
+	cluster_broker_stop(&c, SIGTERM);
+	cluster_agent_wait_log(&a, "connection to the broker was lost");
+	program_signal(&a.program, SIGSTOP);
+	cluster_broker_start(&c);
+	cluster_edit("set", "/config", "good");
+	cluster_edit("rm", ALARM, NULL);
+	program_signal(&a.program, SIGCONT);
+	cluster_agent_wait_log(&a, "because=\"its alarm was deleted\"");
+	cluster_agent_wait_log(&a, "got good");
+}
+END_TEST
+
+START_TEST(an_alarm_is_raised_when_the_broker_is_back)
+{
+	ONLY_NATIVE("it stops the broker");
+	cluster_edit("create", "/config", "good");
+	start(NULL, "instances = ( " ONE("one", "crash-init",
+	                                 "quarantine_failures = 4;") " );");
+	cluster_broker_stop(&c, SIGTERM);
+	cluster_agent_wait_log(&a, "msg=\"instance quarantined");
+	cluster_broker_start(&c);
+	cluster_wait_for_node(ALARM);
+	cluster_broker_restart(&c, SIGKILL);
+	cluster_wait_for_node(ALARM);
+	ck_assert(!file_has(a.log, "released from quarantine"));
+	cluster_broker_lose_tree(&c);
+	cluster_wait_for_node(ALARM);
+	ck_assert(!file_has(a.log, "released from quarantine"));
+}
+END_TEST
+
+START_TEST(other_settings_release_an_instance)
+{
+	start_quarantined("");
+	cluster_wait_for_node(ALARM);
+	cluster_edit("set", "/config", "good");
+	configure("instances = ( " ONE("one", "bad-value",
+	                               "queue_max = 10;") " );");
+	cluster_agent_wait_log(&a, "got good");
+	cluster_wait_node(ALARM, NULL);
+}
+END_TEST
+
+START_TEST(another_plugin_file_releases_an_instance)
+{
+	const struct timespec t[2] = { { 1000000000, 0 }, { 1000000000, 0 } };
+
+	cluster_edit("create", "/config", "bad");
+	start_copy("bad-value", TWICE);
+	cluster_agent_wait_log(&a, "msg=\"instance quarantined");
+	cluster_wait_for_node(ALARM);
+	cluster_edit("set", "/config", "good");
+	ck_assert_int_eq(utimensat(AT_FDCWD, copied("bad-value"), t, 0), 0);
+	cluster_agent_wait_log(&a, "because=\"its plugin's file has changed\"");
+	cluster_agent_wait_log(&a, "got good");
+	cluster_wait_node(ALARM, NULL);
+}
+END_TEST
+
+START_TEST(a_restart_of_the_agent_releases_an_instance)
+{
+	start_quarantined("");
+	cluster_wait_for_node(ALARM);
+	cluster_agent_stop(&a, SIGTERM);
+	cluster_wait_for_node(ALARM);
+	cluster_edit("set", "/config", "good");
+	cluster_agent_start(&a);
+	cluster_agent_wait_log(&a, "got good");
+	cluster_wait_node(ALARM, NULL);
+}
+END_TEST
+
+START_TEST(a_removed_instance_leaves_no_alarm_and_no_state)
+{
+	start_quarantined("");
+	cluster_wait_for_node(ALARM);
+	configure("instances = ( );");
+	cluster_wait_node(ALARM, NULL);
+	wait_said("get", "/members/alpha", "\"instances\":{}");
+}
+END_TEST
+
+START_TEST(one_that_says_that_it_cannot_run_is_not_quarantined)
+{
+	start(NULL, "instances = ( " ONE("one", "nonsense-init",
+	                                 "quarantine_failures = 1;") " );");
+	wait_times("the plugin cannot run; trying again", 4);
+	ck_assert(!file_has(a.log, "quarantined"));
+	wait_said("get", "/members/alpha",
+	          "\"instances\":{\"one\":\"refused: init returned 42");
+}
+END_TEST
+
+START_TEST(zero_failures_are_never_too_many)
+{
+	cluster_edit("create", "/config", "bad");
+	start(NULL, "instances = ( " ONE("one", "bad-value",
+	                                 "quarantine_failures = 0;") " );");
+	wait_times("process will be started again", 6);
+	ck_assert(!file_has(a.log, "quarantined"));
+}
+END_TEST
+
+/* ---- who a plugin is ---- */
+
+START_TEST(an_instance_runs_as_its_user_from_its_first_code_on)
+{
+	char want[512];
+
+	if (!is_root(__func__))
+		return;
+	start_copy("who", "user = \"" OWN_USER "\"; group = \"nogroup\"; "
+	                  "files_max = 77; ");
+	snprintf(want, sizeof want,
+	         "uid 5 gid 65534 groups '65534 ' umask 022 processes ");
+	cluster_agent_wait_log(&a, "work dir can be written");
+	for (int i = 0; i < 2; i++) {
+		char line[600];
+
+		snprintf(line, sizeof line, "%s %s", i ? "now" : "early", want);
+		ck_assert_msg(file_has(a.log, line), "%s", line);
+	}
+	snprintf(want, sizeof want,
+	         " files 77 priv 1 caps 0000000000000000 bound "
+	         "0000000000000000 cwd %s/instances/one.d",
+	         a.state);
+	ck_assert_uint_eq(file_count(a.log, want), 2);
+}
+END_TEST
+
+START_TEST(a_limit_of_processes_is_set_with_the_user)
+{
+	char base[512];
+
+	if (!is_root(__func__))
+		return;
+	if (mu_cgroup_find(base, sizeof base, NULL) == 0) {
+		printf("SKIPPED: %s: a cgroup does it here\n", __func__);
+		return;
+	}
+	start_copy("who", "user = \"" OWN_USER "\"; processes_max = 33; ");
+	cluster_agent_wait_log(&a, "now uid 5 ");
+	ck_assert_uint_eq(file_count(a.log, " processes 33 "), 2);
+}
+END_TEST
+
+START_TEST(root_without_a_user_gives_up_what_undoes_limits)
+{
+	char *text, *at;
+	unsigned long long caps;
+
+	if (!is_root(__func__))
+		return;
+	start(NULL, "instances = ( " ONE("one", "who", "") " );");
+	cluster_agent_wait_log(&a, "now uid 0 gid 0 ");
+	text = file_read(a.log, NULL);
+	at = strstr(text, " caps ");
+	ck_assert_ptr_nonnull(at);
+	caps = strtoull(at + 6, NULL, 16);
+	free(text);
+	/* CAP_CHOWN stays; SYS_MODULE, SYS_PTRACE, SYS_RESOURCE do not. */
+	ck_assert(caps & 1);
+	ck_assert_uint_eq(caps & (1ull << 16 | 1ull << 19 | 1ull << 24), 0);
+}
+END_TEST
+
+START_TEST(the_environment_is_clean)
+{
+	setenv("NOTIFY_SOCKET", "/nowhere", 1);
+	setenv("SECRET_OF_THE_AGENT", "hush", 1);
+	setenv("TZ", "Europe/Lisbon", 1);
+	setenv("WANTED", "as the agent has it", 1);
+	start(NULL, "instances = ( " ONE("one", "who",
+	                                 "environment = [ \"COLOUR=blue\", "
+	                                 "\"WANTED\", \"NOT_THERE\" ];") " );");
+	cluster_agent_wait_log(&a, "work dir can be written");
+	ck_assert(!file_has(a.log, "SECRET_OF_THE_AGENT"));
+	ck_assert(!file_has(a.log, "NOTIFY_SOCKET"));
+	ck_assert(!file_has(a.log, "NOT_THERE"));
+	ck_assert(file_has(a.log, "env TZ=Europe/Lisbon"));
+	ck_assert(file_has(a.log, "env PATH="));
+	ck_assert(file_has(a.log, "env COLOUR=blue"));
+	ck_assert(file_has(a.log, "env WANTED=as the agent has it"));
+}
+END_TEST
+
+START_TEST(a_work_dir_that_is_named_is_made_and_used)
+{
+	char text[512], want[300];
+
+	snprintf(text, sizeof text,
+	         "instances = ( " ONE("one", "who",
+	                              "work_dir = \"%s/some/where\";") " );",
+	         c.dir);
+	start(NULL, text);
+	snprintf(want, sizeof want, " cwd %s/some/where", c.dir);
+	cluster_agent_wait_log(&a, "work dir can be written");
+	ck_assert_uint_eq(file_count(a.log, want), 2);
+}
+END_TEST
+
+/* ---- configurations that cannot be ---- */
+
+static void check_config(struct run *r, bool as_nobody)
+{
+	const char *argv[] = { "setpriv",
+		               "--reuid=65534",
+		               "--regid=65534",
+		               "--clear-groups",
+		               cluster_program("muster-agent"),
+		               "-c",
+		               a.conf,
+		               "--check-config",
+		               NULL };
+
+	*r = (struct run){ .argv = as_nobody ? argv : argv + 4 };
+	run(r);
+}
+
+static const struct {
+	const char *more, *said;
+	bool as_nobody;
+} wrong[] = {
+	{ "user = \"nobody-has-this-name\";",
+	  "i.conf:1: user and group: there is no user 'nobody-has-this-name' "
+	  "on this host",
+	  false },
+	{ "group = \"no-such-group\";",
+	  "user and group: there is no group 'no-such-group' on this host",
+	  false },
+	{ "user = \"4000000000\";", "no user has the number 4000000000",
+	  false },
+	{ "work_dir = \"here\";", "work_dir must begin with '/', not here",
+	  false },
+	{ "environment = [ \"=x\" ];",
+	  "environment must hold \"NAME=value\" or \"NAME\", not =x", false },
+	{ "user = \"" OWN_USER "\";",
+	  "user and group need an agent that runs as root: one", true },
+	{ "processes_max = 10;",
+	  "i.conf:1: processes_max of one needs a user of its own (set user to "
+	  "another one than the agent's), or a cgroup that is delegated to the "
+	  "agent (Delegate=pids in its systemd unit), and there ",
+	  true },
+	{ "processes_max = 4194305;", "processes_max", false },
+	{ "output_lines_max = 0;", "output_lines_max", false },
+	{ "output_lines_max = 10001;", "output_lines_max", false },
+	{ "quarantine_failures = 1001;", "quarantine_failures", false },
+	{ "quarantine_window_s = 0;", "quarantine_window_s", false },
+	{ "quarantine_window_s = 86401;", "quarantine_window_s", false },
+};
+
+START_TEST(what_cannot_be_is_refused_with_a_sentence)
+{
+	char text[512];
+	struct run r;
+
+	if (wrong[_i].as_nobody && !is_root(__func__))
+		return;
+	cluster_agent_init(&c, &a, "alpha", NULL);
+	ck_assert_int_eq(chmod(c.dir, 0755), 0);
+	snprintf(text, sizeof text,
+	         "instances = ( { name = \"one\"; plugin = \"log\"; "
+	         "members = true; %s } );",
+	         wrong[_i].more);
+	cluster_agent_instances(&a, "i.conf", text);
+	check_config(&r, wrong[_i].as_nobody);
+	ck_assert_msg(r.exit == 2, "%d %s", r.exit, r.err);
+	ck_assert_msg(strstr(r.err, wrong[_i].said) != NULL, "%s", r.err);
+	run_free(&r);
+}
+END_TEST
+
+START_TEST(what_is_at_its_limit_is_taken)
+{
+	struct run r;
+
+	cluster_agent_init(&c, &a, "alpha", NULL);
+	cluster_agent_instances(
+		&a, "i.conf",
+		"instances = ( { name = \"one\"; plugin = \"log\"; "
+		"members = true; output_lines_max = 10000; processes_max = 0; "
+		"quarantine_failures = 1000; quarantine_window_s = 86400; }, "
+		"{ name = \"two\"; plugin = \"log\"; members = true; "
+		"output_lines_max = 1; quarantine_window_s = 1; } );");
+	check_config(&r, false);
+	ck_assert_msg(r.exit == 0, "%s", r.err);
+	run_free(&r);
+}
+END_TEST
+
+static void add_cases(Suite *s)
+{
+	TCase *tc = tcase_create("isolation");
+
+	tcase_set_timeout(tc, 120);
+	tcase_add_unchecked_fixture(tc, cluster_backend_up, NULL);
+	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_add_loop_test(
+		tc, a_bad_plugin_ends_in_quarantine_and_its_neighbour_goes_on,
+		0, (int)(sizeof bad / sizeof bad[0]));
+	tcase_add_test(tc, a_fork_bomb_meets_the_limit_of_its_user);
+	tcase_add_test(tc, a_fork_bomb_meets_the_limit_of_its_cgroup);
+	tcase_add_test(tc, a_flood_is_logged_in_part_and_the_rest_is_counted);
+	tcase_add_test(tc, last_words_without_an_end_of_line_are_kept);
+	tcase_add_test(tc, quarantine_is_shown_in_the_record_and_by_an_alarm);
+	tcase_add_test(
+		tc, who_deletes_the_alarm_releases_the_instance_and_its_events);
+	tcase_add_test(tc, an_alarm_is_deleted_while_the_agent_does_not_look);
+	tcase_add_test(tc, an_alarm_is_raised_when_the_broker_is_back);
+	tcase_add_test(tc, other_settings_release_an_instance);
+	tcase_add_test(tc, another_plugin_file_releases_an_instance);
+	tcase_add_test(tc, a_restart_of_the_agent_releases_an_instance);
+	tcase_add_test(tc, a_removed_instance_leaves_no_alarm_and_no_state);
+	tcase_add_test(tc, one_that_says_that_it_cannot_run_is_not_quarantined);
+	tcase_add_test(tc, zero_failures_are_never_too_many);
+	tcase_add_test(tc, an_instance_runs_as_its_user_from_its_first_code_on);
+	tcase_add_test(tc, a_limit_of_processes_is_set_with_the_user);
+	tcase_add_test(tc, root_without_a_user_gives_up_what_undoes_limits);
+	tcase_add_test(tc, the_environment_is_clean);
+	tcase_add_test(tc, a_work_dir_that_is_named_is_made_and_used);
+	tcase_add_loop_test(tc, what_cannot_be_is_refused_with_a_sentence, 0,
+	                    (int)(sizeof wrong / sizeof wrong[0]));
+	tcase_add_test(tc, what_is_at_its_limit_is_taken);
+	suite_add_tcase(s, tc);
+}
+
+int main(void)
+{
+	Suite *s = suite_create("isolation");
+	SRunner *sr;
+	int failed;
+
+	add_cases(s);
+	sr = srunner_create(s);
+	srunner_run_all(sr, CK_ENV);
+	failed = srunner_ntests_failed(sr);
+	srunner_free(sr);
+	return failed ? 1 : 0;
+}
