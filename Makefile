@@ -180,7 +180,7 @@ $(TCP_CORPUS): %: %.o $(patsubst %,$(BUILD)/agent/broker/%.o,tcp tcp_link tcp_re
 $(BUILD)/tests/io/test_tcp_alloc: $(BUILD)/tests/lib/fault_mem.o
 $(filter-out $(TCP_CORPUS) $(SEMANTICS_IO),$(IOTEST)) $(PLUGIN) $(SYSTEM) $(INTEROP): %: %.o $(TESTLIB) $(ARCHIVES)
 	$(Q)$(CC) $(CFLAGS) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(OUTSIDE) $(CHECK)
-$(BUILD)/tests/lies/%.so: tests/plugins/lies/%.c
+$(BUILD)/tests/lies/%.so: tests/plugins/lies/%.c tests/plugins/lies/lie.h include/muster/plugin.h
 	@mkdir -p $(@D)
 	$(Q)$(CC) -std=c11 -D_GNU_SOURCE -Wall -Wextra -fPIC -g -shared -Iinclude -o $@ $<
 $(ABI): $$(wildcard tests/abi/*.[ch] tests/abi/$$(notdir $$(@D))/muster/*.h)
@@ -255,6 +255,7 @@ bench: all $(BUILD)/tests/bench/bench $(BUILD)/tests/bench/stopwatch.so
 	@$(MAKE) --no-print-directory bench-journal
 	@$(MAKE) --no-print-directory bench-restart
 	@$(MAKE) --no-print-directory bench-pressure
+	@$(MAKE) --no-print-directory bench-neighbours
 	@$(MAKE) --no-print-directory bench-zk
 bench-zk: all $(BUILD)/tests/bench/zk
 	@$(BUILD)/tests/bench/zk
@@ -267,12 +268,16 @@ bench-restart: all $(BUILD)/tests/bench/bench_restart
 # A bystander's reads while others ask for too much.
 bench-pressure: all $(SHIM) $(BUILD)/tests/bench/bench_pressure
 	@$(BUILD)/tests/bench/bench_pressure
+# The plugins of an agent while one of them does its worst.
+bench-neighbours: all $(LIES) $(BUILD)/tests/bench/bench_neighbours $(BUILD)/tests/bench/stopwatch.so
+	@$(BUILD)/tests/bench/bench_neighbours
 $(BUILD)/tests/bench/bench: $(BUILD)/tests/bench/bench.o
+$(BUILD)/tests/bench/bench_neighbours: $(BUILD)/tests/bench/bench_neighbours.o
 $(BUILD)/tests/bench/bench_pressure: $(BUILD)/tests/bench/bench_pressure.o
 $(BUILD)/tests/bench/bench_journal: $(BUILD)/tests/bench/bench_journal.o
 $(BUILD)/tests/bench/bench_restart: $(addprefix $(BUILD)/tests/bench/,bench_restart.o zk_pipe.o zk_sides.o)
 $(BUILD)/tests/bench/zk: $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/bench/zk*.c))
-$(addprefix $(BUILD)/tests/bench/,bench bench_journal bench_restart bench_pressure zk): $(BUILD)/tests/bench/measure.o $(TESTLIB) $(ARCHIVES)
+$(addprefix $(BUILD)/tests/bench/,bench bench_journal bench_restart bench_pressure bench_neighbours zk): $(BUILD)/tests/bench/measure.o $(TESTLIB) $(ARCHIVES)
 	$(Q)$(CC) $(CFLAGS) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(OUTSIDE) $(CHECK)
 $(BUILD)/tests/bench/stopwatch.so: $(BUILD)/tests/bench/stopwatch.o
 	$(Q)$(CC) $(CFLAGS) -shared -o $@ $^
@@ -303,9 +308,9 @@ help:
 	@echo 'make unit|io|sim|plugins|system|interop   one layer of the tests'
 	@echo 'make sim SEEDS=20000 [FROM=1]   more simulated clusters; make plant: mistakes that they must notice'
 	@echo 'make crash          the broker killed 1,000 times: CRASH_CYCLES=, CRASH_SEED='
-	@echo 'make test-asan test-tsan coverage fuzz bench bench-journal bench-restart bench-pressure bench-zk lint purity format clean'
+	@echo 'make test-asan test-tsan coverage fuzz bench bench-journal bench-restart bench-pressure bench-neighbours bench-zk lint purity format clean'
 clean:
 	rm -rf build build-*
-.PHONY: all install unit io sim plant plugins system system-tcp system-zookeeper interop crash test test-clang test-asan asan-build test-tsan tsan-build coverage cov-build bench bench-journal bench-restart bench-pressure bench-zk fuzz \
+.PHONY: all install unit io sim plant plugins system system-tcp system-zookeeper interop crash test test-clang test-asan asan-build test-tsan tsan-build coverage cov-build bench bench-journal bench-restart bench-pressure bench-neighbours bench-zk fuzz \
         purity lint format deps run help clean
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -102,6 +102,7 @@ static void look_at_file(struct mu_hosted *h)
 {
 	struct mu_file_mark now = mu_hosted_mark(h);
 
+	mu_hosted_end_cgroup(h);
 	if (memcmp(&now, &h->plugin_mark, sizeof now) == 0) {
 		mu_timer_arm(h->timer, FILE_LOOK_MS, 0);
 		return;
@@ -491,6 +492,7 @@ void mu_hosted_free(struct mu_hosted *h)
 	mu_uplink_forget(h->o.uplink, h);
 	mu_hosted_call_fini(h);
 	mu_hosted_unspawn(h);
+	mu_free(h->cgroup);
 	mu_timer_free(h->timer);
 	mu_timer_free(h->call_timer);
 	mu_quarantine_free(h->quarantine);

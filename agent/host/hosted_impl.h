@@ -113,6 +113,8 @@ int mu_hosted_spawn(struct mu_hosted *h, struct mu_err *err);
 int mu_hosted_say_start(struct mu_hosted *h);
 /* It has ended, or is to: let go of all that went with it. */
 void mu_hosted_unspawn(struct mu_hosted *h);
+/* Take its cgroup away, as soon as that is empty. */
+void mu_hosted_end_cgroup(struct mu_hosted *h);
 /* The cgroup has refused it processes: tell, and how often. */
 void mu_hosted_tell_refused(struct mu_hosted *h);
 /* The plugin's file as it is now; zero if it is not there. */

@@ -64,16 +64,12 @@ static int make_work_dir(const struct mu_hosted *h, struct mu_err *err)
 
 /* The name is of this agent's and this instance's alone, at each start the same,
  * so that none is left over. */
-static int make_cgroup(struct mu_hosted *h, struct mu_err *err)
+static int find_cgroup(struct mu_hosted *h, struct mu_err *err)
 {
 	const char *state = h->o.agent->state_dir;
 	char base[MU_PLUGIN_FILE_MAX];
-	int rc;
 
-	if (h->conf->processes_max == 0 || h->cgroup)
-		return 0;
-	rc = mu_cgroup_find(base, sizeof base, err);
-	if (rc)
+	if (mu_cgroup_find(base, sizeof base, err))
 		return 0; /* then it is by its user; the configuration saw to
 		             it that there is one */
 	h->cgroup = mu_alloc(strlen(base) + 1);
@@ -82,19 +78,30 @@ static int make_cgroup(struct mu_hosted *h, struct mu_err *err)
 	memcpy(h->cgroup, base, strlen(base));
 	mu_format(h->cgroup_name, sizeof h->cgroup_name, "muster-%08x-%s",
 	          mu_crc32c(0, state, strlen(state)), h->conf->name);
+	return 0;
+}
+
+static int make_cgroup(struct mu_hosted *h, struct mu_err *err)
+{
+	int rc;
+
+	if (h->conf->processes_max == 0)
+		return 0;
+	rc = h->cgroup ? 0 : find_cgroup(h, err);
+	if (rc || !h->cgroup)
+		return rc;
 	rc = mu_cgroup_make(h->cgroup, h->cgroup_name,
 	                    (uint32_t)h->conf->processes_max, err);
 	h->refused_before = mu_cgroup_refused(h->cgroup, h->cgroup_name);
 	return rc;
 }
 
-static void end_cgroup(struct mu_hosted *h)
+/* What was killed takes a while to be gone, and so does the group: later calls
+ * take it away. */
+void mu_hosted_end_cgroup(struct mu_hosted *h)
 {
-	if (!h->cgroup)
-		return;
-	mu_cgroup_end(h->cgroup, h->cgroup_name);
-	mu_free(h->cgroup);
-	h->cgroup = NULL;
+	if (h->cgroup)
+		mu_cgroup_end(h->cgroup, h->cgroup_name);
 }
 
 void mu_hosted_tell_refused(struct mu_hosted *h)
@@ -206,5 +213,5 @@ void mu_hosted_unspawn(struct mu_hosted *h)
 	h->printed = NULL;
 	mu_proc_free(h->proc);
 	h->proc = NULL;
-	end_cgroup(h);
+	mu_hosted_end_cgroup(h);
 }

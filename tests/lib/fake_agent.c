@@ -88,6 +88,10 @@ static void send_start(struct fake_agent *a, const struct fake_options *o)
 		.member = mu_str_of(o->member ? o->member : "host1"),
 		.plugin_file = mu_str_of(o->plugin_file),
 		.memory_max_mb = o->memory_max_mb,
+		.processes_max = o->processes_max,
+		.user = mu_str_of(o->user),
+		.group = mu_str_of(o->group),
+		.work_dir = mu_str_of(o->work_dir),
 		.files_max = o->files_max,
 		.cpu_max_s = o->cpu_max_s,
 	};

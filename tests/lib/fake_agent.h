@@ -33,8 +33,9 @@ struct fake_options {
 	const char *instance, *member; /* NULL: "test", "host1" */
 	const struct mu_setting *settings;
 	size_t setting_count;
-	uint32_t memory_max_mb, files_max, cpu_max_s;
-	int32_t version; /* 0: MU_CHAN_VERSION */
+	uint32_t memory_max_mb, files_max, cpu_max_s, processes_max;
+	const char *user, *group, *work_dir; /* NULL: "" */
+	int32_t version;                     /* 0: MU_CHAN_VERSION */
 	const struct fake_answer *answers;
 	bool bound_by_modes; /* root without CAP_DAC_OVERRIDE */
 };

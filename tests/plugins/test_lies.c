@@ -318,6 +318,115 @@ START_TEST(a_descriptor_leak_meets_its_limit)
 }
 END_TEST
 
+/* ---- who it is ---- */
+
+#define OWN_USER "games" /* is on each Debian, and runs nothing */
+
+static bool is_root(const char *test)
+{
+	if (geteuid() == 0)
+		return true;
+	printf("SKIPPED: %s: only root can become another user\n", test);
+	return false;
+}
+
+/* A directory that another user may look into, with the lie in it. */
+static const char *copied(const char *lie, char *dir, size_t room)
+{
+	static char file[300];
+	char command[1000];
+
+	fake_dir(dir, room);
+	snprintf(file, sizeof file, "%s/%s.so", dir, lie);
+	snprintf(command, sizeof command, "chmod 755 %s && cp %s %s", dir,
+	         fake_lie(lie), file);
+	ck_assert_int_eq(system(command), 0);
+	return file;
+}
+
+START_TEST(user_directory_and_limits_stand_before_the_first_code_runs)
+{
+	char dir[200], want[600];
+	struct fake_options o = { .user = OWN_USER,
+		                  .processes_max = 40,
+		                  .files_max = 50,
+		                  .work_dir = dir };
+
+	if (!is_root(__func__))
+		return;
+	setenv("ASAN_OPTIONS", "detect_leaks=0", 1); /* it would trace */
+	o.plugin_file = copied("who", dir, sizeof dir);
+	fake_start(&a, &o);
+	ck_assert_msg(fake_ready(&a) == 0, "%s", a.ready.reason);
+	for (int i = 0; i < 2; i++) {
+		snprintf(want, sizeof want,
+		         "%s uid 5 gid 60 groups '60 ' umask 022 processes 40 "
+		         "files 50 priv 1 caps 0000000000000000 bound "
+		         "0000000000000000 cwd %s\n",
+		         i ? "now" : "early", dir);
+		ck_assert_msg(fake_logged(&a, want), "%s", want);
+	}
+	fake_stop(&a);
+	fake_dir_remove(dir);
+}
+END_TEST
+
+START_TEST(one_process_past_the_limit_of_a_user_is_refused)
+{
+	char dir[200];
+	/* The runner itself is one of them. */
+	struct fake_options o = { .user = OWN_USER, .processes_max = 20 };
+	int n = 0;
+
+	if (!is_root(__func__))
+		return;
+	setenv("ASAN_OPTIONS", "detect_leaks=0", 1);
+	o.plugin_file = copied("fork-bomb", dir, sizeof dir);
+	fake_start(&a, &o);
+	ck_assert_msg(fake_ready(&a) == 0, "%s", a.ready.reason);
+	fake_send(&a, event_of(MU_EVENT_CHANGED, "/x"));
+	for (int i = 0; i < 200 && !fake_logged(&a, "fork refused"); i++)
+		ck_assert_int_eq(fake_ack(&a, 100), FAKE_TIMEOUT);
+	ck_assert_int_eq(sscanf((const char *)a.logs.data,
+	                        "<2> fork refused after %d", &n),
+	                 1);
+	ck_assert_int_lt(n, 100); /* with those that others were trying */
+	fake_kill(&a);
+	fake_fini(&a);
+	fake_dir_remove(dir);
+}
+END_TEST
+
+static const struct {
+	const char *user, *group, *work_dir;
+	int code;
+	const char *said;
+} nowhere[] = {
+	{ "nobody-has-this-name", "", "", MU_ECONFIG,
+	  "there is no user 'nobody-has-this-name' on this host" },
+	{ "", "no-such-group", "", MU_ECONFIG,
+	  "there is no group 'no-such-group' on this host" },
+	{ "", "", "/not/there", MU_EIO,
+	  "cannot work in the directory /not/there: No such file" },
+};
+
+START_TEST(a_user_or_a_directory_that_is_not_there_is_refused)
+{
+	struct fake_options o = { .plugin_file = fake_lie("crash-constructor"),
+		                  .user = nowhere[_i].user,
+		                  .group = nowhere[_i].group,
+		                  .work_dir = nowhere[_i].work_dir };
+
+	fake_start(&a, &o);
+	/* And its constructor has not run. */
+	ck_assert_int_eq(fake_ready(&a), nowhere[_i].code);
+	ck_assert_ptr_nonnull(strstr(a.ready.reason, nowhere[_i].said));
+	fake_drain(&a);
+	fake_exit(&a);
+	fake_fini(&a);
+}
+END_TEST
+
 START_TEST(closing_low_descriptors_does_not_hit_the_channel)
 {
 	start_ready(fake_lie("close-fds"));
@@ -473,6 +582,12 @@ static void add_lies(TCase *tc)
 	tcase_add_test(tc, too_little_memory_to_load_names_the_setting);
 #endif
 	tcase_add_test(tc, a_descriptor_leak_meets_its_limit);
+	tcase_add_test(
+		tc, user_directory_and_limits_stand_before_the_first_code_runs);
+	tcase_add_test(tc, one_process_past_the_limit_of_a_user_is_refused);
+	tcase_add_loop_test(tc,
+	                    a_user_or_a_directory_that_is_not_there_is_refused,
+	                    0, (int)COUNT(nowhere));
 	tcase_add_test(tc, closing_low_descriptors_does_not_hit_the_channel);
 	tcase_add_test(tc, standard_output_is_standard_error);
 	tcase_add_test(tc, what_was_printed_before_a_crash_is_seen);

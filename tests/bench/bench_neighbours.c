@@ -1,0 +1,257 @@
+/*
+ * bench_neighbours.c - how long the plugins of an agent wait for an event while
+ * another one beside them does its worst: from the edit of a node to the callback
+ * in three instances, with nobody beside them, and with each kind of bad plugin.
+ *
+ * Bad plugins are not quarantined here, and their deadlines are far: they do what
+ * they do for the whole time. Before each of them the idle figure is taken again,
+ * for the machine may have other things to do.
+ */
+#include <muster/client.h>
+
+#include "cgroup.h"
+#include "cluster.h"
+#include "measure.h"
+#include "stopwatch.h"
+
+#include <muster/plugin.h>
+
+#include <check.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+#define NEIGHBOURS 3
+#define EDITS 1000
+#define PAUSE_NS 3000000 /* between two edits */
+#define SAMPLES ((size_t)NEIGHBOURS * EDITS)
+#define CALM 5e6 /* ns that a neighbour may wait beyond twice the idle time */
+
+static const struct bad {
+	const char *said, *lie, *more;
+} bad[] = {
+	{ "segfault loop", "crash-event", "" },
+	{ "abort", "abort-event", "" },
+	{ "endless loop", "cpu-burn", "" },
+	{ "sleep", "sleep-event", "" },
+	{ "malloc bomb", "malloc-crash", "" },
+	{ "descriptor leak", "fd-crash", "" },
+	{ "stack overflow", "stack-overflow", "" },
+	{ "fork bomb", "fork-bomb", "processes_max = 50; " },
+	{ "output flood", "flood", "" },
+};
+#define BAD (sizeof bad / sizeof bad[0])
+
+static struct cluster c;
+static struct cluster_agent agent;
+static struct mu_client *client;
+static char sink_path[200];
+static int sink;
+
+static void sink_open(void)
+{
+	struct sockaddr_un a = { .sun_family = AF_UNIX };
+
+	snprintf(sink_path, sizeof sink_path, "%s/sink", c.dir);
+	snprintf(a.sun_path, sizeof a.sun_path, "%.107s", sink_path);
+	sink = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (sink < 0 || bind(sink, (struct sockaddr *)&a, sizeof a))
+		stop("cannot make the stopwatch's socket");
+}
+
+/* ---- the instances ---- */
+
+static size_t put_neighbours(char *text, size_t room)
+{
+	size_t n = (size_t)snprintf(text, room, "instances = ( ");
+
+	for (int i = 0; i < NEIGHBOURS; i++)
+		n += (size_t)snprintf(
+			text + n, room - n,
+			"{ name = \"n%d\"; plugin = \"%s/tests/bench/"
+			"stopwatch.so\"; watch = ( { path = \"/config/bench\"; "
+			"} ); settings = { sink = \"%s\"; }; }%s",
+			i, MU_BUILD, sink_path, i + 1 < NEIGHBOURS ? ", " : "");
+	return n;
+}
+
+static void configure(const struct bad *b)
+{
+	char text[4096];
+	size_t n = put_neighbours(text, sizeof text);
+
+	if (b)
+		n += (size_t)snprintf(
+			text + n, sizeof text - n,
+			", { name = \"bad\"; plugin = \"%s/tests/lies/%s.so\"; "
+			"watch = ( { path = \"/config\"; } ); "
+			"quarantine_failures = 0; deadline_ms = 600000; "
+			"%s%s}",
+			MU_BUILD, b->lie, b->more,
+			b->more[0] && getuid() == 0 ? "user = \"games\"; "
+						    : "");
+	snprintf(text + n, sizeof text - n, " );\n");
+	cluster_agent_instances(&agent, "i.conf", text);
+	if (agent.program.pid)
+		program_signal(&agent.program, SIGHUP);
+	else
+		cluster_agent_start(&agent);
+}
+
+/* Until the agent's log has one more of this. */
+struct more {
+	const char *text;
+	unsigned before;
+};
+
+static bool is_more(void *arg)
+{
+	const struct more *m = arg;
+
+	return file_count(agent.log, m->text) > m->before;
+}
+
+static void wait_more(const char *text, unsigned before)
+{
+	struct more m = { text, before };
+
+	if (!wait_for(is_more, &m, 60000))
+		stop(text);
+}
+
+/* ---- the measurement ---- */
+
+static void lap_each(int64_t sent, int64_t took[NEIGHBOURS])
+{
+	struct pollfd p = { sink, POLLIN, 0 };
+	struct stopwatch_lap lap;
+
+	for (int i = 0; i < NEIGHBOURS;) {
+		if (poll(&p, 1, 60000) != 1 ||
+		    recv(sink, &lap, sizeof lap, 0) != (ssize_t)sizeof lap)
+			stop("no callback came within 60 s");
+		if (lap.value == sent)
+			took[i++] = lap.at_ns - sent;
+	}
+}
+
+static void measure(double *p50, double *p99)
+{
+	static int64_t took[SAMPLES];
+	const struct timespec pause = { 0, PAUSE_NS };
+
+	for (size_t i = 0; i < EDITS; i++) {
+		int64_t sent = now_ns();
+
+		if (mu_client_set_sync(client, "/config/bench", &sent,
+		                       sizeof sent, -1, NULL, 30000, NULL))
+			stop("cannot set /config/bench");
+		lap_each(sent, took + i * NEIGHBOURS);
+		nanosleep(&pause, NULL);
+	}
+	qsort(took, SAMPLES, sizeof *took, order);
+	*p50 = part(took, SAMPLES, 0.5) / 1e6;
+	*p99 = part(took, SAMPLES, 0.99) / 1e6;
+}
+
+static void beside(const struct bad *b)
+{
+	unsigned before = file_count(agent.log, "instance=bad pid=");
+	double idle50, idle99, p50, p99, limit;
+
+	measure(&idle50, &idle99);
+	configure(b);
+	wait_more("instance=bad pid=", before);
+	measure(&p50, &p99);
+	before = file_count(agent.log, "instance=bad");
+	configure(NULL);
+	wait_more("instance=bad", before);
+	limit = 2 * idle99 + CALM / 1e6;
+	printf("  %-16s p50 %6.2f ms  p99 %6.2f ms   (idle just before: p50 "
+	       "%5.2f  p99 %5.2f; limit %6.2f: %s)\n",
+	       b->said, p50, p99, idle50, idle99, limit,
+	       p99 < limit ? "kept" : "NOT KEPT");
+	fflush(stdout);
+}
+
+static bool is_possible(const struct bad *b)
+{
+	char base[512];
+	struct mu_err why;
+
+	if (!b->more[0] || getuid() == 0 ||
+	    mu_cgroup_find(base, sizeof base, &why) == 0)
+		return true;
+	printf("  %-16s not measured: %s\n", b->said, why.msg);
+	return false;
+}
+
+static void client_open(void)
+{
+	struct mu_client_options o = { .size = sizeof o,
+		                       .brokers = c.url,
+		                       .timeout_ms = 30000 };
+	struct mu_err err = { 0, "" };
+
+	if (mu_client_new(&o, &client, &err) ||
+	    mu_client_wait(client, 10000, &err))
+		stop(err.msg);
+}
+
+START_TEST(neighbours)
+{
+	cluster_open(&c);
+	ck_assert_int_eq(chmod(c.dir, 0755), 0);
+	cluster_broker_start(&c);
+	client_open();
+	sink_open();
+	if (mu_client_create_sync(client, "/config", "x", 1, 0, NULL, 0, 5000,
+	                          NULL) ||
+	    mu_client_create_sync(client, "/config/bench", "x", 1, 0, NULL, 0,
+	                          5000, NULL))
+		stop("cannot make the nodes");
+	cluster_agent_init(&c, &agent, "watcher", NULL);
+	configure(NULL);
+	for (int i = 0; i < NEIGHBOURS; i++) {
+		char ready[64];
+
+		snprintf(ready, sizeof ready, "instance=n%d pid=", i);
+		wait_more(ready, 0);
+	}
+	printf("edit of a node to callback in each of %d plugins, while one "
+	       "more does its worst beside them (%d edits each):\n",
+	       NEIGHBOURS, EDITS);
+	for (size_t i = 0; i < BAD; i++)
+		if (is_possible(&bad[i]))
+			beside(&bad[i]);
+	mu_client_close(client, 1000);
+	mu_client_free(client);
+	cluster_close(&c);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("bench");
+	TCase *tc = tcase_create("neighbours");
+	SRunner *sr;
+	int failed;
+
+	tcase_add_test(tc, neighbours);
+	suite_add_tcase(s, tc);
+	sr = srunner_create(s);
+	srunner_set_fork_status(sr, CK_NOFORK);
+	srunner_run_all(sr, CK_MINIMAL);
+	failed = srunner_ntests_failed(sr);
+	if (failed)
+		srunner_print(sr, CK_NORMAL);
+	srunner_free(sr);
+	return failed ? 1 : 0;
+}
