@@ -14,6 +14,8 @@
 
 #define HEALTHY_MS 60000u  /* after that long the back-off begins anew */
 #define LAST_GASP_MS 1000u /* from a runner's last word to its end */
+#define LEAVE_LOOK_MS 20u  /* between looks at a cgroup that must go */
+#define LEAVE_LOOKS 50u
 #define FILE_LOOK_MS 2000u /* between looks at the plugin's file */
 
 static void start(struct mu_hosted *h);
@@ -45,6 +47,11 @@ static void ending(struct mu_hosted *h, uint64_t ms)
 
 static void stopped(struct mu_hosted *h)
 {
+	if (!mu_hosted_end_cgroup(h) && h->looked++ < LEAVE_LOOKS) {
+		h->state = HOSTED_LEAVING;
+		mu_timer_arm(h->timer, LEAVE_LOOK_MS, 0);
+		return;
+	}
 	h->state = HOSTED_STOPPED;
 	mu_timer_disarm(h->timer);
 	if (!h->why[0])
@@ -102,7 +109,7 @@ static void look_at_file(struct mu_hosted *h)
 {
 	struct mu_file_mark now = mu_hosted_mark(h);
 
-	mu_hosted_end_cgroup(h);
+	(void)mu_hosted_end_cgroup(h);
 	if (memcmp(&now, &h->plugin_mark, sizeof now) == 0) {
 		mu_timer_arm(h->timer, FILE_LOOK_MS, 0);
 		return;
@@ -321,13 +328,18 @@ static void on_timer(void *arg)
 {
 	struct mu_hosted *h = arg;
 
-	if (h->state == HOSTED_WAITING) {
+	switch (h->state) {
+	case HOSTED_WAITING:
 		start(h);
 		return;
-	}
-	if (h->state == HOSTED_QUARANTINED) {
+	case HOSTED_QUARANTINED:
 		look_at_file(h);
 		return;
+	case HOSTED_LEAVING:
+		stopped(h);
+		return;
+	default:
+		break;
 	}
 	if (h->state == HOSTED_READY && !mu_hosted_is_busy(h)) {
 		mu_hosted_next(h);

@@ -15,6 +15,7 @@ enum hosted_state {
 	HOSTED_READY,       /* timer: the event takes too long, or is due now */
 	HOSTED_ENDING,      /* no use any more; timer: kill it */
 	HOSTED_QUARANTINED, /* timer: has its plugin's file changed? */
+	HOSTED_LEAVING,     /* timer: has its cgroup become empty? */
 	HOSTED_STOPPED,
 };
 
@@ -49,6 +50,7 @@ struct mu_hosted {
 	struct mu_printed *printed;
 	char *cgroup; /* that its processes are in; NULL: none of its own */
 	char cgroup_name[96];
+	uint32_t looked;         /* times, whether it is empty */
 	uint64_t refused_before; /* of its processes, by the cgroup */
 	struct mu_quarantine *quarantine;
 	struct mu_file_mark plugin_mark; /* its file when quarantine began */
@@ -113,8 +115,9 @@ int mu_hosted_spawn(struct mu_hosted *h, struct mu_err *err);
 int mu_hosted_say_start(struct mu_hosted *h);
 /* It has ended, or is to: let go of all that went with it. */
 void mu_hosted_unspawn(struct mu_hosted *h);
-/* Take its cgroup away, as soon as that is empty. */
-void mu_hosted_end_cgroup(struct mu_hosted *h);
+/* Take its cgroup away, if it has one. False: what was killed in it is not gone
+ * yet; call again a little later. */
+bool mu_hosted_end_cgroup(struct mu_hosted *h);
 /* The cgroup has refused it processes: tell, and how often. */
 void mu_hosted_tell_refused(struct mu_hosted *h);
 /* The plugin's file as it is now; zero if it is not there. */

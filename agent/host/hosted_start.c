@@ -96,12 +96,9 @@ static int make_cgroup(struct mu_hosted *h, struct mu_err *err)
 	return rc;
 }
 
-/* What was killed takes a while to be gone, and so does the group: later calls
- * take it away. */
-void mu_hosted_end_cgroup(struct mu_hosted *h)
+bool mu_hosted_end_cgroup(struct mu_hosted *h)
 {
-	if (h->cgroup)
-		mu_cgroup_end(h->cgroup, h->cgroup_name);
+	return !h->cgroup || mu_cgroup_end(h->cgroup, h->cgroup_name);
 }
 
 void mu_hosted_tell_refused(struct mu_hosted *h)
@@ -213,5 +210,5 @@ void mu_hosted_unspawn(struct mu_hosted *h)
 	h->printed = NULL;
 	mu_proc_free(h->proc);
 	h->proc = NULL;
-	mu_hosted_end_cgroup(h);
+	(void)mu_hosted_end_cgroup(h);
 }

@@ -87,20 +87,19 @@ static void take(struct mu_printed *p, const char *at, size_t n)
 {
 	while (n > 0) {
 		size_t room = MU_PRINTED_LINE_MAX - p->len;
+		/* One that is just full may still get its newline. */
+		const char *end = memchr(at, '\n', n < room + 1 ? n : room + 1);
 		size_t part = n < room ? n : room;
-		const char *end = memchr(at, '\n', part);
 
 		if (end)
 			part = (size_t)(end - at);
 		memcpy(p->line + p->len, at, part);
 		p->len += part;
+		if (end || part < n)
+			end_line(p);
 		part += end != NULL;
 		at += part;
 		n -= part;
-		/* One that is just full may still get its newline. */
-		if (end ||
-		    (p->len == MU_PRINTED_LINE_MAX && n > 0 && *at != '\n'))
-			end_line(p);
 	}
 }
 

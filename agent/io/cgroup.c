@@ -161,7 +161,7 @@ static int try_it(const char *dir, struct mu_err *err)
 
 	mu_format(probe, sizeof probe, PROBE "-%ld", (long)getpid());
 	rc = mu_cgroup_make(dir, probe, 1, err);
-	mu_cgroup_end(dir, probe);
+	(void)mu_cgroup_end(dir, probe);
 	return rc;
 }
 
@@ -246,12 +246,12 @@ static void kill_each(const char *dir)
 	mu_free(text);
 }
 
-void mu_cgroup_end(const char *base, const char *name)
+bool mu_cgroup_end(const char *base, const char *name)
 {
 	char dir[PATH_MAX];
 
 	dir_of(base, name, dir);
-	if (put(dir, "cgroup.kill", "1"))
+	if (access(dir, F_OK) == 0 && put(dir, "cgroup.kill", "1"))
 		kill_each(dir);
-	(void)rmdir(dir);
+	return rmdir(dir) == 0 || errno == ENOENT;
 }

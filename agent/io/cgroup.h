@@ -22,7 +22,8 @@ int mu_cgroup_add(const char *base, const char *name, int pid,
                   struct mu_err *err);
 /* How many times one more process was refused; 0 also if that is not known. */
 uint64_t mu_cgroup_refused(const char *base, const char *name);
-/* Kill all that is in it, and remove it if it is empty by now. */
-void mu_cgroup_end(const char *base, const char *name);
+/* Kill all that is in it, and remove it. False: not all of it is gone yet; call
+ * again a little later. */
+bool mu_cgroup_end(const char *base, const char *name);
 
 #endif /* MU_IO_CGROUP_H */
