@@ -40,4 +40,6 @@ export -f one
 echo "$layer ($build)"
 [ $# -gt 0 ] || { echo "  no tests"; exit 0; }
 export CK_VERBOSITY=normal
+# Check's own limit of 4 s would stop a sound test on a busy machine.
+export CK_DEFAULT_TIMEOUT=${CK_DEFAULT_TIMEOUT:-60}
 printf '%s\0' "$@" | xargs -0 -n 1 -P "${TEST_JOBS:-2}" bash -c 'one "$0" "$2" "$1"' "$build" "$layer"

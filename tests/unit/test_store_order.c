@@ -311,6 +311,7 @@ END_TEST
 START_TEST(a_refused_handshake_ends_its_link)
 {
 	struct mu_connect_request q = bed_hello();
+	struct mu_connect_response refused;
 
 	store.slow = true;
 	bed_link(3);
@@ -319,6 +320,9 @@ START_TEST(a_refused_handshake_ends_its_link)
 	mu_store_refused(store.s, MU_EIO);
 	bed_drain();
 	mu_store_verify(store.s);
+	refused = bed_welcome(3); /* ours, and told why */
+	ck_assert_int_eq(refused.protocol, MU_EIO);
+	ck_assert_int_eq(refused.session, 0);
 	bed_quiet(3);
 	ck_assert(bed_is_closed(3, MU_CLOSE_JOURNAL));
 	ck_assert_uint_eq(bed_stats().sessions, 2);
