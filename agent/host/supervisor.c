@@ -1,6 +1,7 @@
 #include "supervisor.h"
 
 #include "agent_options.h"
+#include "bug.h"
 #include "clock.h"
 #include "err.h"
 #include "identity.h"
@@ -162,6 +163,13 @@ static int start_child(struct supervisor *s, child_fn *work, struct mu_err *err)
 	return 0;
 }
 
+/* Never to 0, which would be all our group. */
+static void signal_child(const struct supervisor *s, int signum)
+{
+	MU_BUG_ON(s->pid <= 0);
+	kill(s->pid, signum);
+}
+
 /* ---- the worker ---- */
 
 static int be_worker(struct supervisor *s, int line)
@@ -202,7 +210,7 @@ static void kill_worker(struct supervisor *s)
 	mu_log(MU_ERROR, MSG("the worker gives no sign of life; killing it"),
 	       KI("pid", s->pid), KI("silent_ms", s->silent_ms));
 	s->silent_ms = 0;
-	kill(s->pid, SIGKILL);
+	signal_child(s, SIGKILL);
 }
 
 static void wait_with_start(struct supervisor *s)
@@ -294,7 +302,7 @@ static void act(struct supervisor *s, enum mu_supervision_action action,
 	case MU_SV_PASS:
 		if (s->plan.state == MU_SV_STOPPING)
 			mu_notify("STOPPING=1");
-		kill(s->pid, signum);
+		signal_child(s, signum);
 		break;
 	case MU_SV_KILL:
 		kill_worker(s);
@@ -410,7 +418,7 @@ static void on_time(struct supervisor *s)
 		return;
 	s->due_ms = FOREVER;
 	if (s->plan.state == MU_SV_PARTING && s->pid)
-		kill(s->pid, SIGKILL);
+		signal_child(s, SIGKILL);
 	else
 		act(s, mu_supervision_step(&s->plan, MU_SV_DUE), 0);
 }
