@@ -261,7 +261,8 @@ struct mu_unsubscribe_request {
 	int32_t id;
 };
 
-/* Behind a reply header {MU_XID_CHANGE, zxid, 0}. */
+/* Behind a reply header {MU_XID_CHANGE, zxid, 0}; of what catching up tells the
+ * zxid may be below that of the record before it. */
 struct mu_change_event {
 	int32_t id;
 	int32_t type; /* rule 22: enum mu_node_event */
