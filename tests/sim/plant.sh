@@ -117,7 +117,7 @@ plant change-told-without-moving-on agent/core/store_subscribe.c sim \
 	's/sub->prev_zxid = s->zxid;//'
 plant gone-changes-not-announced agent/core/changelog.c sim \
 	'/^static void drop_first/,/^}/ s/l->floor = p->zxid;//'
-plant resumed-one-too-far agent/core/changelog.c sim \
+plant resumed-one-too-far agent/core/changelog.c unit/test_changelog \
 	's/while \(n-- >= 0 &&/while (n-- >= -1 \&\&/'
 plant log-older-than-its-snapshot agent/core/store_load.c sim \
 	's/mu_changelog_start\(s->changes, info->zxid,/mu_changelog_start(s->changes, 0,/'

@@ -367,7 +367,7 @@ START_TEST(a_store_without_a_past_has_no_part_in_another)
 {
 	unsigned events;
 
-	store.command_count = 0;
+	bed_forget();
 	store.logged = 0;
 	restart(NULL);
 	ck_assert_int_eq(state_of(((int64_t)1 << 32) + 5, 0, &events),
@@ -417,6 +417,7 @@ START_TEST(asking_survives_the_loss_of_any_allocation)
 {
 	unsigned refusals = 0;
 
+	bed_close(); /* one of its own each time */
 	for (unsigned k = 0;; k++) {
 		struct story y = { 0 };
 		uint8_t *bytes;
@@ -469,6 +470,7 @@ START_TEST(telling_survives_the_loss_of_any_allocation)
 {
 	unsigned fatal = 0, ended = 0;
 
+	bed_close(); /* one of its own each time */
 	for (unsigned k = 0;; k++) {
 		int rc, reached;
 
