@@ -119,6 +119,17 @@ START_TEST(wake_in_init_is_heard)
 }
 END_TEST
 
+START_TEST(who_wakes_itself_for_ever_hears_events_all_the_same)
+{
+	start(NULL,
+	      TICKER("tick_ms = 10; check_ms = 10;", "wake_for_ever = true;"));
+	wait_times("\"tick 100\"", 1);
+	order("/do/x");
+	order("/do/ill"); /* and checks */
+	wait_times("not all is well\" instance=ticker", 1);
+}
+END_TEST
+
 START_TEST(a_tick_that_fails_again_and_again_is_logged_once)
 {
 	start(NULL, TICKER("tick_ms = 10;", "get_in_tick = true;"));
@@ -371,6 +382,7 @@ int main(void)
 	tcase_add_test(tc, ticks_come_every_tick_ms);
 	tcase_add_test(tc, without_tick_ms_a_tick_comes_when_it_was_asked_for);
 	tcase_add_test(tc, wake_in_init_is_heard);
+	tcase_add_test(tc, who_wakes_itself_for_ever_hears_events_all_the_same);
 	tcase_add_test(tc, a_tick_that_fails_again_and_again_is_logged_once);
 	tcase_add_test(tc,
 	               a_tick_that_hangs_is_killed_and_the_instance_goes_on);

@@ -104,6 +104,8 @@ static int tick(void *self, struct mu_err *err)
 			pause();
 	if (host->setting_bool(host, "wake_in_tick", false) && ticks == 1)
 		host->wake(host);
+	if (host->setting_bool(host, "wake_for_ever", false))
+		host->wake(host);
 	if (!host->setting_bool(host, "get_in_tick", false))
 		return 0;
 	return host->get(host, "/a", &data, &len, NULL, WAIT_MS, err);
@@ -131,6 +133,7 @@ static int init(const struct mu_host *h, void **self, struct mu_err *err)
 	(void)h->setting_bool(h, "ill", false);
 	(void)h->setting_bool(h, "get_in_tick", false);
 	(void)h->setting_bool(h, "wake_in_tick", false);
+	(void)h->setting_bool(h, "wake_for_ever", false);
 	if (h->setting_bool(h, "wake_in_init", false))
 		h->wake(h);
 	return h->setting_bool(h, "create_in_init", false)
