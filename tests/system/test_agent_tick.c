@@ -279,6 +279,32 @@ START_TEST(after_a_crash_of_the_agent_it_can_be_made_anew)
 }
 END_TEST
 
+/* What goes takes a while. Who wants the same again waits for that, and is not
+ * told that it is there. */
+START_TEST(who_makes_it_anew_waits_until_the_old_one_is_gone)
+{
+	start("session_timeout_ms = 20000;\n",
+	      TICKER("check_ms = 0;", "crowd = 900;"));
+	wait_times("the crowd is there", 1);
+	cluster_agent_stop(&a, SIGKILL);
+	cluster_agent_start(&a);
+	wait_times("the crowd is there", 2);
+	ck_assert(!file_has(a.log, "the node exists already"));
+	cluster_wait_node("/e/0", "mine");
+	cluster_wait_node("/e/899", "mine");
+}
+END_TEST
+
+START_TEST(one_more_than_the_limit_is_refused)
+{
+	start(NULL, TICKER("check_ms = 0;", "crowd = 1001;"));
+	cluster_agent_wait_log(&a, "MU_EFULL");
+	cluster_wait_node("/e/999", "mine");
+	ck_assert(!file_has(a.log, "the crowd is there"));
+	cluster_wait_node("/e/1000", NULL);
+}
+END_TEST
+
 START_TEST(after_an_outage_it_can_be_made_anew)
 {
 	ONLY_NATIVE("a ZooKeeper is not stopped here");
@@ -397,6 +423,8 @@ int main(void)
 	tcase_add_test(
 		tc, what_was_made_goes_when_the_agent_is_stopped_for_a_while);
 	tcase_add_test(tc, after_a_crash_of_the_agent_it_can_be_made_anew);
+	tcase_add_test(tc, who_makes_it_anew_waits_until_the_old_one_is_gone);
+	tcase_add_test(tc, one_more_than_the_limit_is_refused);
 	tcase_add_test(tc, after_an_outage_it_can_be_made_anew);
 	tcase_add_test(tc, what_another_made_since_is_left_alone);
 	tcase_add_test(tc, a_new_runner_can_make_it_anew_at_once);

@@ -65,6 +65,23 @@ static int change(const struct mu_event *e, struct mu_err *err)
 	return 0;
 }
 
+/* As many as it is told to, with each connection. */
+static int make_crowd(struct mu_err *err)
+{
+	long long n = host->setting_int(host, "crowd", 0);
+	char path[64];
+	int rc = 0;
+
+	for (long long i = 0; i < n && rc == 0; i++) {
+		snprintf(path, sizeof path, "/e/%lld", i);
+		rc = host->create(host, path, "mine", 4, MU_PLUGIN_EPHEMERAL,
+		                  WAIT_MS, err);
+	}
+	if (n && rc == 0)
+		host->log(host, MU_INFO, "the crowd is there");
+	return rc;
+}
+
 static int event(void *self, const struct mu_event *e, struct mu_err *err)
 {
 	bool known = MU_HAS(e, struct mu_event, author);
@@ -77,6 +94,8 @@ static int event(void *self, const struct mu_event *e, struct mu_err *err)
 	          known ? e->author : "");
 	if (e->type == MU_EVENT_PRESENT)
 		return 0; /* it was done */
+	if (e->type == MU_EVENT_CONNECTED)
+		return make_crowd(err);
 	ill = strcmp(p, "/do/ill") == 0 || (ill && strcmp(p, "/do/well") != 0);
 	if (strcmp(p, "/do/wake") == 0)
 		return run(wake_thrice, NULL, true);
@@ -134,6 +153,7 @@ static int init(const struct mu_host *h, void **self, struct mu_err *err)
 	(void)h->setting_bool(h, "get_in_tick", false);
 	(void)h->setting_bool(h, "wake_in_tick", false);
 	(void)h->setting_bool(h, "wake_for_ever", false);
+	(void)h->setting_int(h, "crowd", 0);
 	if (h->setting_bool(h, "wake_in_init", false))
 		h->wake(h);
 	return h->setting_bool(h, "create_in_init", false)
