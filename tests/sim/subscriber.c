@@ -394,8 +394,12 @@ static void on_reply(struct subscriber *u, struct mu_in rec)
 static void on_welcome(struct subscriber *u, struct mu_in rec)
 {
 	struct mu_connect_response r;
+	int rc = mu_get_connect_response(&rec, &r);
 
-	if (mu_get_connect_response(&rec, &r) || r.protocol != MU_FEATURES) {
+	/* No session while the journal takes none (proto.h); the end follows. */
+	if (rc == 0 && (r.protocol == MU_ENOSPACE || r.protocol == MU_EIO))
+		return;
+	if (rc || r.protocol != MU_FEATURES) {
 		world_fail(world(u), "subscriber %u is not welcome", u->number);
 		return;
 	}
