@@ -86,4 +86,44 @@ PIN(mu_names, count, 8, 8);
 PIN(mu_names, stat, 16, 72);
 PIN_SIZE(mu_names, 88);
 
+/* ---- with subscriptions ---- */
+
+PIN(mu_client_options, on_change, 80, 8);
+PIN_GROWS(mu_client_options, 88);
+PIN(mu_result, subscribed, 80, 8);
+PIN_GROWS(mu_result, 88);
+
+PIN(mu_change, size, 0, 4);
+PIN(mu_change, id, 4, 4);
+PIN(mu_change, type, 8, 4);
+PIN(mu_change, zxid, 16, 8);
+PIN(mu_change, n, 24, 4);
+PIN(mu_change, prev_zxid, 32, 8);
+PIN(mu_change, prev_n, 40, 4);
+PIN(mu_change, path, 48, 8);
+PIN(mu_change, cause, 56, 4);
+PIN(mu_change, session, 64, 8);
+PIN(mu_change, origin, 72, 8);
+PIN(mu_change, stat, 80, 8);
+PIN(mu_change, data, 88, 8);
+PIN(mu_change, len, 96, 4);
+PIN(mu_change, whole, 100, 1);
+PIN_GROWS(mu_change, 104);
+
+PIN(mu_subscribed, size, 0, 4);
+PIN(mu_subscribed, state, 4, 4);
+PIN(mu_subscribed, zxid, 8, 8);
+PIN(mu_subscribed, n, 16, 4);
+PIN(mu_subscribed, from, 24, 8);
+PIN(mu_subscribed, to, 32, 8);
+PIN_GROWS(mu_subscribed, 40);
+
+PIN(mu_subscribe, size, 0, 4);
+PIN(mu_subscribe, id, 4, 4);
+PIN(mu_subscribe, path, 8, 8);
+PIN(mu_subscribe, mode, 16, 4);
+PIN(mu_subscribe, zxid, 24, 8);
+PIN(mu_subscribe, n, 32, 4);
+PIN_GROWS(mu_subscribe, 40);
+
 #endif
