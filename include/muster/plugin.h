@@ -46,8 +46,10 @@
  *           a crash one may come twice, with MU_EVENT_AGAIN set, behind the
  *           present state (see Again), whose own zxids are those of the values
  *           and members it tells of.
- * Files     0 is /dev/null; 1 and 2 are the agent's standard error. stdout is
- *           flushed at the end of each line.
+ * Files     0 is /dev/null; 1 and 2 are a pipe to the agent, which logs each line
+ *           under the instance's name, so many a second (output_lines_max), and
+ *           reads it for as long as this process lives: what is to outlive it
+ *           must write elsewhere. stdout is flushed at the end of each line.
  */
 #ifndef MUSTER_PLUGIN_H
 #define MUSTER_PLUGIN_H
