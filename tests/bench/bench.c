@@ -266,6 +266,23 @@ static pid_t sessions_start(const char *url, int *ready)
 	return pid;
 }
 
+/* The idle agents are gone: their sessions have expired. */
+static void wait_alone(const char *url)
+{
+	const struct timespec pause = { 0, 50000000 };
+	struct mu_client *c = client_open(url);
+	struct mu_names names = { .count = SESSIONS };
+
+	for (int i = 0; i < 1200 && names.count > 1; i++) {
+		nanosleep(&pause, NULL);
+		if (mu_client_children_sync(c, "/members", &names, 5000, NULL))
+			stop("cannot list /members");
+		mu_names_free(&names);
+	}
+	mu_client_close(c, 1000);
+	mu_client_free(c);
+}
+
 static void bench_memory(struct cluster *c, const struct cluster_agent *agent)
 {
 	double broker_idle = private_mib(c->broker.pid);
@@ -295,6 +312,7 @@ static void bench_memory(struct cluster *c, const struct cluster_agent *agent)
 	kill(pid, SIGKILL);
 	waitpid(pid, NULL, 0);
 	close(p.fd);
+	wait_alone(c->ipc);
 }
 
 /* ---- the command line ---- */
