@@ -54,13 +54,28 @@ struct mu_mirror_limits {
 	size_t bytes_max;   /* of values held */
 };
 
+/* The type of an event of the mirror's own: changes may be missing; what
+ * differs follows, COALESCED. Its path is the top, its zxid and n are those of
+ * the last change that was told before. */
+#define MU_MIRROR_GAP 30u
+
 struct mu_mirror_event {
-	uint32_t type;  /* PRESENT, CREATED, DELETED, CHANGED, CHILDREN */
+	uint32_t type;  /* PRESENT, CREATED, DELETED, CHANGED, CHILDREN; GAP */
 	uint32_t flags; /* 0 or MU_EVENT_COALESCED */
 	uint32_t count; /* changes it stands for, at least 1 */
 	int64_t zxid;
+	int32_t n;  /* its place in the transaction, where exact */
+	bool exact; /* a change as the broker told it: (zxid, n) names it, and a
+	               cursor may move there once it is handled. Others move no
+	               cursor; the position that is told behind them does */
+	bool past;  /* what is held is newer (or not there, as before): nothing
+	               that is held changed with it */
 	struct mu_str path, data, old_data; /* at NULL: none */
 	const struct mu_stat *stat;         /* NULL: the node is gone */
+	const struct mu_stat *last; /* DELETED: as it last was; NULL: unknown */
+	int cause;                  /* enum mu_cause; where exact */
+	int64_t session;            /* its author; 0: unknown */
+	struct mu_str origin;       /* the same; at NULL: unknown */
 };
 
 /* Takes an event; its contents are borrowed for the call. Not 0: it could not,

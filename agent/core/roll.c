@@ -177,7 +177,11 @@ const struct mu_member *mu_roll_next(const struct mu_roll *r,
 static void tell(struct mu_roll *r, const struct entry *why, uint32_t type,
                  uint32_t flags, const struct mu_member *m)
 {
-	struct mu_roll_event e = { type, flags, why->count, why->zxid, m };
+	struct mu_roll_event e = { .type = type,
+		                   .flags = flags,
+		                   .count = why->count,
+		                   .zxid = why->zxid,
+		                   .member = m };
 
 	r->fn(r->arg, &e);
 }

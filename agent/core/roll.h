@@ -20,6 +20,12 @@ struct mu_roll_event {
 	uint32_t flags, count;
 	int64_t zxid;
 	const struct mu_member *member; /* as it is, or as it last was */
+	/* As of struct mu_mirror_event, for the change behind it. */
+	int32_t n;
+	bool exact, past;
+	int cause;
+	int64_t session;
+	struct mu_str origin;
 };
 
 /* Borrowed for the call; must not call the roll, but for mu_roll_next. */

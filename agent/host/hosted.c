@@ -420,6 +420,7 @@ static int subscribe(struct mu_hosted *h)
 		                    .who = h->conf->name,
 		                    .fn = mu_hosted_change,
 		                    .arg = h };
+	bool resumes;
 	int rc = 0;
 
 	o.limits = (struct mu_mirror_limits){
@@ -437,7 +438,7 @@ static int subscribe(struct mu_hosted *h)
 		h->subs += rc == 0;
 	}
 	if (!rc && h->conf->members) {
-		rc = mu_members_want(h->o.members);
+		rc = mu_members_want(h->o.members, NULL, &resumes);
 		mu_hosted_members(h);
 	}
 	return rc;

@@ -10,9 +10,7 @@
 #define RETRY_MS 1000u
 
 struct mu_members {
-	struct mu_loop *loop;
-	struct mu_uplink *uplink;
-	struct mu_mirror_limits limits;
+	struct mu_members_options o;
 	struct mu_uplink_listener listener;
 	struct mu_roll *roll;
 	struct mu_sub *sub; /* NULL: nobody wants to hear */
@@ -43,7 +41,7 @@ static void ask(void *arg)
 {
 	struct mu_members *m = arg;
 	const char *name =
-		mu_uplink_is_up(m->uplink) ? mu_roll_question(m->roll) : NULL;
+		mu_uplink_is_up(m->o.uplink) ? mu_roll_question(m->roll) : NULL;
 	struct mu_uplink_request q = { .op = MU_UP_GET,
 		                       .done = on_left,
 		                       .owner = m };
@@ -58,7 +56,7 @@ static void ask(void *arg)
 	if (path) {
 		snprintf(path, room, "/left/%s", name);
 		q.path = path;
-		rc = mu_uplink_send(m->uplink, &q);
+		rc = mu_uplink_send(m->o.uplink, &q);
 		mu_free(path);
 	}
 	if (rc)
@@ -124,20 +122,16 @@ static void on_up(void *arg, const struct mu_uplink_up *up)
 	ask(arg);
 }
 
-int mu_members_new(struct mu_loop *loop, struct mu_uplink *uplink,
-                   const struct mu_mirror_limits *limits, mu_roll_fn *fn,
-                   void *arg, struct mu_members **out)
+int mu_members_new(const struct mu_members_options *o, struct mu_members **out)
 {
 	struct mu_members *m = mu_alloc(sizeof *m);
 	int rc;
 
 	if (!m)
 		return MU_ENOMEM;
-	m->loop = loop;
-	m->uplink = uplink;
-	m->limits = *limits;
-	m->roll = mu_roll_new(fn, arg);
-	rc = m->roll ? mu_timer_new(loop, ask, m, &m->retry) : MU_ENOMEM;
+	m->o = *o;
+	m->roll = mu_roll_new(o->fn, o->arg);
+	rc = m->roll ? mu_timer_new(o->loop, ask, m, &m->retry) : MU_ENOMEM;
 	if (rc) {
 		mu_roll_free(m->roll);
 		mu_free(m);
@@ -145,7 +139,7 @@ int mu_members_new(struct mu_loop *loop, struct mu_uplink *uplink,
 	}
 	m->listener.on_up = on_up;
 	m->listener.arg = m;
-	mu_uplink_listen(uplink, &m->listener);
+	mu_uplink_listen(o->uplink, &m->listener);
 	*out = m;
 	return 0;
 }
@@ -154,20 +148,21 @@ void mu_members_free(struct mu_members *m)
 {
 	if (!m)
 		return;
-	mu_uplink_unlisten(m->uplink, &m->listener);
-	mu_uplink_forget(m->uplink, m);
+	mu_uplink_unlisten(m->o.uplink, &m->listener);
+	mu_uplink_forget(m->o.uplink, m);
 	mu_sub_free(m->sub);
 	mu_timer_free(m->retry);
 	mu_roll_free(m->roll);
 	mu_free(m);
 }
 
-int mu_members_want(struct mu_members *m)
+int mu_members_want(struct mu_members *m, const struct mu_sub_position *from,
+                    bool *resumes)
 {
 	struct mu_sub_options o = {
-		.loop = m->loop,
-		.uplink = m->uplink,
-		.limits = m->limits,
+		.loop = m->o.loop,
+		.uplink = m->o.uplink,
+		.limits = m->o.limits,
 		.path = "/members",
 		.mode = MU_MIRROR_CHILDREN,
 		.who = "members",
@@ -176,6 +171,8 @@ int mu_members_want(struct mu_members *m)
 		.arg = m,
 	};
 
+	(void)from;
+	*resumes = false;
 	return m->sub ? 0 : mu_sub_new(&o, &m->sub);
 }
 

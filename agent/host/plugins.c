@@ -223,9 +223,15 @@ static void on_down(void *arg)
 int mu_plugins_new(const struct mu_plugins_options *o, struct mu_plugins **out)
 {
 	struct mu_plugins *p = mu_alloc(sizeof *p);
-	struct mu_mirror_limits limits = { (uint32_t)o->agent->watch_nodes_max,
-		                           (uint32_t)o->agent->watch_queue_max,
-		                           (size_t)o->agent->watch_bytes_max };
+	struct mu_members_options members = {
+		.loop = o->loop,
+		.uplink = o->uplink,
+		.limits = { (uint32_t)o->agent->watch_nodes_max,
+		            (uint32_t)o->agent->watch_queue_max,
+		            (size_t)o->agent->watch_bytes_max },
+		.fn = on_member,
+		.arg = p,
+	};
 	int rc;
 
 	if (!p)
@@ -249,8 +255,7 @@ int mu_plugins_new(const struct mu_plugins_options *o, struct mu_plugins **out)
 		rc = mu_alarms_new(o->loop, o->uplink, o->agent->name,
 		                   &p->alarms);
 	if (!rc)
-		rc = mu_members_new(o->loop, o->uplink, &limits, on_member, p,
-		                    &p->members);
+		rc = mu_members_new(&members, &p->members);
 	if (rc) {
 		mu_plugins_free(p);
 		return rc;

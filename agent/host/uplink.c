@@ -206,6 +206,7 @@ static void go_up(struct mu_uplink *u)
 	up.new_tree = !u->told || info.tree_id != u->tree_id;
 	up.lost_tree = up.new_tree && u->told;
 	up.session = info.session;
+	up.tree_id = info.tree_id;
 	snprintf(session, sizeof session, "0x%" PRIx64, (uint64_t)info.session);
 	mu_log(MU_INFO, MSG("connected"), KS("broker", info.broker),
 	       KS("session", session),

@@ -39,6 +39,7 @@ struct mu_uplink_up {
 	bool new_tree;   /* the first broker, or one that lost its tree */
 	bool lost_tree;  /* the latter: what was told before holds no more */
 	int64_t session;
+	int64_t tree_id; /* 0: of a ZooKeeper */
 };
 
 /* Who wants to hear of the link; in the order in which they were added. */
