@@ -210,7 +210,11 @@ static int on_member_node(void *arg, const struct mu_mirror_event *e)
 	struct watcher *w = arg;
 	struct mu_str name = mu_path_name(e->path);
 	struct mu_member m = { .size = sizeof m };
-	struct mu_roll_change c = { e->type, e->flags, e->count, e->zxid, &m };
+	struct mu_roll_change c = { .type = e->type,
+		                    .flags = e->flags,
+		                    .count = e->count,
+		                    .zxid = e->zxid,
+		                    .member = &m };
 	struct mu_json *j = NULL;
 	char *text, *labels;
 	int rc;

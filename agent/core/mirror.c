@@ -28,10 +28,11 @@ struct mu_mirror_item *mu_mirror_item_add(struct mu_mirror_list *list,
 void mu_mirror_item_free(struct mu_mirror_item *item)
 {
 	mu_mirror_node_free(item->got);
+	mu_free(item->change);
 	mu_free(item);
 }
 
-static void pop(struct mu_mirror_list *list)
+void mu_mirror_list_pop(struct mu_mirror_list *list)
 {
 	struct mu_mirror_item *item = list->head;
 
@@ -43,7 +44,7 @@ static void pop(struct mu_mirror_list *list)
 void mu_mirror_list_clear(struct mu_mirror_list *list)
 {
 	while (list->head)
-		pop(list);
+		mu_mirror_list_pop(list);
 }
 
 /* ---- life ---- */
@@ -68,6 +69,9 @@ int mu_mirror_new(const char *path, enum mu_mirror_mode mode,
 	m->fn = fn;
 	m->arg = arg;
 	m->fresh = true;
+	m->s.unread = true;
+	m->s.told.zxid = -1;
+	m->s.said.zxid = -1;
 	*out = m;
 	return 0;
 }
@@ -109,25 +113,41 @@ void mu_mirror_stop(struct mu_mirror *m)
 	mu_mirror_table_clear(&m->found);
 	m->children = NULL;
 	m->out = 0;
+	m->s.bytes = 0;
+	m->s.live = false;
 }
 
-int mu_mirror_start(struct mu_mirror *m, bool fresh)
+void mu_mirror_forget(struct mu_mirror *m)
 {
-	struct mu_mirror_item *item;
+	mu_mirror_table_clear(&m->held);
+	m->told_pzxid = 0;
+	m->fresh = true;
+}
 
-	mu_mirror_stop(m);
-	if (fresh) {
-		mu_mirror_table_clear(&m->held);
-		m->told_pzxid = 0;
-		m->fresh = true;
-	}
-	item = mu_mirror_item_add(&m->scan, m->top);
+int mu_mirror_scan(struct mu_mirror *m)
+{
+	struct mu_mirror_item *item = mu_mirror_item_add(&m->scan, m->top);
+
 	if (!item)
 		return MU_ENOMEM;
 	item->what = MU_MIRROR_NODE;
 	m->start_zxid = 0;
+	m->end_zxid = 0;
 	m->phase = MIRROR_SCANNING;
 	return 0;
+}
+
+int mu_mirror_start(struct mu_mirror *m, bool fresh)
+{
+	mu_mirror_stop(m);
+	if (fresh)
+		mu_mirror_forget(m);
+	/* A watch tells of no place to go on from. */
+	m->s.on = false;
+	m->s.unread = true;
+	m->s.quiet = false;
+	m->s.told.zxid = -1;
+	return mu_mirror_scan(m);
 }
 
 /* ---- what both kinds of reading share ---- */
@@ -208,9 +228,8 @@ bool mu_mirror_read_next(struct mu_mirror *m, struct mu_mirror_read *out)
 
 /* The node was gone before it could be read. Its DELETED will say so; if nobody
  * has heard of it, a ghost stands in for it until then. */
-static int apply_unseen(struct mu_mirror *m, struct mu_mirror_item *item)
+int mu_mirror_unseen(struct mu_mirror *m, struct mu_str path, int64_t zxid)
 {
-	struct mu_str path = mu_str_of(item->path);
 	struct mu_mirror_node *n = mu_mirror_table_find(&m->held, path);
 	int rc;
 
@@ -222,7 +241,7 @@ static int apply_unseen(struct mu_mirror *m, struct mu_mirror_item *item)
 		if (!n)
 			return MU_ENOMEM;
 		n->ghost = true;
-		n->stat.czxid = item->zxid;
+		n->stat.czxid = zxid;
 		mu_mirror_table_put(&m->held, n);
 	}
 	n->unseen++;
@@ -260,6 +279,7 @@ static int apply_value(struct mu_mirror *m, struct mu_mirror_item *item)
 	if (!same_life && mu_str_eq(m->top, mu_str_of(now->path))) {
 		m->told_pzxid = now->stat.pzxid;
 		m->told_cversion = now->stat.cversion;
+		m->told_n = INT32_MAX;
 	}
 	mu_mirror_table_put(&m->held, now);
 	item->got = NULL;
@@ -314,11 +334,14 @@ static int apply_children(struct mu_mirror *m, struct mu_mirror_item *item)
 	}
 	m->told_pzxid = now->stat.pzxid;
 	m->told_cversion = now->stat.cversion;
+	m->told_n = INT32_MAX;
 	return 0;
 }
 
 static int apply(struct mu_mirror *m, struct mu_mirror_item *item)
 {
+	if (item->change)
+		return mu_mirror_change_apply(m, item);
 	if (item->type == MU_EVENT_DELETED)
 		return apply_deleted(m, item);
 	if (item->got && item->type == MU_EVENT_CHILDREN)
@@ -326,12 +349,11 @@ static int apply(struct mu_mirror *m, struct mu_mirror_item *item)
 	if (item->got)
 		return apply_value(m, item);
 	if (item->rc == MU_ENONODE && item->type != MU_EVENT_CHILDREN)
-		return apply_unseen(m, item);
+		return mu_mirror_unseen(m, mu_str_of(item->path), item->zxid);
 	return 0; /* could not be read, or its read fell to a later one */
 }
 
-/* Tell all that is known up to the first read that is not back. */
-static int settle(struct mu_mirror *m)
+int mu_mirror_settle(struct mu_mirror *m)
 {
 	while (m->phase == MIRROR_LIVE && m->live.head &&
 	       m->live.head->state == ITEM_DONE) {
@@ -341,20 +363,23 @@ static int settle(struct mu_mirror *m)
 			mu_mirror_stop(m);
 			return rc;
 		}
-		pop(&m->live);
+		mu_mirror_change_told(m, m->live.head);
+		mu_mirror_list_pop(&m->live);
 	}
 	return 0;
 }
 
-static bool covers(const struct mu_mirror *m, int type, struct mu_str path)
+bool mu_mirror_covers(const struct mu_mirror *m, int type, struct mu_str path)
 {
 	bool top = mu_str_eq(path, m->top);
+	bool lists = m->s.on || m->mode == MU_MIRROR_EXACT;
 
 	if (type < MU_EVENT_CREATED || type > MU_EVENT_CHILDREN)
 		return false;
-	if (type == MU_EVENT_CHILDREN || m->mode == MU_MIRROR_EXACT)
-		return top && (type != MU_EVENT_CHILDREN ||
-		               m->mode == MU_MIRROR_EXACT);
+	if (type == MU_EVENT_CHILDREN)
+		return top && lists;
+	if (m->mode == MU_MIRROR_EXACT)
+		return top;
 	if (top || m->mode == MU_MIRROR_SUBTREE)
 		return top || mu_path_is_within(path, m->top);
 	return path.len > 1 && mu_str_eq(mu_path_parent(path), m->top);
@@ -386,7 +411,8 @@ int mu_mirror_notify(struct mu_mirror *m, int type, const char *path,
 	struct mu_str at = mu_str_of(path);
 	int rc;
 
-	if (m->phase == MIRROR_IDLE || !covers(m, type, at))
+	if (m->phase == MIRROR_IDLE || m->s.on ||
+	    !mu_mirror_covers(m, type, at))
 		return 0;
 	if (m->live.count >= m->limits.queue_max)
 		return mu_mirror_start(m, false);
@@ -398,7 +424,7 @@ int mu_mirror_notify(struct mu_mirror *m, int type, const char *path,
 		mu_mirror_stop(m);
 		return rc;
 	}
-	return settle(m);
+	return mu_mirror_settle(m);
 }
 
 /* ---- answers ---- */
@@ -425,7 +451,7 @@ static int live_done(struct mu_mirror *m, struct mu_mirror_item *item,
 			return MU_ENOMEM;
 		}
 	}
-	return settle(m);
+	return mu_mirror_settle(m);
 }
 
 int mu_mirror_read_done(struct mu_mirror *m, uint32_t id,
@@ -443,6 +469,8 @@ int mu_mirror_read_done(struct mu_mirror *m, uint32_t id,
 		m->last_zxid = a->zxid;
 	if (scan && !m->start_zxid)
 		m->start_zxid = a->zxid;
+	if (scan && a->zxid > m->end_zxid)
+		m->end_zxid = a->zxid;
 	if (a->rc == MU_EFULL || a->rc == MU_ETHROTTLED) {
 		item->state = ITEM_QUEUED;
 		return 0;
@@ -451,9 +479,12 @@ int mu_mirror_read_done(struct mu_mirror *m, uint32_t id,
 		return live_done(m, item, a);
 	rc = mu_mirror_scan_done(m, item, a);
 	if (!rc && m->phase == MIRROR_SCANNING && !m->scan.head) {
+		bool fresh = m->fresh;
+
 		m->phase = MIRROR_LIVE;
 		m->fresh = false;
-		return settle(m);
+		mu_mirror_stream_read(m, fresh);
+		return mu_mirror_settle(m);
 	}
 	if (rc)
 		mu_mirror_stop(m);

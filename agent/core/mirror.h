@@ -13,6 +13,20 @@
  *     mu_mirror_notify()           the watch fired
  *     mu_mirror_stop()             the connection went
  *
+ * Where the broker has subscriptions, a subscription takes the watch's place:
+ *
+ *     mu_mirror_subscribe()        a connection is up: where to subscribe from
+ *     mu_mirror_subscribed()       the reply
+ *     mu_mirror_change()           a change event
+ *     mu_mirror_read_...(), mu_mirror_stop() as above
+ *
+ * Then each change gives one event, with its own value, in the order of
+ * (zxid, n), over any number of connections, and nothing is read but at first,
+ * and values that are too long to come with their change (whole is false);
+ * those may be newer than their event, as below. See mu_mirror_subscribe.
+ *
+ * The rest of this comment is about watches.
+ *
  * A watch that persists says nothing of what was missed while the link was
  * down (rule 38), hence the full reading after each start. What it finds is
  * told as PRESENT when all of it is new (the first time, or after the broker
@@ -100,6 +114,89 @@ uint32_t mu_mirror_count(const struct mu_mirror *m); /* nodes held */
  * does not change. MU_ENOMEM: nothing was told; what fn says that is not 0 ends
  * it and is returned. */
 int mu_mirror_present(const struct mu_mirror *m, mu_mirror_fn *fn, void *arg);
+
+/* Of a change in its transaction; zxid -1: none. */
+struct mu_mirror_at {
+	int64_t zxid;
+	int32_t n; /* INT32_MAX: the whole transaction */
+};
+
+/* Whoever is told has had all up to and including `from`: go on behind it. To be
+ * called before the first subscription. */
+void mu_mirror_resume(struct mu_mirror *m, struct mu_mirror_at from);
+
+/* Call ready when all that is there was read for the first time: quiet, in a
+ * mirror that resumes, where the sink hears nothing of that reading but
+ * mu_mirror_present can tell it, and what came since follows; or not, and the
+ * sink was told PRESENT. It must not call the mirror, but for _present. */
+typedef void mu_mirror_ready_fn(void *arg, bool quiet);
+void mu_mirror_on_ready(struct mu_mirror *m, mu_mirror_ready_fn *ready);
+
+/*
+ * A subscription is asked for, from *from (zxid -1: from now). Forgets reads
+ * under way and what waits; keeps what is held. fresh: as of mu_mirror_start.
+ * MU_ENOMEM: the mirror is idle.
+ *
+ * If nothing was read yet, or changes were missed (GAP), all is read behind the
+ * subscription. Changes that come meanwhile wait for the end of it, and those
+ * that it saw already are passed over: PRESENT, or what it found to differ,
+ * stands for them. Not so when it was quiet: they are told as they are, for
+ * nobody has heard of them, and change nothing that is held, being `past`.
+ */
+int mu_mirror_subscribe(struct mu_mirror *m, bool fresh,
+                        struct mu_mirror_at *from);
+
+enum mu_mirror_state { /* as on the wire */
+	               MU_MIRROR_LIVE,
+	               MU_MIRROR_MORE, /* a part was told, up to `at`: ask again */
+	               MU_MIRROR_GAP_FOUND,
+};
+
+/* The reply. Behind a gap all is read again; then comes MU_MIRROR_GAP, and what
+ * differs: COALESCED, or as PRESENT if the sink was told nothing yet of this
+ * tree. MU_ENOMEM: idle. */
+int mu_mirror_subscribed(struct mu_mirror *m, enum mu_mirror_state state,
+                         struct mu_mirror_at at);
+
+/* True if a change with this one before it is the next. If not, some are
+ * missing. */
+bool mu_mirror_expects(const struct mu_mirror *m, struct mu_mirror_at prev);
+
+/* Changes are missing though the subscription goes on: as a gap in the reply.
+ * MU_ENOMEM: idle. */
+int mu_mirror_missed(struct mu_mirror *m);
+
+struct mu_mirror_change {
+	int type; /* as on the wire, 1 to 4 */
+	int64_t zxid;
+	int32_t n;
+	struct mu_str path, data; /* data.at NULL: null, or not whole */
+	bool whole;
+	const struct mu_stat *stat; /* as of the change; of a deleted node as it
+	                               last was */
+	int cause;
+	int64_t session;
+	struct mu_str origin;
+};
+
+/* The next change. Paths that this subscription does not cover, changes that
+ * came before, and all of them while idle, are passed over. MU_ENOMEM,
+ * MU_ETOOBIG (more nodes or bytes than the limits allow: the next subscription
+ * reads all again, as behind a gap), or what the sink said: idle from then on,
+ * and the next subscription begins with this change. */
+int mu_mirror_change(struct mu_mirror *m, const struct mu_mirror_change *c);
+
+/* True if all that was given is told, and there is more to be had: it is time
+ * for the next mu_mirror_subscribe. */
+bool mu_mirror_wants_more(const struct mu_mirror *m);
+
+/* The broker has told on this link that its tree has got to zxid. Passed over
+ * unless the subscription is live. */
+void mu_mirror_reached(struct mu_mirror *m, int64_t zxid);
+
+/* True, once for each: the sink has had all up to *at, and no exact event has
+ * said so. */
+bool mu_mirror_position(struct mu_mirror *m, struct mu_mirror_at *at);
 
 /* Read everything. fresh: forget what is held first, so that what is there
  * comes as PRESENT and nothing as DELETED. MU_ENOMEM: the mirror is idle. */

@@ -1,4 +1,4 @@
-/* mirror_impl.h - the inside of a mirror; for mirror.c and mirror_scan.c. */
+/* mirror_impl.h - the inside of a mirror; for mirror*.c. */
 #ifndef MU_CORE_MIRROR_IMPL_H
 #define MU_CORE_MIRROR_IMPL_H
 
@@ -15,8 +15,9 @@ struct mu_mirror_item {
 	enum item_state state;
 	int type; /* of the notification: enum mu_event_type */
 	int64_t zxid;
-	int rc;                     /* of the read, when DONE */
-	struct mu_mirror_node *got; /* what was read: owned */
+	int rc;                          /* of the read, when DONE */
+	struct mu_mirror_node *got;      /* what was read: owned */
+	struct mu_mirror_change *change; /* of a subscription: owned */
 	char path[];
 };
 
@@ -26,6 +27,27 @@ struct mu_mirror_list {
 };
 
 enum mu_mirror_phase { MIRROR_IDLE, MIRROR_SCANNING, MIRROR_LIVE };
+
+/* What there is more to know with a subscription. */
+struct mu_mirror_stream {
+	bool on;                  /* a subscription, not a watch */
+	bool unread;              /* all is to be read */
+	bool quiet;               /* and nobody is to be told of it */
+	bool gap;                 /* MU_MIRROR_GAP is to be told */
+	bool live;                /* the broker tells whatever comes */
+	bool more;                /* it does not: ask again */
+	bool behind;              /* the queue was full: ask again */
+	size_t bytes;             /* of what waits */
+	struct mu_mirror_at told; /* the sink knows all up to there */
+	struct mu_mirror_at had;  /* told, or waiting */
+	struct mu_mirror_at prev; /* what the next change must name */
+	struct mu_mirror_at said; /* told, as far as mu_mirror_position knows */
+	/* Of the last reading that was not quiet: it saw all that happened up
+	 * to start; and what is not held and ended up to end was told to none.
+	 */
+	int64_t start_zxid, end_zxid;
+	mu_mirror_ready_fn *ready;
+};
 
 struct mu_mirror {
 	enum mu_mirror_mode mode;
@@ -41,9 +63,12 @@ struct mu_mirror {
 	struct mu_mirror_item *children; /* CHILDREN of the top, not yet sent */
 	uint32_t out, last_id;
 	int64_t told_pzxid; /* of the top: children told of up to there */
+	int32_t told_n;     /* and to this place in it */
 	int32_t told_cversion;
 	int64_t last_zxid;  /* largest of any reply */
 	int64_t start_zxid; /* of the first reply of this reading */
+	int64_t end_zxid;   /* of its last */
+	struct mu_mirror_stream s;
 	struct mu_str top;
 	char path[];
 };
@@ -53,6 +78,9 @@ struct mu_mirror_item *mu_mirror_item_add(struct mu_mirror_list *list,
                                           struct mu_str path);
 void mu_mirror_item_free(struct mu_mirror_item *item);
 void mu_mirror_list_clear(struct mu_mirror_list *list);
+
+/* Drop the first. */
+void mu_mirror_list_pop(struct mu_mirror_list *list);
 
 /* Room in a table for a node of `len` bytes, in place of `old` (NULL: one
  * more). MU_ETOOBIG, MU_ENOMEM. */
@@ -66,6 +94,32 @@ int mu_mirror_tell(struct mu_mirror *m, uint32_t type, uint32_t count,
 
 /* Changes between two stats of one path: at least 1. */
 uint32_t mu_mirror_steps(const struct mu_stat *old, const struct mu_stat *now);
+
+/* Hold nothing, as if nothing had been told. */
+void mu_mirror_forget(struct mu_mirror *m);
+
+/* Begin to read all, from the top. MU_ENOMEM. */
+int mu_mirror_scan(struct mu_mirror *m);
+
+/* Is this of what the mirror watches? */
+bool mu_mirror_covers(const struct mu_mirror *m, int type, struct mu_str path);
+
+/* Tell all that is known up to the first read that is not back. What apply says
+ * that is not 0 stops the mirror and is returned. */
+int mu_mirror_settle(struct mu_mirror *m);
+
+/* A node was gone before it could be read: count that, for its DELETED. */
+int mu_mirror_unseen(struct mu_mirror *m, struct mu_str path, int64_t zxid);
+
+/* The next change that waits, which is ready to be told. */
+int mu_mirror_change_apply(struct mu_mirror *m, struct mu_mirror_item *item);
+/* It was told. */
+void mu_mirror_change_told(struct mu_mirror *m, const struct mu_mirror_item *i);
+
+/* The gap, if there is one to be told; before what a reading found. */
+int mu_mirror_gap_tell(struct mu_mirror *m);
+/* The reading has ended, with its telling. */
+void mu_mirror_stream_read(struct mu_mirror *m, bool was_fresh);
 
 /* An answer to a read of the scan. What it found is told after the last. */
 int mu_mirror_scan_done(struct mu_mirror *m, struct mu_mirror_item *item,

@@ -84,6 +84,10 @@ static int add_node(struct mu_mirror *m, struct mu_str path,
 	if (!n)
 		return MU_ENOMEM;
 	n->kept = a->rc != 0;
+	if (n->kept && m->s.quiet) {
+		mu_mirror_node_free(n);
+		return 0;
+	}
 	mu_mirror_table_put(&m->found, n);
 	if (n->kept || n->stat.num_children == 0 || m->mode == MU_MIRROR_EXACT)
 		return 0;
@@ -147,6 +151,14 @@ static void note(struct differences *d, uint32_t type, uint32_t count,
 	};
 }
 
+/* Likewise it may change the list many times. */
+static bool is_list_newer(const struct mu_mirror *m, const struct mu_stat *now)
+{
+	if (now->pzxid != m->told_pzxid)
+		return now->pzxid > m->told_pzxid;
+	return m->told_n != INT32_MAX && now->cversion != m->told_cversion;
+}
+
 static void compare_node(struct mu_mirror *m, struct differences *d,
                          struct mu_mirror_node *now)
 {
@@ -163,13 +175,15 @@ static void compare_node(struct mu_mirror *m, struct differences *d,
 		note(d, type, count, now->stat.mzxid, now, old);
 		return;
 	}
+	/* One transaction may set it twice, and only one was told. */
 	if (old->stat.mzxid != now->stat.mzxid ||
-	    old->stat.czxid != now->stat.czxid)
+	    old->stat.czxid != now->stat.czxid ||
+	    old->stat.version != now->stat.version)
 		note(d, MU_EVENT_CHANGED,
 		     mu_mirror_steps(&old->stat, &now->stat), now->stat.mzxid,
 		     now, old);
 	if (mu_str_eq(path, m->top) && old->stat.czxid == now->stat.czxid &&
-	    now->stat.pzxid > m->told_pzxid) {
+	    is_list_newer(m, &now->stat)) {
 		count = (uint32_t)now->stat.cversion -
 		        (uint32_t)m->told_cversion;
 		note(d, MU_EVENT_CHILDREN,
@@ -222,6 +236,7 @@ static void commit(struct mu_mirror *m, const struct difference *d)
 	if (d->now && mu_str_eq(mu_str_of(d->now->path), top) && !same_life) {
 		m->told_pzxid = d->now->stat.pzxid;
 		m->told_cversion = d->now->stat.cversion;
+		m->told_n = INT32_MAX;
 	}
 	if (d->type == MU_EVENT_CHILDREN)
 		return;
@@ -268,6 +283,24 @@ static int tell(struct mu_mirror *m, const struct difference *d)
 	return rc;
 }
 
+/* Hold what was found, and tell nobody. */
+static void finish_quietly(struct mu_mirror *m)
+{
+	struct mu_mirror_node *n = NULL;
+
+	while ((n = mu_mirror_table_next(&m->found, n))) {
+		n->quiet = true;
+		if (!mu_str_eq(mu_str_of(n->path), m->top))
+			continue;
+		m->told_pzxid = n->stat.pzxid;
+		m->told_cversion = n->stat.cversion;
+		m->told_n = INT32_MAX;
+	}
+	mu_mirror_table_clear(&m->held);
+	m->held = m->found;
+	m->found = (struct mu_mirror_table){ 0 };
+}
+
 static int finish(struct mu_mirror *m)
 {
 	/* A node gives one difference, the top two. */
@@ -278,6 +311,7 @@ static int finish(struct mu_mirror *m)
 	if (!d.at)
 		return MU_ENOMEM;
 	compare(m, &d);
+	rc = mu_mirror_gap_tell(m);
 	for (size_t i = 0; i < d.count && !rc; i++)
 		rc = tell(m, &d.at[i]);
 	mu_free(d.at);
@@ -297,9 +331,12 @@ int mu_mirror_scan_done(struct mu_mirror *m, struct mu_mirror_item *item,
 	else if (item->what == MU_MIRROR_NAMES && a->rc != MU_ENONODE)
 		rc = a->rc;
 	list_remove(&m->scan, item);
-	if (!rc && !m->scan.head)
-		rc = finish(m);
-	return rc;
+	if (rc || m->scan.head)
+		return rc;
+	if (!m->s.quiet)
+		return finish(m);
+	finish_quietly(m);
+	return 0;
 }
 
 /* ---- telling it all again ---- */

@@ -34,8 +34,11 @@ struct mu_mirror_node *mu_mirror_node_new(struct mu_str path,
 		memcpy(copy, data.at, data.len);
 	}
 	n->data = (struct mu_str){ copy, copy ? data.len : 0 };
-	if (stat)
+	if (stat) {
 		n->stat = *stat;
+		n->at_zxid = stat->mzxid;
+		n->at_n = INT32_MAX;
+	}
 	n->hash = hash_of(path);
 	n->len = path.len;
 	memcpy(n->path, path.at, path.len);

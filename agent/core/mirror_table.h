@@ -7,9 +7,12 @@
 struct mu_mirror_node {
 	struct mu_mirror_node *next; /* of the same slot */
 	uint32_t hash;
-	uint32_t len;       /* of path */
-	bool kept;          /* of a reading: could not be read, leave as held */
-	bool ghost;         /* created and gone unread: nobody was told of it */
+	uint32_t len; /* of path */
+	bool kept;    /* of a reading: could not be read, leave as held */
+	bool ghost;   /* created and gone unread: nobody was told of it */
+	bool quiet;   /* read, and nobody was told of it */
+	int32_t at_n; /* with at_zxid: changes up to there are in it */
+	int64_t at_zxid;
 	uint32_t unseen;    /* changes that were not told for it was gone */
 	struct mu_str data; /* owned; at NULL: null data */
 	struct mu_stat stat;

@@ -9,9 +9,8 @@
 /* A member, with its texts behind it. Also an entry of the queue. */
 struct entry {
 	struct mu_member m;
-	struct entry *next; /* in the queue */
-	uint32_t type, flags, count;
-	int64_t zxid;
+	struct entry *next;        /* in the queue */
+	struct mu_roll_change why; /* origin lies behind the texts */
 	char text[];
 };
 
@@ -45,7 +44,7 @@ static const char **text_of(struct mu_member *m, size_t i)
 static struct entry *entry_new(const struct mu_roll_change *c)
 {
 	struct mu_member m = *c->member;
-	size_t len = 0, used = 0;
+	size_t len = c->origin.len, used = 0;
 	struct entry *e;
 
 	for (size_t i = 0; i < TEXTS; i++) {
@@ -65,10 +64,12 @@ static struct entry *entry_new(const struct mu_roll_change *c)
 		*text_of(&e->m, i) = e->text + used;
 		used += n;
 	}
-	e->type = c->type;
-	e->flags = c->flags;
-	e->count = c->count;
-	e->zxid = c->zxid;
+	e->why = *c;
+	e->why.member = &e->m;
+	if (c->origin.at) {
+		memcpy(e->text + used, c->origin.at, c->origin.len);
+		e->why.origin.at = e->text + used;
+	}
 	return e;
 }
 
@@ -162,6 +163,11 @@ size_t mu_roll_count(const struct mu_roll *r)
 	return r->count;
 }
 
+bool mu_roll_is_waiting(const struct mu_roll *r)
+{
+	return r->head != NULL;
+}
+
 const struct mu_member *mu_roll_next(const struct mu_roll *r,
                                      const struct mu_member *m)
 {
@@ -179,18 +185,33 @@ static void tell(struct mu_roll *r, const struct entry *why, uint32_t type,
 {
 	struct mu_roll_event e = { .type = type,
 		                   .flags = flags,
-		                   .count = why->count,
-		                   .zxid = why->zxid,
-		                   .member = m };
+		                   .count = why->why.count,
+		                   .zxid = why->why.zxid,
+		                   .member = m,
+		                   .n = why->why.n,
+		                   .exact = why->why.exact,
+		                   .past = why->why.past,
+		                   .cause = why->why.cause,
+		                   .session = why->why.session,
+		                   .origin = why->why.origin };
 
 	r->fn(r->arg, &e);
+}
+
+static void insert(struct mu_roll *r, size_t slot, struct entry *e)
+{
+	MU_BUG_ON(r->count == r->room);
+	memmove(&r->at[slot + 1], &r->at[slot],
+	        (r->count - slot) * sizeof *r->at);
+	r->at[slot] = e;
+	r->count++;
 }
 
 /* The head is a coming: put it in. */
 static void come(struct mu_roll *r)
 {
 	struct entry *e = r->head;
-	bool present = e->type == MU_EVENT_PRESENT;
+	bool present = e->why.type == MU_EVENT_PRESENT;
 	size_t slot;
 
 	drop_head(r);
@@ -200,32 +221,29 @@ static void come(struct mu_roll *r)
 
 		r->at[slot] = e;
 		if (mu_member_differs(&old->m, &e->m))
-			tell(r, e, MU_EVENT_MEMBER_CHANGED, e->flags, &e->m);
+			tell(r, e, MU_EVENT_MEMBER_CHANGED, e->why.flags,
+			     &e->m);
 		mu_free(old);
 		return;
 	}
-	MU_BUG_ON(r->count == r->room);
-	memmove(&r->at[slot + 1], &r->at[slot],
-	        (r->count - slot) * sizeof *r->at);
-	r->at[slot] = e;
-	r->count++;
+	insert(r, slot, e);
 	tell(r, e, present ? MU_EVENT_MEMBER_PRESENT : MU_EVENT_MEMBER_JOINED,
-	     e->flags, &e->m);
+	     e->why.flags, &e->m);
 }
 
 /* Take the member at `slot` off the roll, for what stands at the head. */
 static void go(struct mu_roll *r, size_t slot, uint32_t type)
 {
 	struct entry *old = r->at[slot];
-	uint32_t flags = r->head->flags;
+	uint32_t flags = r->head->why.flags;
 
 	memmove(&r->at[slot], &r->at[slot + 1],
 	        (r->count - slot - 1) * sizeof *r->at);
 	r->count--;
-	if (r->head->type != MU_EVENT_DELETED) {
+	if (r->head->why.type != MU_EVENT_DELETED) {
 		/* It came back: the head stays, and is a coming now. */
-		r->head->flags |= MU_EVENT_COALESCED;
-		r->head->type = MU_EVENT_CREATED;
+		r->head->why.flags |= MU_EVENT_COALESCED;
+		r->head->why.type = MU_EVENT_CREATED;
 		r->asked = false;
 		flags |= MU_EVENT_COALESCED;
 	}
@@ -236,46 +254,109 @@ static void go(struct mu_roll *r, size_t slot, uint32_t type)
 static bool is_end(const struct mu_roll *r, const struct entry *e, size_t *slot)
 {
 	return find(r, e->m.name, slot) &&
-	       (e->type == MU_EVENT_DELETED ||
+	       (e->why.type == MU_EVENT_DELETED ||
 	        e->m.czxid != r->at[*slot]->m.czxid);
+}
+
+/* Of whom it tells: NULL if it is not the end of one we know. */
+static const struct mu_member *ended(const struct mu_roll *r,
+                                     const struct entry *e)
+{
+	size_t slot;
+
+	if (e->why.past)
+		return e->why.type == MU_EVENT_DELETED ? &e->m : NULL;
+	return is_end(r, e, &slot) ? &r->at[slot]->m : NULL;
+}
+
+/* The head is of the past: tell it, and leave the roll as it is. */
+static void tell_past(struct mu_roll *r, uint32_t end)
+{
+	struct entry *e = r->head;
+	uint32_t type = MU_EVENT_MEMBER_CHANGED;
+
+	if (e->why.type == MU_EVENT_DELETED)
+		type = end;
+	else if (e->why.type == MU_EVENT_CREATED)
+		type = MU_EVENT_MEMBER_JOINED;
+	drop_head(r);
+	tell(r, e, type, e->why.flags, &e->m);
+	mu_free(e);
+}
+
+/* The head, an end of this type or no end, goes on the roll or off it. */
+static void apply(struct mu_roll *r, uint32_t end)
+{
+	struct entry *e = r->head;
+	size_t slot;
+
+	if (e->why.past) {
+		tell_past(r, end);
+		return;
+	}
+	if (is_end(r, e, &slot))
+		go(r, slot, end);
+	if (e->why.type == MU_EVENT_DELETED) {
+		drop_head(r);
+		mu_free(e);
+	} else {
+		come(r);
+	}
 }
 
 static void settle(struct mu_roll *r)
 {
-	struct entry *e;
-	size_t slot;
+	while (r->head && !r->asked) {
+		const struct mu_member *m = ended(r, r->head);
 
-	while ((e = r->head) && !r->asked) {
-		if (is_end(r, e, &slot)) {
-			if (mu_member_end_is_open(&r->at[slot]->m))
-				return; /* a question */
-			go(r, slot, MU_EVENT_MEMBER_LEFT);
-		}
-		if (e->type == MU_EVENT_DELETED) {
-			drop_head(r);
-			mu_free(e);
-		} else {
-			come(r);
-		}
+		if (m && mu_member_end_is_open(m))
+			return; /* a question */
+		apply(r, MU_EVENT_MEMBER_LEFT);
 	}
 }
 
-int mu_roll_change(struct mu_roll *r, const struct mu_roll_change *c)
+static int admit(struct mu_roll *r, const struct mu_roll_change *c,
+                 struct entry **out)
 {
-	struct entry *e;
 	int rc = reserve(r);
 
 	if (rc)
 		return rc;
 	if (r->waiting >= MU_ROLL_QUEUE_MAX)
 		return MU_EFULL;
-	e = entry_new(c);
-	if (!e)
-		return MU_ENOMEM;
+	*out = entry_new(c);
+	return *out ? 0 : MU_ENOMEM;
+}
+
+int mu_roll_change(struct mu_roll *r, const struct mu_roll_change *c)
+{
+	struct entry *e;
+	int rc = admit(r, c, &e);
+
+	if (rc)
+		return rc;
 	*r->tail = e;
 	r->tail = &e->next;
 	r->waiting++;
 	settle(r);
+	return 0;
+}
+
+int mu_roll_put(struct mu_roll *r, const struct mu_member *member)
+{
+	struct mu_roll_change c = { .member = member };
+	struct entry *e;
+	size_t slot;
+	int rc = admit(r, &c, &e);
+
+	if (rc)
+		return rc;
+	if (find(r, e->m.name, &slot)) {
+		mu_free(r->at[slot]);
+		r->at[slot] = e;
+	} else {
+		insert(r, slot, e);
+	}
 	return 0;
 }
 
@@ -289,20 +370,13 @@ const char *mu_roll_question(struct mu_roll *r)
 
 void mu_roll_answer(struct mu_roll *r, struct mu_str left)
 {
-	size_t slot;
+	const struct mu_member *m;
 
 	if (!r->head || !r->asked)
 		return;
 	r->asked = false;
-	if (is_end(r, r->head, &slot)) {
-		struct entry *e = r->head;
-
-		go(r, slot, mu_member_end(&r->at[slot]->m, left));
-		if (e->type == MU_EVENT_DELETED) {
-			drop_head(r);
-			mu_free(e);
-		}
-	}
+	m = ended(r, r->head);
+	apply(r, m ? mu_member_end(m, left) : MU_EVENT_MEMBER_LEFT);
 	settle(r);
 }
 

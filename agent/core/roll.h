@@ -45,17 +45,28 @@ struct mu_roll_change {
 	uint32_t flags; /* MU_EVENT_COALESCED is handed on */
 	uint32_t count;
 	int64_t zxid;
-	const struct mu_member *member; /* copied; for DELETED its name only */
+	const struct mu_member *member; /* copied; of DELETED as it last was, as
+	                                   far as that is known */
+	int32_t n; /* from here on as of struct mu_mirror_event */
+	bool exact, past;
+	int cause;
+	int64_t session;
+	struct mu_str origin; /* copied */
 };
 
 /*
  * PRESENT gives MEMBER_PRESENT, CREATED gives MEMBER_JOINED, CHANGED gives
  * MEMBER_CHANGED if mu_member_differs says so. A known name with another czxid
  * went and came back unseen: LEFT or FAILED, then JOINED, both COALESCED. The
- * end of a member of whom nobody was told tells nobody.
+ * end of a member of whom nobody was told tells nobody. What is `past` tells the
+ * same, of the member as the change has it, and leaves the roll as it is:
+ * MEMBER_CHANGED always, for what the member was before is not known.
  * Errors: MU_ENOMEM, MU_EFULL; nothing has changed then.
  */
 int mu_roll_change(struct mu_roll *r, const struct mu_roll_change *c);
+
+/* A member is there, and nobody is to be told. As of mu_roll_change. */
+int mu_roll_put(struct mu_roll *r, const struct mu_member *member);
 
 /* The name whose /left node is to be read; NULL: none, or asked already.
  * Borrowed until the answer. */
@@ -69,5 +80,8 @@ void mu_roll_ask_again(struct mu_roll *r);
 const struct mu_member *mu_roll_next(const struct mu_roll *r,
                                      const struct mu_member *m);
 size_t mu_roll_count(const struct mu_roll *r);
+
+/* True if a coming or going waits for an answer. */
+bool mu_roll_is_waiting(const struct mu_roll *r);
 
 #endif /* MU_CORE_ROLL_H */

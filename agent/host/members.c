@@ -85,8 +85,17 @@ static void on_left(void *owner, uint64_t tag, const struct mu_result *r)
 static int on_change(void *arg, const struct mu_mirror_event *e)
 {
 	struct mu_members *m = arg;
-	struct mu_roll_change c = { e->type, e->flags, e->count, e->zxid,
-		                    NULL };
+	struct mu_roll_change c = { .type = e->type,
+		                    .flags = e->flags,
+		                    .count = e->count,
+		                    .zxid = e->zxid,
+		                    .n = e->n,
+		                    .exact = e->exact,
+		                    .past = e->past,
+		                    .cause = e->cause,
+		                    .session = e->session,
+		                    .origin = e->origin };
+	const struct mu_stat *stat = e->stat ? e->stat : e->last;
 	struct mu_record record;
 	struct mu_str name = mu_path_name(e->path);
 	char *text;
@@ -99,7 +108,8 @@ static int on_change(void *arg, const struct mu_mirror_event *e)
 	if (!text)
 		return MU_ENOMEM;
 	memcpy(text, name.at, name.len);
-	mu_record_decode(e->data, text, e->stat ? e->stat->czxid : 0, &record);
+	mu_record_decode(e->stat ? e->data : e->old_data, text,
+	                 stat ? stat->czxid : 0, &record);
 	c.member = &record.member;
 	rc = mu_roll_change(m->roll, &c);
 	mu_record_wipe(&record);

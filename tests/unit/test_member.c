@@ -140,10 +140,18 @@ static void on_event(void *arg, const struct mu_roll_event *e)
 	size_t len = strlen(told);
 
 	(void)arg;
-	snprintf(told + len, sizeof told - len, "%s %s %lld%s; ",
-	         word[e->type - MU_EVENT_MEMBER_PRESENT], e->member->name,
-	         (long long)e->member->czxid,
-	         e->flags & MU_EVENT_COALESCED ? " coalesced" : "");
+	len += (size_t)snprintf(told + len, sizeof told - len, "%s %s %lld%s",
+	                        word[e->type - MU_EVENT_MEMBER_PRESENT],
+	                        e->member->name, (long long)e->member->czxid,
+	                        e->flags & MU_EVENT_COALESCED ? " coalesced"
+	                                                      : "");
+	if (e->exact)
+		len += (size_t)snprintf(told + len, sizeof told - len,
+		                        " of (%lld,%d) by %d 0x%llx %.*s",
+		                        (long long)e->zxid, e->n, e->cause,
+		                        (long long)e->session,
+		                        (int)e->origin.len, e->origin.at);
+	snprintf(told + len, sizeof told - len, "%s; ", e->past ? " past" : "");
 }
 
 static void setup(void)
@@ -160,7 +168,9 @@ static void teardown(void)
 
 static int change_with(uint32_t type, const struct mu_member *m)
 {
-	struct mu_roll_change c = { type, 0, 1, 9, m };
+	struct mu_roll_change c = {
+		.type = type, .count = 1, .zxid = 9, .member = m
+	};
 
 	return mu_roll_change(r, &c);
 }
@@ -282,6 +292,76 @@ START_TEST(another_tree_tells_of_no_ends)
 }
 END_TEST
 
+static int past(uint32_t type, const struct mu_member *m)
+{
+	char origin[] = "host7";
+	struct mu_roll_change c = { .type = type,
+		                    .count = 1,
+		                    .zxid = 9,
+		                    .member = m,
+		                    .n = 3,
+		                    .exact = true,
+		                    .past = true,
+		                    .cause = 2,
+		                    .session = 5,
+		                    .origin = mu_str_of(origin) };
+	int rc = mu_roll_change(r, &c);
+
+	memset(origin, 'x', sizeof origin); /* it was copied */
+	return rc;
+}
+
+START_TEST(what_is_past_is_told_as_it_was_and_changes_nothing)
+{
+	struct mu_member m = a_member("a", 1);
+
+	ck_assert_int_eq(mu_roll_put(r, &m), 0);
+	assert_told("");
+	ck_assert_int_eq(past(MU_EVENT_CREATED, &m), 0);
+	assert_told("joined a 1 of (9,3) by 2 0x5 host7 past; ");
+	ck_assert_int_eq(past(MU_EVENT_CHANGED, &m), 0);
+	assert_told("changed a 1 of (9,3) by 2 0x5 host7 past; ");
+	m = a_member("gone", 8);
+	ck_assert_int_eq(past(MU_EVENT_DELETED, &m), 0);
+	change(MU_EVENT_CREATED, "b", 2);
+	assert_told("");
+	ck_assert(mu_roll_is_waiting(r));
+	ck_assert_str_eq(mu_roll_question(r), "gone");
+	mu_roll_answer(r, (struct mu_str){ NULL, 0 });
+	assert_told("failed gone 8 of (9,3) by 2 0x5 host7 past; joined b 2; ");
+	ck_assert(!mu_roll_is_waiting(r));
+	ck_assert_int_eq(past(MU_EVENT_DELETED, &m), 0);
+	ck_assert_str_eq(mu_roll_question(r), "gone");
+	mu_roll_answer(r, MU_STR("8"));
+	assert_told("left gone 8 of (9,3) by 2 0x5 host7 past; ");
+	m.state = "leaving";
+	ck_assert_int_eq(past(MU_EVENT_DELETED, &m), 0);
+	assert_told("left gone 8 of (9,3) by 2 0x5 host7 past; ");
+	ck_assert_uint_eq(mu_roll_count(r), 2);
+}
+END_TEST
+
+START_TEST(one_who_was_put_in_is_known_from_then_on)
+{
+	struct mu_member m = a_member("a", 1);
+
+	ck_assert_int_eq(mu_roll_put(r, &m), 0);
+	change(MU_EVENT_CHANGED, "a", 1);
+	assert_told(""); /* it is the same */
+	m = a_member("a", 4);
+	ck_assert_int_eq(mu_roll_put(r, &m), 0);
+	ck_assert_uint_eq(mu_roll_count(r), 1);
+	change(MU_EVENT_DELETED, "a", 0);
+	ck_assert_str_eq(mu_roll_question(r), "a");
+	mu_roll_answer(r, MU_STR("4"));
+	assert_told("left a 4; ");
+	fault_alloc_at(0);
+	ck_assert_int_eq(mu_roll_put(r, &m), MU_ENOMEM);
+	ck_assert(fault_alloc_off());
+	ck_assert_uint_eq(mu_roll_count(r), 0);
+}
+END_TEST
+
 START_TEST(a_record_without_texts_is_taken)
 {
 	struct mu_member m = { .size = sizeof m, .name = "a" };
@@ -364,6 +444,8 @@ int main(void)
 	tcase_add_test(tc, a_lost_question_is_asked_again);
 	tcase_add_test(tc, the_end_of_one_never_seen_tells_nobody);
 	tcase_add_test(tc, another_tree_tells_of_no_ends);
+	tcase_add_test(tc, what_is_past_is_told_as_it_was_and_changes_nothing);
+	tcase_add_test(tc, one_who_was_put_in_is_known_from_then_on);
 	tcase_add_test(tc, a_record_without_texts_is_taken);
 	tcase_add_test(tc, the_queue_ends_at_its_limit);
 	tcase_add_test(tc, a_change_survives_the_loss_of_any_allocation);
