@@ -176,7 +176,7 @@ static void compare_node(struct mu_mirror *m, struct differences *d,
 		return;
 	}
 	/* One transaction may set it twice, and only one was told. */
-	if (old->stat.mzxid != now->stat.mzxid ||
+	if (old->past || old->stat.mzxid != now->stat.mzxid ||
 	    old->stat.czxid != now->stat.czxid ||
 	    old->stat.version != now->stat.version)
 		note(d, MU_EVENT_CHANGED,

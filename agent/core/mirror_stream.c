@@ -203,9 +203,10 @@ static bool is_in(const struct mu_mirror_node *n,
 
 /* Nobody has heard of it, and what is held is newer. */
 static int tell_past(struct mu_mirror *m, const struct mu_mirror_change *c,
-                     const struct mu_mirror_node *newer)
+                     struct mu_mirror_node *newer)
 {
 	struct mu_mirror_event e = event_of(c);
+	int rc;
 
 	e.past = true;
 	e.stat = c->stat;
@@ -219,7 +220,10 @@ static int tell_past(struct mu_mirror *m, const struct mu_mirror_change *c,
 		e.data = newer->data;
 		e.stat = &newer->stat;
 	}
-	return send(m, &e);
+	rc = send(m, &e);
+	if (!rc && newer)
+		newer->past = true;
+	return rc;
 }
 
 static int apply_deleted(struct mu_mirror *m, const struct mu_mirror_change *c,

@@ -11,6 +11,7 @@ struct mu_mirror_node {
 	bool kept;    /* of a reading: could not be read, leave as held */
 	bool ghost;   /* created and gone unread: nobody was told of it */
 	bool quiet;   /* read, and nobody was told of it */
+	bool past;    /* the last that was told of it is older than it */
 	int32_t at_n; /* with at_zxid: changes up to there are in it */
 	int64_t at_zxid;
 	uint32_t unseen;    /* changes that were not told for it was gone */
