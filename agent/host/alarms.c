@@ -327,8 +327,10 @@ int mu_alarms_new(struct mu_loop *loop, struct mu_uplink *uplink,
 		mu_free(a);
 		return rc;
 	}
-	a->listener = (struct mu_uplink_listener){ on_up, on_down, on_event, a,
-		                                   NULL };
+	a->listener = (struct mu_uplink_listener){ .on_up = on_up,
+		                                   .on_down = on_down,
+		                                   .on_event = on_event,
+		                                   .arg = a };
 	mu_uplink_listen(uplink, &a->listener);
 	*out = a;
 	return 0;

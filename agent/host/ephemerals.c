@@ -400,8 +400,9 @@ int mu_ephemerals_new(const struct mu_ephemerals_options *o,
 		return rc;
 	}
 	load(e);
-	e->listener =
-		(struct mu_uplink_listener){ on_up, on_down, NULL, e, NULL };
+	e->listener = (struct mu_uplink_listener){ .on_up = on_up,
+		                                   .on_down = on_down,
+		                                   .arg = e };
 	mu_uplink_listen(o->uplink, &e->listener);
 	*out = e;
 	return 0;

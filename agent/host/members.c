@@ -13,7 +13,9 @@ struct mu_members {
 	struct mu_members_options o;
 	struct mu_uplink_listener listener;
 	struct mu_roll *roll;
-	struct mu_sub *sub; /* NULL: nobody wants to hear */
+	struct mu_sub *sub;       /* NULL: nobody wants to hear */
+	struct mu_mirror_at had;  /* all up to there was given to the roll */
+	struct mu_mirror_at said; /* and the listener knows so */
 	struct mu_timer *retry;
 	bool failing; /* the log has said so */
 };
@@ -21,6 +23,7 @@ struct mu_members {
 /* ---- left or failed ---- */
 
 static void on_left(void *owner, uint64_t tag, const struct mu_result *r);
+static void tell_position(struct mu_members *m);
 
 /* It is not known yet: no answer but the broker's makes a member failed. */
 static void ask_again(struct mu_members *m, int rc)
@@ -77,14 +80,69 @@ static void on_left(void *owner, uint64_t tag, const struct mu_result *r)
 	if (r->rc == 0 && r->len > 0)
 		left = (struct mu_str){ r->data, (uint32_t)r->len };
 	mu_roll_answer(m->roll, left);
+	tell_position(m);
 	ask(m);
+}
+
+/* ---- how far we are ---- */
+
+static bool is_behind(struct mu_mirror_at a, struct mu_mirror_at b)
+{
+	return a.zxid != b.zxid ? a.zxid > b.zxid : a.n > b.n;
+}
+
+static void on_roll(void *arg, const struct mu_roll_event *e)
+{
+	struct mu_members *m = arg;
+
+	if (e->exact)
+		m->said = (struct mu_mirror_at){ e->zxid, e->n };
+	m->o.fn(m->o.arg, e);
+}
+
+/* Many a change makes no event of members, and some wait for an answer. */
+static void tell_position(struct mu_members *m)
+{
+	if (mu_roll_is_waiting(m->roll) || !is_behind(m->had, m->said))
+		return;
+	m->said = m->had;
+	if (m->o.on_position)
+		m->o.on_position(m->o.arg, m->had.zxid, m->had.n);
+}
+
+static void on_position(void *arg, int64_t zxid, int32_t n)
+{
+	struct mu_members *m = arg;
+
+	m->had = (struct mu_mirror_at){ zxid, n };
+	tell_position(m);
 }
 
 /* ---- what the mirror says ---- */
 
-static int on_change(void *arg, const struct mu_mirror_event *e)
+/* A member's record, as its node has it. */
+static int decode(struct mu_str path, struct mu_str data,
+                  const struct mu_stat *stat, char **name,
+                  struct mu_record *out)
 {
-	struct mu_members *m = arg;
+	struct mu_str last = mu_path_name(path);
+
+	*name = mu_alloc((size_t)last.len + 1);
+	if (!*name)
+		return MU_ENOMEM;
+	memcpy(*name, last.at, last.len);
+	mu_record_decode(data, *name, stat ? stat->czxid : 0, out);
+	return 0;
+}
+
+static bool is_member(const struct mu_mirror_event *e)
+{
+	return e->type != MU_EVENT_CHILDREN &&
+	       !mu_str_eq(e->path, MU_STR("/members"));
+}
+
+static int change(struct mu_members *m, const struct mu_mirror_event *e)
+{
 	struct mu_roll_change c = { .type = e->type,
 		                    .flags = e->flags,
 		                    .count = e->count,
@@ -95,28 +153,71 @@ static int on_change(void *arg, const struct mu_mirror_event *e)
 		                    .cause = e->cause,
 		                    .session = e->session,
 		                    .origin = e->origin };
-	const struct mu_stat *stat = e->stat ? e->stat : e->last;
 	struct mu_record record;
-	struct mu_str name = mu_path_name(e->path);
-	char *text;
-	int rc;
+	char *name;
+	int rc = decode(e->path, e->stat ? e->data : e->old_data,
+	                e->stat ? e->stat : e->last, &name, &record);
 
-	if (e->type == MU_EVENT_CHILDREN ||
-	    mu_str_eq(e->path, MU_STR("/members")))
-		return 0;
-	text = mu_alloc((size_t)name.len + 1);
-	if (!text)
-		return MU_ENOMEM;
-	memcpy(text, name.at, name.len);
-	mu_record_decode(e->stat ? e->data : e->old_data, text,
-	                 stat ? stat->czxid : 0, &record);
+	if (rc)
+		return rc;
 	c.member = &record.member;
 	rc = mu_roll_change(m->roll, &c);
 	mu_record_wipe(&record);
-	mu_free(text);
-	if (!rc)
-		ask(m);
+	mu_free(name);
 	return rc;
+}
+
+static int on_change(void *arg, const struct mu_mirror_event *e)
+{
+	struct mu_members *m = arg;
+	int rc = 0;
+
+	if (e->type == MU_MIRROR_GAP) {
+		if (m->o.on_gap)
+			m->o.on_gap(m->o.arg, e);
+		return 0;
+	}
+	if (is_member(e))
+		rc = change(m, e);
+	if (rc)
+		return rc;
+	if (e->exact)
+		m->had = (struct mu_mirror_at){ e->zxid, e->n };
+	tell_position(m);
+	ask(m);
+	return 0;
+}
+
+static int put_in(void *arg, const struct mu_mirror_event *e)
+{
+	struct mu_members *m = arg;
+	struct mu_record record;
+	char *name;
+	int rc;
+
+	if (!is_member(e))
+		return 0;
+	rc = decode(e->path, e->data, e->stat, &name, &record);
+	if (rc)
+		return rc;
+	rc = mu_roll_put(m->roll, &record.member);
+	mu_record_wipe(&record);
+	mu_free(name);
+	return rc;
+}
+
+static void on_ready(void *arg, bool quiet)
+{
+	struct mu_members *m = arg;
+	int rc = quiet ? mu_sub_present(m->sub, put_in, m) : 0;
+
+	if (rc)
+		mu_log(MU_ERROR,
+		       MSG("not all members could be taken on the roll; they "
+		           "will be heard of when they change"),
+		       KS("reason", mu_client_strerror(rc)));
+	if (m->o.on_ready)
+		m->o.on_ready(m->o.arg, quiet);
 }
 
 static void on_forget(void *arg)
@@ -124,6 +225,8 @@ static void on_forget(void *arg)
 	struct mu_members *m = arg;
 
 	mu_roll_forget(m->roll);
+	m->had.zxid = -1;
+	m->said.zxid = -1;
 }
 
 static void on_up(void *arg, const struct mu_uplink_up *up)
@@ -140,7 +243,9 @@ int mu_members_new(const struct mu_members_options *o, struct mu_members **out)
 	if (!m)
 		return MU_ENOMEM;
 	m->o = *o;
-	m->roll = mu_roll_new(o->fn, o->arg);
+	m->had.zxid = -1;
+	m->said.zxid = -1;
+	m->roll = mu_roll_new(on_roll, m);
 	rc = m->roll ? mu_timer_new(o->loop, ask, m, &m->retry) : MU_ENOMEM;
 	if (rc) {
 		mu_roll_free(m->roll);
@@ -178,12 +283,17 @@ int mu_members_want(struct mu_members *m, const struct mu_sub_position *from,
 		.who = "members",
 		.fn = on_change,
 		.on_forget = on_forget,
+		.on_ready = on_ready,
+		.on_position = on_position,
+		.from = from,
 		.arg = m,
 	};
 
-	(void)from;
-	*resumes = false;
-	return m->sub ? 0 : mu_sub_new(&o, &m->sub);
+	*resumes = from != NULL;
+	if (!m->sub)
+		return mu_sub_new(&o, &m->sub);
+	*resumes = from && mu_sub_rewind(m->sub, from);
+	return 0;
 }
 
 const struct mu_member *mu_members_next(const struct mu_members *m,

@@ -237,8 +237,9 @@ int mu_plugins_new(const struct mu_plugins_options *o, struct mu_plugins **out)
 	if (!p)
 		return MU_ENOMEM;
 	p->o = *o;
-	p->listener =
-		(struct mu_uplink_listener){ on_up, on_down, NULL, p, NULL };
+	p->listener = (struct mu_uplink_listener){ .on_up = on_up,
+		                                   .on_down = on_down,
+		                                   .arg = p };
 	/* First, so that CONNECTED comes before what the connection brings. */
 	mu_uplink_listen(o->uplink, &p->listener);
 	rc = mu_timer_new(o->loop, on_sweep, p, &p->sweep);

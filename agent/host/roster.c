@@ -465,8 +465,10 @@ int mu_roster_new(struct mu_loop *loop, struct mu_uplink *uplink,
 		rc = mu_timer_new(loop, on_retry, r, &r->retry);
 	if (!rc)
 		rc = mu_timer_new(loop, on_tell, r, &r->tell);
-	r->listener = (struct mu_uplink_listener){ on_up, on_down, on_event, r,
-		                                   NULL };
+	r->listener = (struct mu_uplink_listener){ .on_up = on_up,
+		                                   .on_down = on_down,
+		                                   .on_event = on_event,
+		                                   .arg = r };
 	mu_uplink_listen(uplink, &r->listener);
 	if (rc) {
 		mu_roster_free(r);

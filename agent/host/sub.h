@@ -47,6 +47,10 @@ struct mu_sub_options {
 int mu_sub_new(const struct mu_sub_options *o, struct mu_sub **out);
 /* Tell fn of all that is held; see mu_mirror_present. */
 int mu_sub_present(const struct mu_sub *s, mu_mirror_fn *fn, void *arg);
+/* Begin behind `from` instead, if it is an earlier one, or if there was none. No
+ * more than one tree: false if that of `from` is another, or if a broker was
+ * asked already; nothing has changed then. */
+bool mu_sub_rewind(struct mu_sub *s, const struct mu_sub_position *from);
 void mu_sub_free(struct mu_sub *s); /* NULL is allowed */
 
 #endif /* MU_HOST_SUB_H */

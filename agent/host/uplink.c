@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#define FEATURES_SUBSCRIBE 2   /* from which on a broker has subscriptions */
 #define RETRY_MS 1000u         /* after a handle could not be made */
 #define TROUBLE_FIRST_MS 1000u /* without a broker, until the log tells why */
 #define TROUBLE_AGAIN_MS 60000u
@@ -39,8 +40,12 @@ struct mu_uplink {
 	bool unheard;             /* it ended because no broker was heard of */
 	bool again;               /* the log says so already, of this outage */
 	bool new_handle;          /* nobody was told yet of this handle */
+	bool streams;             /* the broker has subscriptions */
 	bool told;                /* somebody was told of a tree */
 	int64_t tree_id, session; /* of the last connection */
+	int64_t zxid;             /* of the last answer of this one */
+	uint64_t zxid_ms;         /* when it came, or was asked for */
+	int32_t subscription;     /* the last number given */
 	struct mu_saved_session saved;
 	char former[MU_NAME_MAX + 1]; /* "": this host was always called so */
 };
@@ -64,8 +69,24 @@ static void on_done(struct mu_client *c, const struct mu_result *r, void *arg)
 
 	(void)c;
 	pending_free(arg);
+	if (r->zxid > p.u->zxid)
+		p.u->zxid = r->zxid;
+	p.u->zxid_ms = mu_loop_now_ms(p.u->loop);
 	if (p.done && !p.u->silent)
 		p.done(p.owner, p.tag, r);
+}
+
+static int subscribe_on(struct mu_client *c, const struct mu_uplink_request *r,
+                        struct pending *p)
+{
+	struct mu_subscribe s = { .size = sizeof s,
+		                  .id = r->subscription,
+		                  .path = r->path,
+		                  .mode = (enum mu_subscribe_mode)r->flags,
+		                  .zxid = r->zxid,
+		                  .n = r->n };
+
+	return mu_client_subscribe(c, &s, on_done, p);
 }
 
 static int send_on(struct mu_client *c, const struct mu_uplink_request *r,
@@ -90,6 +111,10 @@ static int send_on(struct mu_client *c, const struct mu_uplink_request *r,
 		return mu_client_add_watch(c, r->path,
 		                           (enum mu_addwatch_mode)r->flags,
 		                           on_done, p);
+	case MU_UP_SUBSCRIBE:
+		return subscribe_on(c, r, p);
+	case MU_UP_UNSUBSCRIBE:
+		return mu_client_unsubscribe(c, r->subscription, on_done, p);
 	}
 	return MU_EUNIMPLEMENTED;
 }
@@ -207,6 +232,7 @@ static void go_up(struct mu_uplink *u)
 	up.lost_tree = up.new_tree && u->told;
 	up.session = info.session;
 	up.tree_id = info.tree_id;
+	up.streams = u->streams = info.features >= FEATURES_SUBSCRIBE;
 	snprintf(session, sizeof session, "0x%" PRIx64, (uint64_t)info.session);
 	mu_log(MU_INFO, MSG("connected"), KS("broker", info.broker),
 	       KS("session", session),
@@ -217,6 +243,8 @@ static void go_up(struct mu_uplink *u)
 		mu_log(MU_WARN, MSG("the broker came back with another tree"));
 	mu_timer_disarm(u->trouble);
 	u->up = true;
+	u->zxid = 0;
+	u->zxid_ms = mu_loop_now_ms(u->loop);
 	u->again = false;
 	u->told = true;
 	u->new_handle = false;
@@ -271,6 +299,40 @@ static void on_event(struct mu_client *c, const struct mu_watch_event *e,
 	     l = l->next)
 		if (l->on_event)
 			l->on_event(l->arg, e);
+}
+
+static void on_change(struct mu_client *c, const struct mu_change *change,
+                      void *arg)
+{
+	struct mu_uplink *u = arg;
+	struct mu_uplink_listener *l = u->silent ? NULL : u->listeners;
+
+	(void)c;
+	while (l && (!l->on_change || l->subscription != change->id))
+		l = l->next;
+	if (l)
+		l->on_change(l->arg, change);
+}
+
+int32_t mu_uplink_new_subscription(struct mu_uplink *u)
+{
+	u->subscription =
+		u->subscription == INT32_MAX ? 1 : u->subscription + 1;
+	return u->subscription;
+}
+
+int64_t mu_uplink_zxid(const struct mu_uplink *u)
+{
+	return u->zxid;
+}
+
+void mu_uplink_ask_zxid(struct mu_uplink *u, uint64_t older_ms)
+{
+	struct mu_uplink_request r = { .op = MU_UP_GET, .path = "/" };
+	uint64_t now = mu_loop_now_ms(u->loop);
+
+	if (now - u->zxid_ms >= older_ms && mu_uplink_send(u, &r) == 0)
+		u->zxid_ms = now;
 }
 
 /* ---- the handle ---- */
@@ -397,6 +459,7 @@ static int make(struct mu_uplink *u, struct mu_err *err)
 	o.last_zxid = u->saved.last_zxid;
 	o.on_state = on_state;
 	o.on_event = on_event;
+	o.on_change = on_change;
 	o.arg = u;
 	u->ended = false;
 	u->new_handle = true;
@@ -485,6 +548,16 @@ void mu_uplink_free(struct mu_uplink *u)
 
 bool mu_uplink_is_up(const struct mu_uplink *u)
 {
+	return u->up;
+}
+
+bool mu_uplink_now(const struct mu_uplink *u, struct mu_uplink_up *up)
+{
+	*up = (struct mu_uplink_up){ .new_handle = true,
+		                     .new_tree = true,
+		                     .session = u->session,
+		                     .tree_id = u->tree_id,
+		                     .streams = u->streams };
 	return u->up;
 }
 

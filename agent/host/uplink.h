@@ -40,6 +40,7 @@ struct mu_uplink_up {
 	bool lost_tree;  /* the latter: what was told before holds no more */
 	int64_t session;
 	int64_t tree_id; /* 0: of a ZooKeeper */
+	bool streams;    /* the broker has subscriptions */
 };
 
 /* Who wants to hear of the link; in the order in which they were added. */
@@ -47,13 +48,28 @@ struct mu_uplink_listener {
 	void (*on_up)(void *arg, const struct mu_uplink_up *up);
 	void (*on_down)(void *arg);
 	void (*on_event)(void *arg, const struct mu_watch_event *e);
+	/* Changes that the subscription of this number tells of; 0: none. */
+	void (*on_change)(void *arg, const struct mu_change *c);
+	int32_t subscription;
 	void *arg;
 	struct mu_uplink_listener *next; /* the uplink's */
 };
 void mu_uplink_listen(struct mu_uplink *u, struct mu_uplink_listener *l);
 void mu_uplink_unlisten(struct mu_uplink *u, struct mu_uplink_listener *l);
 
+/* A number that no subscription had yet: what is told under another one is of
+ * one that was given up. */
+int32_t mu_uplink_new_subscription(struct mu_uplink *u);
+
+/* The broker's last transaction, as of the last answer of this connection; 0:
+ * there was none. All that subscriptions had to tell of it came before. */
+int64_t mu_uplink_zxid(const struct mu_uplink *u);
+/* Ask for it, if there was no answer for so long. */
+void mu_uplink_ask_zxid(struct mu_uplink *u, uint64_t older_ms);
+
 bool mu_uplink_is_up(const struct mu_uplink *u);
+/* For one who came late: what on_up would tell it now; false while down. */
+bool mu_uplink_now(const struct mu_uplink *u, struct mu_uplink_up *up);
 int64_t mu_uplink_session(const struct mu_uplink *u);
 uint32_t mu_uplink_outstanding(const struct mu_uplink *u);
 
@@ -70,6 +86,8 @@ enum mu_uplink_op {
 	MU_UP_DELETE,
 	MU_UP_MULTI,
 	MU_UP_ADD_WATCH,
+	MU_UP_SUBSCRIBE,
+	MU_UP_UNSUBSCRIBE,
 };
 
 struct mu_uplink_request {
@@ -78,10 +96,14 @@ struct mu_uplink_request {
 	const void *data;
 	int32_t len;
 	int32_t version;
-	unsigned flags; /* create: enum mu_create_flags; add_watch: its mode */
+	unsigned flags; /* create: enum mu_create_flags; add_watch, subscribe:
+	                   its mode */
+	int32_t subscription; /* subscribe, unsubscribe: its number */
+	int64_t zxid;         /* subscribe: from where */
+	int32_t n;
 	const struct mu_multi_op *ops;
 	size_t count;
-	/* Called once, later; r->rc as of muster/client.h, MU_ECONNLOSS and
+	/* NULL: nobody wants to know. Called once, later; r->rc as of muster/client.h, MU_ECONNLOSS and
 	 * MU_EEXPIRED included. tag: as it was given. */
 	void (*done)(void *owner, uint64_t tag, const struct mu_result *r);
 	void *owner;
