@@ -449,6 +449,45 @@ START_TEST(one_that_resumes_too_late_is_told_of_the_gap_and_all_that_is_there)
 }
 END_TEST
 
+/* The first part was told when the log was cut. */
+START_TEST(behind_a_gap_what_was_told_of_the_past_is_put_right)
+{
+	int rc;
+
+	edit("/c/a", "11");
+	edit("/c/a", "12");
+	b.part = 1;
+	resume(13, INT32_MAX);
+	while (ready == 0 || b.out_head != b.out_tail) {
+		bed_pump(&b);
+		bed_serve(&b);
+		bed_deliver(&b, &rc);
+	}
+	assert_told("changed /c/a=11@14.0 past; ");
+	b.floor = b.zxid;
+	run();
+	assert_told("gap /c; changed /c/a=12<12!; ");
+}
+END_TEST
+
+START_TEST(behind_a_gap_the_rest_of_a_transaction_is_found)
+{
+	int rc;
+
+	bed_begin(&b);
+	bed_edit(&b, "/c/a", "x");
+	bed_edit(&b, "/c/a", "y");
+	bed_make(&b, "/c/n", "");
+	bed_drop(&b, "/c/n");
+	ck_assert(bed_deliver(&b, &rc));
+	assert_told("changed /c/a=x<1@14.0; ");
+	lose();
+	b.floor = b.zxid + 1;
+	come_back();
+	assert_told("gap /c; changed /c/a=y<x!; children /c x2!; ");
+}
+END_TEST
+
 /* ---- values that are too long to come along ---- */
 
 START_TEST(a_value_that_did_not_come_along_is_read)
@@ -686,6 +725,8 @@ int main(void)
 	T(one_that_resumes_reads_quietly_and_is_told_what_came_since);
 	T(one_that_resumes_begins_inside_a_transaction);
 	T(one_that_resumes_too_late_is_told_of_the_gap_and_all_that_is_there);
+	T(behind_a_gap_what_was_told_of_the_past_is_put_right);
+	T(behind_a_gap_the_rest_of_a_transaction_is_found);
 	T(a_value_that_did_not_come_along_is_read);
 	T(one_gone_before_it_was_read_is_told_by_its_deletion);
 	T(one_that_may_not_be_read_any_more_is_passed_over);
