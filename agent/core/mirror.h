@@ -71,7 +71,7 @@ struct mu_mirror_limits {
 /* The type of an event of the mirror's own: changes may be missing; what
  * differs follows, COALESCED. Its path is the top, its zxid and n are those of
  * the last change that was told before. */
-#define MU_MIRROR_GAP 30u
+#define MU_MIRROR_GAP MU_EVENT_GAP
 
 struct mu_mirror_event {
 	uint32_t type;  /* PRESENT, CREATED, DELETED, CHANGED, CHILDREN; GAP */
