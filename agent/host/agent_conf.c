@@ -66,7 +66,7 @@ const struct mu_conf_row mu_agent_rows[] = {
 	  false },
 	{ "watch_queue_max", MU_CONF_INT, AT(watch_queue_max), "10000", 1,
 	  1000000, "",
-	  "changes of one watch that may wait; beyond, all is read again",
+	  "changes of one watch that may wait; beyond, asked for again",
 	  false },
 	{ "log_level", MU_CONF_STR, AT(log_level), "\"info\"", 0, 0, "",
 	  "error, warn, info or debug", true },
