@@ -14,6 +14,11 @@ struct letter {
 	enum kind kind;
 	uint32_t hash; /* of the path */
 	size_t bytes;
+	bool failed; /* given, and not handled */
+	bool yields; /* so much so that a newer one may stand for it */
+	bool marked; /* with it, its source is handled up to: */
+	int64_t zxid;
+	int32_t n;
 	char text[];
 };
 
@@ -25,6 +30,10 @@ struct mu_mailbox {
 	uint64_t due_ms; /* the head is not given before */
 	uint64_t last_seq;
 	struct letter *tried; /* given, not handled, and cleared; or NULL */
+	struct letter **last; /* of each source the newest; NULL: none waits */
+	int32_t sources;
+	mu_mailbox_fn *fn;
+	void *arg;
 };
 
 uint32_t mu_backoff_ms(uint32_t n)
@@ -117,8 +126,7 @@ static struct letter *letter_new(const struct mu_chan_event *e)
 		memcpy(l->old, e->old_data.at, e->old_data.len);
 		copy.old_data.at = l->old;
 	}
-	copy.flags &= ~(uint32_t)MU_EVENT_AGAIN;
-	copy.attempt = 1;
+	copy.attempt = copy.flags & MU_EVENT_AGAIN ? 2 : 1;
 	l->e = copy;
 	l->kind = kind_of(e->type);
 	l->hash = hash_of(e->path);
@@ -139,11 +147,18 @@ struct mu_mailbox *mu_mailbox_new(uint32_t queue_max)
 	return b;
 }
 
+static bool is_tracked(const struct mu_mailbox *b, int32_t source)
+{
+	return source >= 0 && source < b->sources;
+}
+
 /* Take the letter that *p points to out of the queue; it is the caller's. */
 static struct letter *unlink_at(struct mu_mailbox *b, struct letter **p)
 {
 	struct letter *l = *p;
 
+	if (is_tracked(b, l->e.source) && b->last[l->e.source] == l)
+		b->last[l->e.source] = NULL;
 	if (l == b->head)
 		b->due_ms = 0;
 	*p = l->next;
@@ -161,21 +176,96 @@ void mu_mailbox_free(struct mu_mailbox *b)
 	while (b->head)
 		letter_free(unlink_at(b, &b->head));
 	letter_free(b->tried);
+	mu_free(b->last);
 	mu_free(b);
 }
 
 /* The head was given and not handled. */
 static bool has_failed(const struct mu_mailbox *b)
 {
-	return b->head && !b->out && b->head->e.attempt > 1;
+	return b->head && !b->out && b->head->failed;
 }
+
+/* And a newer one may stand for it. */
+static bool has_given_way(const struct mu_mailbox *b)
+{
+	return has_failed(b) && b->head->yields;
+}
+
+struct mu_mailbox_failure mu_mailbox_failed(const struct mu_mailbox *b)
+{
+	if (!b->out && !has_failed(b))
+		return (struct mu_mailbox_failure){ 0 };
+	return (struct mu_mailbox_failure){ &b->head->e,
+		                            b->head->e.attempt - !b->out,
+		                            b->head->yields };
+}
+
+int mu_mailbox_tried(struct mu_mailbox *b, const struct mu_mailbox_failure *f)
+{
+	struct letter *l = letter_new(f->e);
+
+	if (!l)
+		return MU_ENOMEM;
+	l->e.attempt = f->attempts + 1;
+	l->yields = f->yields;
+	letter_free(b->tried);
+	b->tried = l;
+	return 0;
+}
+
+/* ---- positions ---- */
+
+int mu_mailbox_track(struct mu_mailbox *b, int32_t sources, mu_mailbox_fn *fn,
+                     void *arg)
+{
+	struct letter **last;
+
+	MU_BUG_ON(b->last || b->head);
+	last = mu_alloc(((size_t)sources + 1) * sizeof(struct letter *));
+	if (!last)
+		return MU_ENOMEM;
+	b->last = last;
+	b->sources = sources;
+	b->fn = fn;
+	b->arg = arg;
+	return 0;
+}
+
+void mu_mailbox_position(struct mu_mailbox *b, int32_t source, int64_t zxid,
+                         int32_t n)
+{
+	struct letter *l;
+
+	if (!is_tracked(b, source))
+		return;
+	l = b->last[source];
+	if (!l) {
+		b->fn(b->arg, source, zxid, n);
+		return;
+	}
+	l->marked = true;
+	l->zxid = zxid;
+	l->n = n;
+}
+
+static void handled(struct mu_mailbox *b, struct letter *l)
+{
+	if (l->marked && is_tracked(b, l->e.source))
+		b->fn(b->arg, l->e.source, l->zxid, l->n);
+	letter_free(l);
+}
+
+/* ---- putting ---- */
 
 void mu_mailbox_clear(struct mu_mailbox *b)
 {
 	letter_free(b->tried);
 	b->tried = NULL;
-	if (b->out)
+	if (b->out) {
 		b->head->e.attempt++;
+		b->head->failed = true;
+	}
 	b->out = false;
 	if (has_failed(b))
 		b->tried = unlink_at(b, &b->head);
@@ -196,10 +286,13 @@ static void go_on(struct mu_mailbox *b, struct letter *l)
 	const struct letter *t = b->tried;
 
 	if (!t || t->hash != l->hash || t->e.type != l->e.type ||
-	    t->e.zxid != l->e.zxid || !mu_str_eq(t->e.path, l->e.path))
+	    t->e.zxid != l->e.zxid || t->e.n != l->e.n ||
+	    t->e.source != l->e.source || !mu_str_eq(t->e.path, l->e.path))
 		return;
 	l->e.attempt = t->e.attempt;
 	l->e.flags |= MU_EVENT_AGAIN;
+	l->failed = true;
+	l->yields = t->yields;
 	letter_free(b->tried);
 	b->tried = NULL;
 }
@@ -207,7 +300,7 @@ static void go_on(struct mu_mailbox *b, struct letter *l)
 static bool is_alike(const struct letter *a, const struct letter *b)
 {
 	return a->hash == b->hash && a->kind == b->kind &&
-	       mu_str_eq(a->e.path, b->e.path);
+	       a->e.source == b->e.source && mu_str_eq(a->e.path, b->e.path);
 }
 
 /* The newest letter from *p on of the kind and path of `like`; NULL if none. */
@@ -246,6 +339,8 @@ static void append(struct mu_mailbox *b, struct letter *l)
 	b->tail = &l->next;
 	b->count++;
 	b->bytes += l->bytes;
+	if (is_tracked(b, l->e.source))
+		b->last[l->e.source] = l;
 }
 
 int mu_mailbox_put(struct mu_mailbox *b, const struct mu_chan_event *e)
@@ -259,7 +354,7 @@ int mu_mailbox_put(struct mu_mailbox *b, const struct mu_chan_event *e)
 		queue = &b->head->next;
 	if (b->count >= b->queue_max)
 		older = newest(queue, l);
-	else if (has_failed(b) && is_alike(b->head, l))
+	else if (has_given_way(b) && is_alike(b->head, l))
 		older = &b->head;
 	if (!older && (b->count >= MU_MAILBOX_PATHS_MAX ||
 	               l->bytes > MU_MAILBOX_BYTES_MAX - b->bytes)) {
@@ -287,14 +382,16 @@ const struct mu_chan_event *mu_mailbox_give(struct mu_mailbox *b,
 	return &b->head->e;
 }
 
-/* The head was not handled: a newer one of its path takes over, or it stays. */
-static void keep_or_replace(struct mu_mailbox *b, uint64_t due_ms)
+/* The head was not handled: it stays; or a newer one of its path takes over, if
+ * it was refused, or has ended its process more than once. */
+static void keep_or_replace(struct mu_mailbox *b, bool refused, uint64_t due_ms)
 {
 	struct letter *l = b->head;
 	struct letter **newer = newest(&l->next, l);
 
 	b->out = false;
-	if (newer) {
+	l->yields = l->yields || refused || l->failed;
+	if (newer && l->yields) {
 		struct letter *by = *newer;
 
 		absorb(b, by, unlink_at(b, &b->head));
@@ -302,6 +399,7 @@ static void keep_or_replace(struct mu_mailbox *b, uint64_t due_ms)
 	}
 	l->e.attempt++;
 	l->e.flags |= MU_EVENT_AGAIN;
+	l->failed = true;
 	b->due_ms = due_ms;
 }
 
@@ -310,25 +408,26 @@ int mu_mailbox_ack(struct mu_mailbox *b, uint64_t seq, int rc, uint64_t now_ms)
 	if (!b->out || b->head->e.seq != seq)
 		return MU_EPROTO;
 	if (rc) {
-		keep_or_replace(b, now_ms + mu_backoff_ms(b->head->e.attempt));
+		keep_or_replace(b, true,
+		                now_ms + mu_backoff_ms(b->head->e.attempt));
 		return 0;
 	}
 	b->out = false;
-	letter_free(unlink_at(b, &b->head));
+	handled(b, unlink_at(b, &b->head));
 	return 0;
 }
 
 void mu_mailbox_lost(struct mu_mailbox *b)
 {
 	if (b->out)
-		keep_or_replace(b, 0);
+		keep_or_replace(b, false, 0);
 }
 
 void mu_mailbox_yield(struct mu_mailbox *b, const struct mu_mailbox *to)
 {
 	const struct letter *l;
 
-	if (!has_failed(b))
+	if (!has_given_way(b))
 		return;
 	for (l = to->head; l; l = l->next)
 		if (is_alike(l, b->head)) {

@@ -465,6 +465,374 @@ START_TEST(the_event_that_is_out_can_be_looked_at)
 }
 END_TEST
 
+/* ---- positions ---- */
+
+static struct reached {
+	int32_t source, n;
+	int64_t zxid;
+} reached[32];
+static unsigned reaches;
+
+static void on_reached(void *arg, int32_t source, int64_t at, int32_t n)
+{
+	ck_assert_ptr_eq(arg, &reaches);
+	ck_assert_uint_lt(reaches, sizeof reached / sizeof *reached);
+	reached[reaches++] = (struct reached){ source, n, at };
+}
+
+static void track(void)
+{
+	reaches = 0;
+	ck_assert_int_eq(mu_mailbox_track(b, 2, on_reached, &reaches), 0);
+}
+
+/* An event of a source, and behind it its own position. */
+static void put_of(int32_t source, const char *path, int64_t at, int32_t n)
+{
+	struct mu_chan_event e = { .type = MU_EVENT_CHANGED, .count = 1 };
+
+	e.source = source;
+	e.path = mu_str_of(path);
+	e.zxid = at;
+	e.n = n;
+	ck_assert_int_eq(mu_mailbox_put(b, &e), 0);
+	mu_mailbox_position(b, source, at, n);
+}
+
+static void assert_reached(unsigned i, int32_t source, int64_t at, int32_t n)
+{
+	ck_assert_uint_gt(reaches, i);
+	ck_assert_int_eq(reached[i].source, source);
+	ck_assert_int_eq(reached[i].zxid, at);
+	ck_assert_int_eq(reached[i].n, n);
+}
+
+static void handle(int64_t at)
+{
+	const struct mu_chan_event *e = mu_mailbox_give(b, 1000);
+
+	ck_assert_ptr_nonnull(e);
+	ck_assert_int_eq(e->zxid, at);
+	done(e);
+}
+
+START_TEST(a_handled_event_moves_its_source_alone)
+{
+	track();
+	put_of(0, "/a", 5, 1);
+	put_of(1, "/a", 4, 0);
+	put_of(0, "/b", 6, 0);
+	ck_assert_uint_eq(reaches, 0);
+	handle(5);
+	assert_reached(0, 0, 5, 1);
+	handle(4);
+	assert_reached(1, 1, 4, 0);
+	handle(6);
+	assert_reached(2, 0, 6, 0);
+	ck_assert_uint_eq(reaches, 3);
+}
+END_TEST
+
+START_TEST(a_position_waits_for_the_last_event_of_its_source)
+{
+	struct mu_chan_event e = { .type = MU_EVENT_PRESENT, .source = 1 };
+
+	track();
+	e.path = MU_STR("/p");
+	e.zxid = 1;
+	ck_assert_int_eq(mu_mailbox_put(b, &e), 0);
+	e.zxid = 2;
+	e.path = MU_STR("/q");
+	ck_assert_int_eq(mu_mailbox_put(b, &e), 0);
+	mu_mailbox_position(b, 1, 90, INT32_MAX);
+	put_of(0, "/p", 91, 0);
+	handle(1);
+	ck_assert_uint_eq(reaches, 0);
+	handle(2);
+	assert_reached(0, 1, 90, INT32_MAX);
+	handle(91);
+	assert_reached(1, 0, 91, 0);
+}
+END_TEST
+
+START_TEST(a_position_is_reached_at_once_when_nothing_of_its_source_waits)
+{
+	track();
+	mu_mailbox_position(b, 0, 7, 3);
+	assert_reached(0, 0, 7, 3);
+	put_of(1, "/a", 8, 0);
+	mu_mailbox_position(b, 0, 9, 0);
+	assert_reached(1, 0, 9, 0);
+	mu_mailbox_position(b, 1, 10, 0);
+	mu_mailbox_position(b, 1, 11, 0);
+	ck_assert_uint_eq(reaches, 2);
+	handle(8);
+	assert_reached(2, 1, 11, 0);
+	ck_assert_uint_eq(reaches, 3);
+	mu_mailbox_position(b, 1, 12, 0);
+	assert_reached(3, 1, 12, 0);
+}
+END_TEST
+
+START_TEST(a_source_that_is_not_tracked_has_no_position)
+{
+	track();
+	put_of(2, "/a", 5, 0);
+	put_of(-1, "/b", 6, 0);
+	handle(5);
+	handle(6);
+	mu_mailbox_position(b, 2, 7, 0);
+	mu_mailbox_position(b, -1, 7, 0);
+	ck_assert_uint_eq(reaches, 0);
+}
+END_TEST
+
+START_TEST(a_failed_event_holds_the_position_back)
+{
+	const struct mu_chan_event *e;
+
+	track();
+	put_of(0, "/a", 5, 0);
+	e = mu_mailbox_give(b, 1000);
+	ck_assert_int_eq(mu_mailbox_ack(b, e->seq, MU_EIO, 1000), 0);
+	mu_mailbox_position(b, 0, 50, 0);
+	e = mu_mailbox_give(b, 2000);
+	mu_mailbox_lost(b);
+	ck_assert_uint_eq(reaches, 0);
+	e = mu_mailbox_give(b, 3000);
+	done(e);
+	assert_reached(0, 0, 50, 0);
+}
+END_TEST
+
+/* What stands for another comes behind it: whoever goes on from what was told
+ * before finds it. */
+START_TEST(an_event_that_took_the_place_of_others_holds_the_position_back)
+{
+	const struct mu_chan_event *e;
+
+	track();
+	put_of(0, "/a", 1, 0);
+	put_of(0, "/b", 2, 0);
+	put_of(0, "/c", 3, 0);
+	put_of(0, "/a", 4, 0); /* full: in the place of 1 */
+	handle(2);
+	assert_reached(0, 0, 2, 0);
+	e = mu_mailbox_give(b, 1000);
+	ck_assert_int_eq(e->zxid, 3);
+	put_of(0, "/c", 5, 0);
+	ck_assert_int_eq(mu_mailbox_ack(b, e->seq, MU_EIO, 1000), 0);
+	ck_assert_uint_eq(reaches, 1); /* 3 gave way to 5 */
+	handle(4);
+	assert_reached(1, 0, 4, 0);
+	handle(5);
+	assert_reached(2, 0, 5, 0);
+	mu_mailbox_position(b, 0, 6, 0);
+	assert_reached(3, 0, 6, 0);
+}
+END_TEST
+
+START_TEST(events_of_two_sources_never_stand_for_each_other)
+{
+	track();
+	put_of(0, "/a", 9, 0);
+	put_of(1, "/a", 3, 0); /* behind, of an older value */
+	put_of(1, "/b", 4, 0);
+	put_of(1, "/a", 5, 0); /* full: for 3 alone */
+	handle(9);
+	handle(4);
+	handle(5);
+	ck_assert_uint_eq(mu_mailbox_count(b), 0);
+}
+END_TEST
+
+START_TEST(a_cleared_mailbox_has_no_positions)
+{
+	track();
+	put_of(0, "/a", 1, 0);
+	put_of(0, "/b", 2, 0);
+	mu_mailbox_clear(b);
+	ck_assert_uint_eq(reaches, 0);
+	mu_mailbox_position(b, 0, 3, 0);
+	assert_reached(0, 0, 3, 0);
+	put_of(0, "/a", 4, 0);
+	mu_mailbox_drop(b);
+	ck_assert_uint_eq(reaches, 1);
+}
+END_TEST
+
+/* ---- another life ---- */
+
+START_TEST(an_event_that_may_have_been_given_says_so_and_yields_to_none)
+{
+	struct mu_chan_event e = { .type = MU_EVENT_CHANGED, .count = 1 };
+	const struct mu_chan_event *out;
+
+	e.path = MU_STR("/a");
+	e.flags = MU_EVENT_AGAIN;
+	ck_assert_int_eq(mu_mailbox_put(b, &e), 0);
+	ck_assert_ptr_null(mu_mailbox_failed(b).e);
+	e.flags = 0;
+	e.zxid = 1;
+	ck_assert_int_eq(mu_mailbox_put(b, &e), 0);
+	ck_assert_uint_eq(mu_mailbox_count(b), 2);
+	out = mu_mailbox_give(b, 1000);
+	ck_assert_uint_eq(out->flags, MU_EVENT_AGAIN);
+	ck_assert_uint_eq(out->attempt, 2);
+	done(out);
+	out = mu_mailbox_give(b, 1000);
+	ck_assert_uint_eq(out->flags, 0);
+	ck_assert_uint_eq(out->attempt, 1);
+}
+END_TEST
+
+static void assert_failed(const struct mu_chan_event *e, uint32_t attempts,
+                          bool yields)
+{
+	struct mu_mailbox_failure f = mu_mailbox_failed(b);
+
+	ck_assert_ptr_eq(f.e, e);
+	ck_assert_uint_eq(f.attempts, attempts);
+	ck_assert_int_eq(f.yields, yields);
+}
+
+START_TEST(what_failed_is_told_with_its_attempts)
+{
+	const struct mu_chan_event *e;
+
+	assert_failed(NULL, 0, false);
+	ck_assert_int_eq(put("/a", "1"), 0);
+	assert_failed(NULL, 0, false);
+	e = give("/a", "1");
+	assert_failed(e, 1, false);
+	mu_mailbox_lost(b);
+	assert_failed(e, 1, false);
+	e = give("/a", "1");
+	assert_failed(e, 2, false);
+	ck_assert_int_eq(mu_mailbox_ack(b, e->seq, MU_EIO, 1000), 0);
+	assert_failed(e, 2, true);
+	e = mu_mailbox_give(b, 2000);
+	assert_failed(e, 3, true);
+	done(e);
+	assert_failed(NULL, 0, false);
+}
+END_TEST
+
+static void tried(const struct mu_chan_event *e, uint32_t attempts, bool yields)
+{
+	struct mu_mailbox_failure f = { e, attempts, yields };
+
+	ck_assert_int_eq(mu_mailbox_tried(b, &f), 0);
+}
+
+static struct mu_chan_event the_tried(void)
+{
+	return (struct mu_chan_event){ .type = MU_EVENT_CHANGED,
+		                       .count = 1,
+		                       .source = 1,
+		                       .zxid = 7,
+		                       .n = 2,
+		                       .path = MU_STR("/a") };
+}
+
+START_TEST(what_was_tried_in_another_life_goes_on_where_it_was)
+{
+	struct mu_chan_event e = the_tried();
+	const struct mu_chan_event *out;
+
+	tried(&e, 4, false);
+	ck_assert_int_eq(mu_mailbox_put(b, &e), 0);
+	out = mu_mailbox_give(b, 1000);
+	ck_assert_uint_eq(out->attempt, 5);
+	ck_assert_uint_eq(out->flags, MU_EVENT_AGAIN);
+	ck_assert_int_eq(mu_mailbox_ack(b, out->seq, MU_EIO, 1000), 0);
+	ck_assert_uint_eq(mu_mailbox_due_ms(b), 1000 + mu_backoff_ms(5));
+}
+END_TEST
+
+START_TEST(another_event_is_not_the_one_that_was_tried)
+{
+	struct mu_chan_event e = the_tried();
+
+	tried(&e, 4, false);
+	switch (_i) {
+	case 0:
+		e.source = 0;
+		break;
+	case 1:
+		e.zxid = 8;
+		break;
+	case 2:
+		e.n = 1;
+		break;
+	case 3:
+		e.path = MU_STR("/b");
+		break;
+	default:
+		e.type = MU_EVENT_CREATED;
+	}
+	ck_assert_int_eq(mu_mailbox_put(b, &e), 0);
+	ck_assert_uint_eq(mu_mailbox_give(b, 1000)->attempt, 1);
+}
+END_TEST
+
+START_TEST(tracking_and_trying_without_memory_change_nothing)
+{
+	struct mu_chan_event e = the_tried();
+	struct mu_mailbox_failure f = { &e, 1, false };
+
+	fault_alloc_at(0);
+	ck_assert_int_eq(mu_mailbox_track(b, 2, on_reached, &reaches),
+	                 MU_ENOMEM);
+	ck_assert(fault_alloc_off());
+	fault_alloc_at(0);
+	ck_assert_int_eq(mu_mailbox_tried(b, &f), MU_ENOMEM);
+	ck_assert(fault_alloc_off());
+	track();
+	put_of(1, "/a", 7, 2);
+	ck_assert_uint_eq(mu_mailbox_give(b, 1000)->attempt, 1);
+}
+END_TEST
+
+/* A process may end for reasons of its own: then nothing that it had is lost.
+ * What ends it again and again may be replaced. */
+START_TEST(an_event_that_was_lost_once_is_not_replaced_but_later_it_is)
+{
+	const struct mu_chan_event *e;
+
+	ck_assert_int_eq(put("/a", "1"), 0);
+	give("/a", "1");
+	ck_assert_int_eq(put("/a", "2"), 0);
+	mu_mailbox_lost(b);
+	ck_assert_int_eq(put("/a", "3"), 0);
+	ck_assert_uint_eq(mu_mailbox_count(b), 3);
+	e = give("/a", "1");
+	ck_assert_uint_eq(e->attempt, 2);
+	ck_assert_uint_eq(e->flags, MU_EVENT_AGAIN);
+	mu_mailbox_lost(b);
+	ck_assert_uint_eq(mu_mailbox_count(b), 2);
+	done(give("/a", "2"));
+	e = give("/a", "3");
+	ck_assert_uint_eq(e->count, 2);
+	ck_assert_uint_eq(e->attempt, 1);
+}
+END_TEST
+
+START_TEST(what_was_lost_once_in_another_life_is_not_replaced_either)
+{
+	struct mu_chan_event e = the_tried();
+
+	for (uint32_t yields = 0; yields < 2; yields++) {
+		tried(&e, 5, yields);
+		ck_assert_int_eq(mu_mailbox_put(b, &e), 0);
+		e.zxid++;
+		ck_assert_int_eq(mu_mailbox_put(b, &e), 0);
+		ck_assert_uint_eq(mu_mailbox_count(b), 2 - yields);
+		mu_mailbox_drop(b);
+	}
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("mailbox");
@@ -500,6 +868,31 @@ int main(void)
 	tcase_add_test(tc, a_failed_event_yields_to_one_of_another_mailbox);
 	tcase_add_test(tc, a_dropped_mailbox_knows_of_nothing_that_was_tried);
 	tcase_add_test(tc, the_event_that_is_out_can_be_looked_at);
+	tcase_add_test(tc, a_handled_event_moves_its_source_alone);
+	tcase_add_test(tc, a_position_waits_for_the_last_event_of_its_source);
+	tcase_add_test(
+		tc,
+		a_position_is_reached_at_once_when_nothing_of_its_source_waits);
+	tcase_add_test(tc, a_source_that_is_not_tracked_has_no_position);
+	tcase_add_test(tc, a_failed_event_holds_the_position_back);
+	tcase_add_test(
+		tc,
+		an_event_that_took_the_place_of_others_holds_the_position_back);
+	tcase_add_test(tc, events_of_two_sources_never_stand_for_each_other);
+	tcase_add_test(tc, a_cleared_mailbox_has_no_positions);
+	tcase_add_test(
+		tc,
+		an_event_that_may_have_been_given_says_so_and_yields_to_none);
+	tcase_add_test(tc, what_failed_is_told_with_its_attempts);
+	tcase_add_test(tc, what_was_tried_in_another_life_goes_on_where_it_was);
+	tcase_add_loop_test(tc, another_event_is_not_the_one_that_was_tried, 0,
+	                    5);
+	tcase_add_test(tc, tracking_and_trying_without_memory_change_nothing);
+	tcase_add_test(
+		tc,
+		an_event_that_was_lost_once_is_not_replaced_but_later_it_is);
+	tcase_add_test(
+		tc, what_was_lost_once_in_another_life_is_not_replaced_either);
 	suite_add_tcase(s, tc);
 	sr = srunner_create(s);
 	srunner_run_all(sr, CK_ENV);
