@@ -210,7 +210,7 @@ plugins: all $(LIES) $(PLUGIN)
 system: all $(LIES) $(SHIM) $(SYSTEM)
 	@$(RUN) system $(SYSTEM)
 # The same programs against our own ZooKeeper port, and against a real ZooKeeper.
-BACKEND := $(filter %/test_agent %/test_agent_again %/test_agent_supervisor %/test_agent_tick %/test_cli %/test_cli_watch %/test_cli_export,$(SYSTEM))
+BACKEND := $(filter %/test_agent %/test_agent_again %/test_agent_keep %/test_agent_supervisor %/test_agent_tick %/test_cli %/test_cli_watch %/test_cli_export,$(SYSTEM))
 system-tcp system-zookeeper: all $(LIES) $(BACKEND)
 	@MUSTER_TEST_BACKEND=$(@:system-%=%) $(RUN) $@ $(BACKEND)
 # The broker killed at each system call by which it writes, and at random: many

@@ -370,6 +370,7 @@ void mu_hosted_stop(struct mu_hosted *h)
 {
 	if (h->stop)
 		return;
+	mu_hosted_keep(h, true);
 	h->stop = true;
 	if (h->state == HOSTED_WAITING || h->state == HOSTED_QUARANTINED) {
 		stopped(h);
@@ -413,37 +414,6 @@ const struct mu_instance_conf *mu_hosted_conf(const struct mu_hosted *h)
 	return h->conf;
 }
 
-static int subscribe(struct mu_hosted *h)
-{
-	struct mu_sub_options o = { .loop = h->o.loop,
-		                    .uplink = h->o.uplink,
-		                    .who = h->conf->name,
-		                    .fn = mu_hosted_change,
-		                    .arg = h };
-	bool resumes;
-	int rc = 0;
-
-	o.limits = (struct mu_mirror_limits){
-		(uint32_t)h->o.agent->watch_nodes_max,
-		(uint32_t)h->o.agent->watch_queue_max,
-		(size_t)h->o.agent->watch_bytes_max
-	};
-	h->sub = mu_alloc((h->conf->watches + 1) * sizeof(struct mu_sub *));
-	if (!h->sub)
-		return MU_ENOMEM;
-	for (size_t i = 0; i < h->conf->watches && !rc; i++) {
-		o.path = h->conf->watch[i].path;
-		o.mode = h->conf->watch[i].mode;
-		rc = mu_sub_new(&o, &h->sub[i]);
-		h->subs += rc == 0;
-	}
-	if (!rc && h->conf->members) {
-		rc = mu_members_want(h->o.members, NULL, &resumes);
-		mu_hosted_members(h);
-	}
-	return rc;
-}
-
 /* A likely slip: the plugin runs and never hears of anything. */
 static void warn_if_deaf(const struct mu_instance_conf *c)
 {
@@ -480,7 +450,7 @@ int mu_hosted_new(const struct mu_hosted_options *o, struct mu_hosted **out)
 		rc = mu_timer_new(o->loop, mu_hosted_turn_timer, h,
 		                  &h->turn_timer);
 	if (!rc)
-		rc = subscribe(h);
+		rc = mu_hosted_subscribe(h);
 	if (rc) {
 		mu_hosted_free(h);
 		return rc;
@@ -499,9 +469,7 @@ void mu_hosted_free(struct mu_hosted *h)
 {
 	if (!h)
 		return;
-	for (size_t i = 0; i < h->subs; i++)
-		mu_sub_free(h->sub[i]);
-	mu_free(h->sub);
+	mu_hosted_unsubscribe(h);
 	mu_uplink_forget(h->o.uplink, h);
 	mu_hosted_call_fini(h);
 	mu_hosted_unspawn(h);

@@ -15,6 +15,7 @@
 #include "alarms.h"
 #include "applied.h"
 #include "ephemerals.h"
+#include "keep.h"
 #include "members.h"
 #include "roster.h"
 
@@ -28,6 +29,7 @@ struct mu_hosted_options {
 	struct mu_ephemerals *ephemerals;
 	struct mu_alarms *alarms;
 	struct mu_roster *roster;
+	struct mu_keep *keep;
 	const struct mu_agent_conf *agent;
 	struct mu_instance_conf *conf; /* taken over, also on error */
 	void (*on_stopped)(void *arg); /* after mu_hosted_stop; may be called
@@ -60,5 +62,13 @@ void mu_hosted_call_again(struct mu_hosted *h);
 /* Something for those that asked to hear of it; others pass it over. */
 void mu_hosted_member(struct mu_hosted *h, const struct mu_roll_event *e);
 void mu_hosted_link(struct mu_hosted *h, bool up);
+/* As of struct mu_members_options. */
+void mu_hosted_members_ready(struct mu_hosted *h, bool quiet);
+void mu_hosted_members_position(struct mu_hosted *h, int64_t zxid, int32_t n);
+void mu_hosted_members_gap(struct mu_hosted *h,
+                           const struct mu_mirror_event *gap);
+
+/* Does what it was told, in this life or one before, speak of another tree? */
+bool mu_hosted_is_foreign(const struct mu_hosted *h, int64_t tree_id);
 
 #endif /* MU_HOST_HOSTED_H */

@@ -3,11 +3,13 @@
 #define MU_HOST_HOSTED_IMPL_H
 
 #include "hosted.h"
+#include "keep.h"
 #include "mailbox.h"
 #include "pipe.h"
 #include "printed.h"
 #include "proc.h"
 #include "quarantine.h"
+#include "record.h"
 
 enum hosted_state {
 	HOSTED_WAITING,     /* timer: start the runner */
@@ -32,6 +34,21 @@ struct mu_hosted_turn {
 struct mu_file_mark {
 	uint64_t dev, ino, size;
 	int64_t mtime_s, mtime_ns;
+};
+
+/* What an instance is told of: source i is its watch i, the one behind them the
+ * members, if it asked for them. See hosted_source.c. */
+struct mu_hosted_source {
+	struct mu_hosted *h;
+	int32_t index;
+	struct mu_sub *sub; /* NULL: the members */
+	/* It goes on from where an agent before this one, or an instance
+	 * before this one, got to: */
+	bool resumes;
+	struct mu_keep_place had; /* up to there all was handled */
+	bool stale;  /* the instance was given what the cache has of it */
+	bool waived; /* it is not waited for any more */
+	bool ready;  /* all that is there was read */
 };
 
 #define MU_DOING_MAX 400u /* bytes of what an instance is doing, in words */
@@ -66,8 +83,15 @@ struct mu_hosted {
 	struct mu_mailbox *mail;
 	struct mu_mailbox
 		*prologue; /* given before mail; see plugin.h, Again */
-	struct mu_sub **sub;
-	size_t subs;
+	struct mu_hosted_source *source;
+	size_t sources;
+	struct mu_kept *kept;
+	struct mu_timer *await_timer; /* for the broker, at the start */
+	bool awaited; /* it has rung without a broker; or with one: */
+	bool reading;
+	bool resuming; /* no prologue was put together yet since the start */
+	bool prologue_due;   /* the runner is to be given it, and it waits for a
+	                      source; so does what is in the mail */
 	bool missed_members; /* some did not fit: tell them all again */
 	/* The call under way; 0: none. */
 	uint64_t call_id;
@@ -141,9 +165,57 @@ void mu_hosted_drop(struct mu_hosted *h);
 void mu_hosted_lost(struct mu_hosted *h);
 /* A runner is ready: what it must know before the events that wait. */
 void mu_hosted_prologue(struct mu_hosted *h);
+/* Put it together, if it is due and all sources can say what is there; then give
+ * what can be given. */
+void mu_hosted_begin(struct mu_hosted *h);
+/* Put an event behind what waits. Errors as of mu_mailbox_put. */
+int mu_hosted_put(struct mu_hosted *h, const struct mu_chan_event *e);
 /* Tell of all members. */
 void mu_hosted_members(struct mu_hosted *h);
-mu_mirror_fn mu_hosted_change; /* arg: the instance */
+/* An event of a member. path: room for the event's. */
+#define MU_MEMBER_PATH_MAX (sizeof "/members/" + 4096)
+struct mu_chan_event mu_hosted_member_event(uint32_t type,
+                                            const struct mu_member *m,
+                                            char path[MU_MEMBER_PATH_MAX]);
+mu_mirror_fn mu_hosted_change; /* arg: the source */
+
+/* ---- sources, and what is kept of them: hosted_source.c ---- */
+
+/* Begin to listen, where the agent or instance before got to. MU_ENOMEM. */
+int mu_hosted_subscribe(struct mu_hosted *h);
+void mu_hosted_unsubscribe(struct mu_hosted *h); /* as part of _free */
+/* Of the members; NULL: it did not ask for them. */
+struct mu_hosted_source *mu_hosted_members_source(struct mu_hosted *h);
+/* An exact event of the source: was it handled before there was this process?
+ * Then it is not to be told. Else *flags gain AGAIN if somebody may have been
+ * given it. */
+bool mu_hosted_had(const struct mu_hosted_source *s, int64_t zxid, int32_t n,
+                   bool past, uint32_t *flags);
+/* Changes of a source may be missing. */
+void mu_hosted_source_gap(struct mu_hosted_source *s);
+/* An event of it was put, up to that place if it is exact. */
+void mu_hosted_source_put(struct mu_hosted_source *s, bool exact, int64_t zxid,
+                          int32_t n);
+/* Can a new process be told what is there? */
+bool mu_hosted_can_begin(const struct mu_hosted *h);
+/* Is the cache to speak for this source? */
+bool mu_hosted_is_stale(const struct mu_hosted_source *s);
+/* The link went: the cache may have to speak. */
+void mu_hosted_await(struct mu_hosted *h);
+/* Nothing waits: write the cache if it is due, or, at the end, if it has
+ * changed. */
+void mu_hosted_keep(struct mu_hosted *h, bool at_end);
+/* The tree is another: all sources begin anew. */
+void mu_hosted_restart_sources(struct mu_hosted *h);
+
+/* A member of the cache; wipe it in any case. MU_ENOMEM. */
+struct mu_hosted_cached {
+	char *name;
+	struct mu_record record;
+};
+int mu_hosted_cached_member(const struct mu_cache_node *node,
+                            struct mu_hosted_cached *out);
+void mu_hosted_cached_wipe(struct mu_hosted_cached *c);
 
 /* ---- ticks and checks: hosted_tick.c ---- */
 

@@ -90,6 +90,8 @@ static void rest(struct mu_hosted *h, const struct mu_mailbox *from)
 	uint64_t now = mu_loop_now_ms(h->o.loop);
 	uint64_t due = mu_mailbox_due_ms(from);
 
+	if (h->prologue_due)
+		due = UINT64_MAX; /* a source says when it goes on */
 	if (due != UINT64_MAX)
 		mu_timer_arm(h->timer, due > now ? due - now : 0, 0);
 	else if (h->missed_members)
@@ -127,11 +129,13 @@ void mu_hosted_next(struct mu_hosted *h)
 	}
 	if (mu_mailbox_count(h->prologue) > 0)
 		from = h->prologue;
-	if (mu_hosted_turn_give(h, mu_mailbox_due_ms(from) <= now))
+	if (mu_hosted_turn_give(h, !h->prologue_due &&
+	                                   mu_mailbox_due_ms(from) <= now))
 		return;
-	e = give_wanted(h, from, now);
+	e = h->prologue_due ? NULL : give_wanted(h, from, now);
 	if (!e) {
 		rest(h, from);
+		mu_hosted_keep(h, false);
 		return;
 	}
 	h->given_ms = now;
@@ -156,6 +160,8 @@ int mu_hosted_ack(struct mu_hosted *h, const struct mu_chan_ack *m)
 	if (rc)
 		return h->state == HOSTED_ENDING ? 0 : rc;
 	h->handled = h->handled || m->rc == 0;
+	if (m->rc)
+		mu_kept_touch(h->kept);
 	mu_mailbox_yield(h->prologue, h->mail);
 	return 0;
 }
@@ -166,19 +172,22 @@ void mu_hosted_drop(struct mu_hosted *h)
 	mu_mailbox_drop(h->prologue);
 	h->missed_members = false;
 	h->handled = false; /* so that the next runner needs no prologue */
+	mu_hosted_restart_sources(h);
 }
 
 void mu_hosted_lost(struct mu_hosted *h)
 {
 	mu_hosted_turns_end(h);
 	mu_ephemerals_end(h->o.ephemerals, h->conf->name);
+	h->prologue_due = false;
 	mu_mailbox_lost(h->mail);
 	mu_mailbox_clear(h->prologue);
+	mu_kept_touch(h->kept);
 }
 
 /* ---- in ---- */
 
-static int put(struct mu_hosted *h, const struct mu_chan_event *e)
+int mu_hosted_put(struct mu_hosted *h, const struct mu_chan_event *e)
 {
 	int rc = mu_mailbox_put(h->mail, e);
 
@@ -189,7 +198,8 @@ static int put(struct mu_hosted *h, const struct mu_chan_event *e)
 	return rc;
 }
 
-static struct mu_chan_event change_event(const struct mu_mirror_event *from)
+static struct mu_chan_event change_event(const struct mu_hosted_source *s,
+                                         const struct mu_mirror_event *from)
 {
 	struct mu_chan_event e = { .type = from->type,
 		                   .flags = from->flags,
@@ -197,7 +207,12 @@ static struct mu_chan_event change_event(const struct mu_mirror_event *from)
 		                   .zxid = from->zxid,
 		                   .path = from->path,
 		                   .data = from->data,
-		                   .old_data = from->old_data };
+		                   .old_data = from->old_data,
+		                   .n = from->n,
+		                   .cause = from->cause,
+		                   .author_session = from->session,
+		                   .author = from->origin,
+		                   .source = s->index };
 
 	if (from->stat) {
 		e.has_stat = true;
@@ -208,28 +223,31 @@ static struct mu_chan_event change_event(const struct mu_mirror_event *from)
 
 int mu_hosted_change(void *arg, const struct mu_mirror_event *from)
 {
-	struct mu_chan_event e = change_event(from);
-	struct mu_hosted *h = arg;
+	struct mu_hosted_source *s = arg;
+	struct mu_chan_event e = change_event(s, from);
+	struct mu_hosted *h = s->h;
 	int rc;
 
-	if (h->stop)
+	if (h->stop || (from->exact && mu_hosted_had(s, from->zxid, from->n,
+	                                             from->past, &e.flags)))
 		return 0;
-	rc = put(h, &e);
-	if (!rc)
-		mu_hosted_next(h);
-	return rc;
+	rc = mu_hosted_put(h, &e);
+	if (rc)
+		return rc;
+	if (from->type == MU_MIRROR_GAP)
+		mu_hosted_source_gap(s);
+	mu_hosted_source_put(s, from->exact, from->zxid, from->n);
+	mu_hosted_next(h);
+	return 0;
 }
 
-#define MEMBER_PATH_MAX (sizeof "/members/" + 4096)
-
-/* path: room for the event's. */
-static struct mu_chan_event member_event(uint32_t type,
-                                         const struct mu_member *m,
-                                         char path[MEMBER_PATH_MAX])
+struct mu_chan_event mu_hosted_member_event(uint32_t type,
+                                            const struct mu_member *m,
+                                            char path[MU_MEMBER_PATH_MAX])
 {
 	struct mu_chan_event e = { .type = type, .count = 1 };
 
-	mu_format(path, MEMBER_PATH_MAX, "/members/%s", m->name);
+	mu_format(path, MU_MEMBER_PATH_MAX, "/members/%s", m->name);
 	e.path = mu_str_of(path);
 	e.zxid = m->czxid;
 	e.has_member = true;
@@ -248,7 +266,7 @@ static struct mu_chan_event member_event(uint32_t type,
 
 static void put_member(struct mu_hosted *h, const struct mu_chan_event *e)
 {
-	int rc = put(h, e);
+	int rc = mu_hosted_put(h, e);
 
 	if (!rc)
 		return;
@@ -265,13 +283,14 @@ static void put_member(struct mu_hosted *h, const struct mu_chan_event *e)
 static void put_members(struct mu_hosted *h, uint32_t flags)
 {
 	const struct mu_member *m = NULL;
-	char path[MEMBER_PATH_MAX];
+	char path[MU_MEMBER_PATH_MAX];
 
 	while ((m = mu_members_next(h->o.members, m))) {
-		struct mu_chan_event e =
-			member_event(MU_EVENT_MEMBER_PRESENT, m, path);
+		struct mu_chan_event e = mu_hosted_member_event(
+			MU_EVENT_MEMBER_PRESENT, m, path);
 
 		e.flags = flags;
+		e.source = (int32_t)h->conf->watches;
 		put_member(h, &e);
 	}
 }
@@ -281,18 +300,55 @@ void mu_hosted_members(struct mu_hosted *h)
 	put_members(h, 0);
 }
 
-void mu_hosted_member(struct mu_hosted *h, const struct mu_roll_event *from)
+static struct mu_chan_event roll_event(const struct mu_hosted_source *s,
+                                       const struct mu_roll_event *from,
+                                       char path[MU_MEMBER_PATH_MAX])
 {
-	char path[MEMBER_PATH_MAX];
-	struct mu_chan_event e;
+	struct mu_chan_event e =
+		mu_hosted_member_event(from->type, from->member, path);
 
-	if (!h->conf->members || h->stop)
-		return;
-	e = member_event(from->type, from->member, path);
 	e.flags = from->flags;
 	e.count = from->count;
 	e.zxid = from->zxid;
+	e.n = from->n;
+	e.cause = from->cause;
+	e.author_session = from->session;
+	e.author = from->origin;
+	e.source = s->index;
+	return e;
+}
+
+void mu_hosted_member(struct mu_hosted *h, const struct mu_roll_event *from)
+{
+	struct mu_hosted_source *s = mu_hosted_members_source(h);
+	char path[MU_MEMBER_PATH_MAX];
+	struct mu_chan_event e;
+
+	if (!s || h->stop)
+		return;
+	e = roll_event(s, from, path);
+	/* Whoever began with those who are there hears of nothing before. */
+	if ((from->past && !s->resumes) ||
+	    (from->exact &&
+	     mu_hosted_had(s, from->zxid, from->n, from->past, &e.flags)))
+		return;
 	put_member(h, &e);
+	mu_hosted_source_put(s, from->exact && !h->missed_members, from->zxid,
+	                     from->n);
+	mu_hosted_next(h);
+}
+
+void mu_hosted_members_gap(struct mu_hosted *h,
+                           const struct mu_mirror_event *gap)
+{
+	struct mu_hosted_source *s = mu_hosted_members_source(h);
+	struct mu_chan_event e;
+
+	if (!s || h->stop)
+		return;
+	e = change_event(s, gap);
+	put_member(h, &e);
+	mu_hosted_source_gap(s);
 	mu_hosted_next(h);
 }
 
@@ -301,7 +357,8 @@ static struct mu_chan_event link_event(bool up)
 	return (struct mu_chan_event){ .type = up ? MU_EVENT_CONNECTED
 		                                  : MU_EVENT_DISCONNECTED,
 		                       .path = MU_STR(""),
-		                       .count = 1 };
+		                       .count = 1,
+		                       .source = -1 };
 }
 
 void mu_hosted_link(struct mu_hosted *h, bool up)
@@ -312,9 +369,11 @@ void mu_hosted_link(struct mu_hosted *h, bool up)
 	if (up && h->session && h->session != session)
 		e.flags |= MU_EVENT_RENEWED;
 	h->session = up ? session : h->session;
+	if (!up)
+		mu_hosted_await(h);
 	if (!h->conf->connection || h->stop)
 		return;
-	if (put(h, &e))
+	if (mu_hosted_put(h, &e))
 		mu_log(MU_ERROR,
 		       MSG("the queue is full; an event about the "
 		           "connection was not taken"),
@@ -326,6 +385,7 @@ void mu_hosted_link(struct mu_hosted *h, bool up)
 
 struct prologue {
 	struct mu_hosted *h;
+	const struct mu_hosted_source *source;
 	size_t left_out;
 	int why;
 };
@@ -343,46 +403,102 @@ static void begin_with(struct prologue *p, const struct mu_chan_event *e)
 /* One that does not fit keeps out no other. */
 static int begin_with_node(void *arg, const struct mu_mirror_event *from)
 {
-	struct mu_chan_event e = change_event(from);
+	struct prologue *p = arg;
+	struct mu_chan_event e = change_event(p->source, from);
 
-	begin_with(arg, &e);
+	begin_with(p, &e);
 	return 0;
+}
+
+static void begin_with_member(struct prologue *p, const struct mu_member *m,
+                              uint32_t flags)
+{
+	char path[MU_MEMBER_PATH_MAX];
+	struct mu_chan_event e =
+		mu_hosted_member_event(MU_EVENT_MEMBER_PRESENT, m, path);
+
+	e.flags = flags;
+	e.source = p->source->index;
+	begin_with(p, &e);
 }
 
 static void begin_with_members(struct prologue *p)
 {
 	const struct mu_member *m = NULL;
-	char path[MEMBER_PATH_MAX];
 	size_t before = p->left_out;
 
-	while ((m = mu_members_next(p->h->o.members, m))) {
-		struct mu_chan_event e =
-			member_event(MU_EVENT_MEMBER_PRESENT, m, path);
-
-		begin_with(p, &e);
-	}
+	while ((m = mu_members_next(p->h->o.members, m)))
+		begin_with_member(p, m, 0);
 	if (p->left_out != before)
 		p->h->missed_members = true;
 }
 
-void mu_hosted_prologue(struct mu_hosted *h)
+/* A node of the cache. */
+static void begin_with_cached(struct prologue *p,
+                              const struct mu_cache_node *node)
+{
+	struct mu_mirror_event e = { .type = MU_EVENT_PRESENT,
+		                     .flags = MU_EVENT_STALE,
+		                     .count = 1,
+		                     .zxid = node->stat.mzxid,
+		                     .path = node->path,
+		                     .data = node->data,
+		                     .stat = &node->stat };
+	struct mu_hosted_cached c;
+
+	if (p->source->sub) {
+		begin_with_node(p, &e);
+		return;
+	}
+	if (mu_hosted_cached_member(node, &c) == 0)
+		begin_with_member(p, &c.record.member, MU_EVENT_STALE);
+	mu_hosted_cached_wipe(&c);
+}
+
+static void begin_with_cache(struct prologue *p)
+{
+	struct mu_cache_part part;
+	struct mu_cache_node node;
+
+	if (!mu_kept_cached(p->h->kept, (size_t)p->source->index, &part))
+		return;
+	while (mu_cache_next(&part, &node))
+		begin_with_cached(p, &node);
+}
+
+static void begin_with_source(struct prologue *p,
+                              const struct mu_hosted_source *s)
+{
+	int rc;
+
+	p->source = s;
+	if (mu_hosted_is_stale(s)) {
+		begin_with_cache(p);
+	} else if (p->h->resuming && !s->resumes) {
+		return; /* what is there waits in the mail, or will */
+	} else if (!s->sub) {
+		begin_with_members(p);
+	} else {
+		rc = mu_sub_present(s->sub, begin_with_node, p);
+		p->left_out += rc != 0;
+		p->why = rc ? rc : p->why;
+	}
+}
+
+void mu_hosted_begin(struct mu_hosted *h)
 {
 	struct prologue p = { .h = h };
 	struct mu_chan_event e = link_event(true);
-	int rc;
 
-	/* Where nothing was handled yet, all that is there waits still. */
-	if (!h->handled)
+	if (!h->prologue_due || !mu_hosted_can_begin(h))
 		return;
-	if (h->conf->connection && mu_uplink_is_up(h->o.uplink))
+	h->prologue_due = false;
+	/* At the start of the agent it waits in the mail. */
+	if (h->conf->connection && !h->resuming && mu_uplink_is_up(h->o.uplink))
 		begin_with(&p, &e);
-	for (size_t i = 0; i < h->subs; i++) {
-		rc = mu_sub_present(h->sub[i], begin_with_node, &p);
-		p.left_out += rc != 0;
-		p.why = rc ? rc : p.why;
-	}
-	if (h->conf->members)
-		begin_with_members(&p);
+	for (size_t i = 0; i < h->sources; i++)
+		begin_with_source(&p, &h->source[i]);
+	h->resuming = false;
 	if (p.left_out)
 		mu_log(MU_ERROR,
 		       MSG("not all of the present state could be given again "
@@ -391,4 +507,14 @@ void mu_hosted_prologue(struct mu_hosted *h)
 		       KS("instance", h->conf->name),
 		       KI("left_out", p.left_out),
 		       KS("reason", mu_err_text(p.why)));
+	mu_hosted_next(h);
+}
+
+void mu_hosted_prologue(struct mu_hosted *h)
+{
+	/* Where nothing was handled yet, all that is there waits still. */
+	if (!h->handled)
+		return;
+	h->prologue_due = true;
+	mu_hosted_begin(h);
 }

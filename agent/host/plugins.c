@@ -1,6 +1,7 @@
 #include "plugins.h"
 
 #include "err.h"
+#include "identity.h"
 #include "log.h"
 #include "mem.h"
 
@@ -19,6 +20,11 @@ struct mu_plugins {
 	struct mu_applied *applied;
 	struct mu_ephemerals *ephemerals;
 	struct mu_alarms *alarms;
+	struct mu_keep *keep;
+	/* The members were read, and told up to there; for whoever comes later.
+	 */
+	bool members_ready;
+	struct mu_keep_place members_at;
 	struct mu_timer *sweep;
 	struct place *places;
 	bool stopping;
@@ -32,6 +38,17 @@ static void on_one_stopped(void *arg)
 	mu_timer_arm(p->sweep, 0, 0);
 }
 
+/* The members may have been read long ago. */
+static void tell_newcomer(const struct mu_plugins *p, struct mu_hosted *h)
+{
+	if (!p->members_ready)
+		return;
+	mu_hosted_members_ready(h, false);
+	if (p->members_at.known)
+		mu_hosted_members_position(h, p->members_at.zxid,
+		                           p->members_at.n);
+}
+
 static int host(struct mu_plugins *p, struct mu_instance_conf *conf,
                 struct mu_hosted **out)
 {
@@ -42,6 +59,7 @@ static int host(struct mu_plugins *p, struct mu_instance_conf *conf,
 		                       .ephemerals = p->ephemerals,
 		                       .alarms = p->alarms,
 		                       .roster = p->o.roster,
+		                       .keep = p->keep,
 		                       .agent = p->o.agent,
 		                       .conf = conf,
 		                       .on_stopped = on_one_stopped,
@@ -54,6 +72,8 @@ static int host(struct mu_plugins *p, struct mu_instance_conf *conf,
 	if (rc)
 		mu_log(MU_ERROR, MSG("an instance cannot be started"),
 		       KS("reason", mu_err_text(rc)));
+	else
+		tell_newcomer(p, *out);
 	return rc;
 }
 
@@ -98,10 +118,23 @@ static bool follow(struct mu_plugins *p, struct place *at)
 	return then && host(p, then, &at->hosted) == 0;
 }
 
+/* Does the configuration have it? */
+static bool is_configured(void *arg, const char *name)
+{
+	const struct mu_plugins *p = arg;
+
+	for (const struct place *at = p->places; at; at = at->next)
+		if (at->hosted &&
+		    strcmp(mu_hosted_conf(at->hosted)->name, name) == 0)
+			return at->then || !mu_hosted_is_stopping(at->hosted);
+	return false;
+}
+
 static void on_sweep(void *arg)
 {
 	struct mu_plugins *p = arg;
 	struct place **link = &p->places;
+	bool gone = false;
 
 	while (*link) {
 		struct place *at = *link;
@@ -112,7 +145,10 @@ static void on_sweep(void *arg)
 		}
 		*link = at->next;
 		mu_free(at);
+		gone = true;
 	}
+	if (gone && !p->stopping)
+		mu_keep_only(p->keep, is_configured, p);
 	if (p->stopping && !p->places && !mu_ephemerals_is_busy(p->ephemerals))
 		p->o.on_stopped(p->o.arg);
 }
@@ -177,6 +213,7 @@ void mu_plugins_apply(struct mu_plugins *p, struct mu_instance_confs *confs)
 			add(p, c);
 	}
 	mu_instance_confs_wipe(confs);
+	mu_keep_only(p->keep, is_configured, p);
 }
 
 void mu_plugins_stop(struct mu_plugins *p)
@@ -193,9 +230,40 @@ static void on_member(void *arg, const struct mu_roll_event *e)
 {
 	struct mu_plugins *p = arg;
 
+	if (e->exact)
+		p->members_at = (struct mu_keep_place){ true, e->zxid, e->n };
 	for (struct place *at = p->places; at; at = at->next)
 		if (at->hosted)
 			mu_hosted_member(at->hosted, e);
+}
+
+static void on_members_ready(void *arg, bool quiet)
+{
+	struct mu_plugins *p = arg;
+
+	p->members_ready = true;
+	for (struct place *at = p->places; at; at = at->next)
+		if (at->hosted)
+			mu_hosted_members_ready(at->hosted, quiet);
+}
+
+static void on_members_position(void *arg, int64_t zxid, int32_t n)
+{
+	struct mu_plugins *p = arg;
+
+	p->members_at = (struct mu_keep_place){ true, zxid, n };
+	for (struct place *at = p->places; at; at = at->next)
+		if (at->hosted)
+			mu_hosted_members_position(at->hosted, zxid, n);
+}
+
+static void on_members_gap(void *arg, const struct mu_mirror_event *gap)
+{
+	struct mu_plugins *p = arg;
+
+	for (struct place *at = p->places; at; at = at->next)
+		if (at->hosted)
+			mu_hosted_members_gap(at->hosted, gap);
 }
 
 static void tell_link(struct mu_plugins *p, bool up)
@@ -209,9 +277,16 @@ static void on_up(void *arg, const struct mu_uplink_up *up)
 {
 	struct mu_plugins *p = arg;
 
-	for (struct place *at = p->places; up->lost_tree && at; at = at->next)
-		if (at->hosted)
+	if (up->lost_tree) {
+		p->members_ready = false;
+		p->members_at.known = false;
+	}
+	for (struct place *at = p->places; at; at = at->next)
+		if (at->hosted &&
+		    (up->lost_tree ||
+		     mu_hosted_is_foreign(at->hosted, up->tree_id)))
 			mu_hosted_renew(at->hosted);
+	mu_keep_tree(p->keep, up->tree_id);
 	tell_link(p, true);
 }
 
@@ -230,7 +305,15 @@ int mu_plugins_new(const struct mu_plugins_options *o, struct mu_plugins **out)
 		            (uint32_t)o->agent->watch_queue_max,
 		            (size_t)o->agent->watch_bytes_max },
 		.fn = on_member,
+		.on_ready = on_members_ready,
+		.on_position = on_members_position,
+		.on_gap = on_members_gap,
 		.arg = p,
+	};
+	struct mu_keep_options keep = {
+		.loop = o->loop,
+		.state_dir = o->agent->state_dir,
+		.brokers = mu_brokers_hash(o->agent->broker_urls),
 	};
 	int rc;
 
@@ -255,6 +338,8 @@ int mu_plugins_new(const struct mu_plugins_options *o, struct mu_plugins **out)
 	if (!rc)
 		rc = mu_alarms_new(o->loop, o->uplink, o->agent->name,
 		                   &p->alarms);
+	if (!rc)
+		rc = mu_keep_new(&keep, &p->keep);
 	if (!rc)
 		rc = mu_members_new(&members, &p->members);
 	if (rc) {
@@ -282,6 +367,7 @@ void mu_plugins_free(struct mu_plugins *p)
 	mu_applied_free(p->applied);
 	mu_ephemerals_free(p->ephemerals);
 	mu_alarms_free(p->alarms);
+	mu_keep_free(p->keep);
 	if (p->sweep)
 		mu_timer_free(p->sweep);
 	mu_free(p);
