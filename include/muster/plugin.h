@@ -19,7 +19,10 @@
  *           last for each path leads to it: a CHANGED may bring an older value
  *           first, a DELETED or FAILED may speak of what was not there. Build
  *           anew from PRESENT, then put in and take out as each event says, and
- *           whatever the order you end up right.
+ *           whatever the order you end up right. So it is, too, when the agent
+ *           itself was started again: it remembers how far each instance got.
+ *           Without a broker PRESENT and MEMBER_PRESENT then come from its
+ *           memory, with MU_EVENT_STALE.
  *           When the broker came back with another tree, nothing of the old
  *           one holds any more. Then each instance is ended (fini) and its
  *           process is started anew, so that it begins with an empty memory
@@ -103,7 +106,8 @@ enum mu_event_type {
 };
 
 enum mu_event_flags {
-	MU_EVENT_AGAIN = 1,     /* was given before and not acknowledged */
+	MU_EVENT_AGAIN = 1,     /* was given before and not acknowledged, or,
+	                           after a crash of the agent, may have been */
 	MU_EVENT_COALESCED = 2, /* found by reading again after a connect: what
 	                           lay between may not have been seen */
 	MU_EVENT_OVERFLOW = 4,  /* the queue was full: stands for `count` */
