@@ -284,20 +284,22 @@ static const struct {
 	const char *says, *next;
 } agents[] = {
 	{ "a plugin that is not there", "",
-	  "instances = ( { name = \"x\"; members = true; plugin = "
+	  "instances = ( { name = \"x\"; members = true; memory_max_mb = 0; "
+	  "plugin = "
 	  "\"/nosuch.so\"; } );",
 	  "cannot open /nosuch.so", "No such file" },
 	{ "a plugin that is no object", "",
-	  "instances = ( { name = \"x\"; members = true; plugin = "
+	  "instances = ( { name = \"x\"; members = true; memory_max_mb = 0; "
+	  "plugin = "
 	  "\"/etc/passwd\"; } );",
 	  "cannot load /etc/passwd", "`muster plugin check`" },
 	{ "an object that is no plugin", "",
-	  "instances = ( { name = \"x\"; members = true; plugin = \"" MU_BUILD
-	  "/tests/lies/no-symbol.so\"; } );",
+	  "instances = ( { name = \"x\"; members = true; memory_max_mb = 0; "
+	  "plugin = \"" MU_BUILD "/tests/lies/no-symbol.so\"; } );",
 	  "has no symbol mu_plugin", "define it and export it" },
 	{ "a plugin of another ABI", "",
-	  "instances = ( { name = \"x\"; members = true; plugin = \"" MU_BUILD
-	  "/tests/lies/wrong-abi.so\"; } );",
+	  "instances = ( { name = \"x\"; members = true; memory_max_mb = 0; "
+	  "plugin = \"" MU_BUILD "/tests/lies/wrong-abi.so\"; } );",
 	  "ABI", "build it" },
 	{ "an instance that can hear nothing", "",
 	  "instances = ( { name = \"x\"; plugin = \"log\"; } );",

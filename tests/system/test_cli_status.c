@@ -663,6 +663,7 @@ START_TEST(an_edit_is_waited_for_until_the_agent_has_applied_it)
 	cluster_agent_init(&cluster, &a, "alpha", NULL);
 	snprintf(text, sizeof text,
 	         "instances = ( { name = \"page\"; plugin = \"config-file\"; "
+	         "memory_max_mb = 0; "
 	         "watch = ( { path = \"/config/page\"; } ); settings : { path "
 	         "= \"/config/page\"; file = \"%s/page\"; check = "
 	         "\"grep -q good %%f\"; }; } );",
