@@ -52,9 +52,6 @@ bool mu_hosted_is_stopping(const struct mu_hosted *h); /* or stopped */
 bool mu_hosted_is_stopped(const struct mu_hosted *h);
 
 const struct mu_instance_conf *mu_hosted_conf(const struct mu_hosted *h);
-/* What its check said last: "" all is well, else a sentence; borrowed until the
- * next turn of the loop. NULL: its runner has answered none. */
-const char *mu_hosted_health(const struct mu_hosted *h);
 
 /* Deletions have come to an end: a call of it may have waited for that. */
 void mu_hosted_call_again(struct mu_hosted *h);

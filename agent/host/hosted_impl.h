@@ -109,7 +109,6 @@ struct mu_hosted {
 	uint64_t turn_seq;
 	uint32_t wants;  /* of the plugin: enum mu_plugin_wants */
 	bool has_tick;   /* likewise */
-	bool checked;    /* this runner has answered a check */
 	int64_t session; /* that the instance was told of last; 0: of none */
 };
 

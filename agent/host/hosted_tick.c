@@ -79,7 +79,7 @@ void mu_hosted_turns_begin(struct mu_hosted *h, const struct mu_chan_ready *m)
 void mu_hosted_turns_end(struct mu_hosted *h)
 {
 	h->turn_out = h->turn_last = false;
-	h->has_tick = h->checked = false;
+	h->has_tick = false;
 	h->wants = 0;
 	for (int k = 0; k < MU_TURNS; k++) {
 		h->turn[k].due_ms = NEVER;
@@ -164,6 +164,16 @@ static void tell(const struct mu_hosted *h, const struct kind *kind,
 		mu_log(MU_INFO, MSG(kind->well), KS("instance", h->conf->name));
 }
 
+/* In the host's record. */
+static void show_health(const struct mu_hosted *h, const char *wrong)
+{
+	char text[MU_STATE_MAX] = "ready";
+
+	if (wrong[0])
+		mu_format(text, sizeof text, "unwell: %s", wrong);
+	mu_roster_instance(h->o.roster, h->conf->name, text);
+}
+
 /* The log hears of it when it is another than before. */
 static void note(struct mu_hosted *h, int k, const struct mu_chan_ack *m)
 {
@@ -174,12 +184,12 @@ static void note(struct mu_hosted *h, int k, const struct mu_chan_ack *m)
 		mu_format(said, sizeof said, "%.*s (%s)",
 		          (int)(m->reason.len < 400 ? m->reason.len : 400),
 		          m->reason.at ? m->reason.at : "", mu_err_name(m->rc));
-	if (k == MU_TURN_CHECK)
-		h->checked = true;
 	if (strcmp(said, t->wrong) == 0)
 		return;
 	mu_format(t->wrong, sizeof t->wrong, "%s", said);
 	tell(h, &kinds[k], t->wrong);
+	if (k == MU_TURN_CHECK)
+		show_health(h, t->wrong);
 }
 
 bool mu_hosted_turn_is_out(const struct mu_hosted *h)
@@ -194,9 +204,4 @@ int mu_hosted_turn_ack(struct mu_hosted *h, const struct mu_chan_ack *m)
 	h->turn_out = false;
 	note(h, h->turn_kind, m);
 	return 0;
-}
-
-const char *mu_hosted_health(const struct mu_hosted *h)
-{
-	return h->checked ? h->turn[MU_TURN_CHECK].wrong : NULL;
 }

@@ -3,6 +3,7 @@
  * host's record in /members tells it. Pure but for memory.
  *
  *     ready                    starting
+ *     unwell: REASON           it runs, and its check says so
  *     failed: REASON           it will be started again
  *     refused: REASON          the plugin cannot run
  *     quarantined: REASON      it will not be, see alarms.h

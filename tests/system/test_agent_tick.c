@@ -166,7 +166,17 @@ END_TEST
 
 /* ---- check ---- */
 
-START_TEST(a_check_is_logged_when_it_changes)
+static bool member_says(void *arg)
+{
+	struct run r;
+	bool says = cluster_muster(&r, "get", "/members/alpha", NULL) == 0 &&
+	            strstr(r.out, arg) != NULL;
+
+	run_free(&r);
+	return says;
+}
+
+START_TEST(a_check_is_logged_and_shown_when_it_changes)
 {
 	start(NULL, TICKER("check_ms = 10;", ""));
 	order("/do/x");
@@ -175,8 +185,14 @@ START_TEST(a_check_is_logged_when_it_changes)
 	wait_times("not all is well\" instance=ticker reason=\"not well "
 	           "(MU_EIO)\"",
 	           1);
+	ck_assert(wait_for(member_says,
+	                   (char[]){ "\"ticker\":\"unwell: not well "
+	                             "(MU_EIO)\"" },
+	                   WAIT_MS));
 	order("/do/well");
 	wait_times("all is well again\" instance=ticker", 1);
+	ck_assert(wait_for(member_says, (char[]){ "\"ticker\":\"ready\"" },
+	                   WAIT_MS));
 	ck_assert_uint_eq(file_count(a.log, "not all is well"), 1);
 }
 END_TEST
@@ -413,7 +429,7 @@ int main(void)
 	tcase_add_test(tc,
 	               a_tick_that_hangs_is_killed_and_the_instance_goes_on);
 	tcase_add_test(tc, tick_ms_without_a_tick_is_a_warning);
-	tcase_add_test(tc, a_check_is_logged_when_it_changes);
+	tcase_add_test(tc, a_check_is_logged_and_shown_when_it_changes);
 	tcase_add_test(tc, a_plugin_makes_and_removes_nodes);
 	tcase_add_test(tc, what_was_made_goes_with_the_runner_that_made_it);
 	tcase_add_test(tc, what_was_made_goes_with_an_instance_that_is_removed);
