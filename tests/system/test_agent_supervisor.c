@@ -204,13 +204,13 @@ static bool do_both_watch(void *arg)
 /* A last event, behind which no other can be on its way. */
 static void watchers_end(struct watchers *w)
 {
-	struct counted flat = { w->flat.out, "\"children\"", 1 };
+	struct counted flat = { w->flat.out, "\"event\":\"children\"", 1 };
 	struct counted deep = { w->deep.out, "\"/members/last\"", 1 };
 
 	cluster_edit("create", "/members/last", "x");
 	ck_assert(wait_for(is_there_often_enough, &flat, WAIT_MS));
 	ck_assert(wait_for(is_there_often_enough, &deep, WAIT_MS));
-	ck_assert_uint_eq(file_count(w->flat.out, "\"children\""), 1);
+	ck_assert_uint_eq(file_count(w->flat.out, "\"event\":\"children\""), 1);
 	ck_assert_uint_eq(file_count(w->deep.out, "\"created\""), 1);
 	ck_assert_uint_eq(file_count(w->deep.out, "\"deleted\""), 0);
 	program_stop(&w->flat, SIGTERM);
