@@ -17,10 +17,13 @@ enum step {
 	STEP_DELETE,
 };
 
+#define OF_BEFORE 4u /* besides enum mu_ephemerals_of: left over */
+
 struct held {
 	struct held *next;
 	struct mu_ephemerals *e;
 	enum step step;
+	unsigned of;          /* while held: of these runners */
 	bool asked;           /* its create has not been answered */
 	bool may_be;          /* it was made, or that is not known */
 	int64_t czxid;        /* 0: not known */
@@ -132,8 +135,18 @@ static void load(struct mu_ephemerals *e)
 
 /* ---- held ---- */
 
+bool mu_ephemerals_is_left(const struct mu_ephemerals *e, const char *instance,
+                           const char *path, enum mu_ephemerals_of of)
+{
+	const struct held *h = find(e, instance, path);
+
+	return h && !(h->of & of) &&
+	       (h->of &
+	        (of == MU_OF_NEXT ? MU_OF_THIS | OF_BEFORE : OF_BEFORE));
+}
+
 int mu_ephemerals_add(struct mu_ephemerals *e, const char *instance,
-                      const char *path)
+                      const char *path, enum mu_ephemerals_of of)
 {
 	struct held *h = find(e, instance, path);
 	unsigned count = 0;
@@ -152,6 +165,7 @@ int mu_ephemerals_add(struct mu_ephemerals *e, const char *instance,
 			return MU_ENOMEM;
 		note_added(e, h);
 	}
+	h->of = (h->of & ~OF_BEFORE) | of;
 	/* The answer to the one before it never came. */
 	h->may_be = h->may_be || h->asked;
 	h->asked = true;
@@ -325,12 +339,39 @@ static void go_on(struct mu_ephemerals *e)
 	}
 }
 
+/* These runners are no more. */
+static void leave(struct mu_ephemerals *e, const char *instance, unsigned of)
+{
+	for (struct held *h = e->all; h; h = h->next) {
+		if (h->step != STEP_HELD || strcmp(h->instance, instance) != 0)
+			continue;
+		h->of &= ~of;
+		if (h->of == 0)
+			h->step = STEP_WAIT;
+	}
+	go_on(e);
+}
+
 void mu_ephemerals_end(struct mu_ephemerals *e, const char *instance)
+{
+	leave(e, instance, MU_OF_THIS | OF_BEFORE);
+}
+
+void mu_ephemerals_end_next(struct mu_ephemerals *e, const char *instance)
+{
+	leave(e, instance, MU_OF_NEXT);
+}
+
+void mu_ephemerals_pass(struct mu_ephemerals *e, const char *instance)
 {
 	for (struct held *h = e->all; h; h = h->next)
 		if (h->step == STEP_HELD && strcmp(h->instance, instance) == 0)
-			h->step = STEP_WAIT;
-	go_on(e);
+			h->of = h->of & MU_OF_NEXT ? MU_OF_THIS : OF_BEFORE;
+}
+
+void mu_ephemerals_settle(struct mu_ephemerals *e, const char *instance)
+{
+	leave(e, instance, OF_BEFORE);
 }
 
 bool mu_ephemerals_is_busy(const struct mu_ephemerals *e)

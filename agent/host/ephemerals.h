@@ -8,6 +8,11 @@
  * is one; when the session is another one, all have gone with the old one. What is
  * held stands in a file too (ephemerals_file.h): the next agent, if it takes up
  * the session after a crash of this one, deletes what no runner holds any more.
+ *
+ * While an instance is upgraded (upgrade.h) it has two runners for a moment. What
+ * the new one makes goes if that one goes. What the old one made is the new one's
+ * when it makes it again, be the node there already; the rest is left over when
+ * the old one has ended, and goes some time after.
  */
 #ifndef MU_HOST_EPHEMERALS_H
 #define MU_HOST_EPHEMERALS_H
@@ -31,13 +36,20 @@ int mu_ephemerals_new(const struct mu_ephemerals_options *o,
                       struct mu_ephemerals **out);
 void mu_ephemerals_free(struct mu_ephemerals *e); /* NULL is allowed */
 
+/* Which runner of an instance asks: the one it has, or the one that is to take
+ * its place. */
+enum mu_ephemerals_of { MU_OF_THIS = 1, MU_OF_NEXT = 2 };
+
 /*
  * A request to create `path` for `instance` is about to go out: remember it, for
  * its answer may never come. MU_EAGAIN: the one that was there is being deleted;
  * ask again after on_gone. MU_EFULL: MU_EPHEMERALS_MAX. MU_ENOMEM.
  */
 int mu_ephemerals_add(struct mu_ephemerals *e, const char *instance,
-                      const char *path);
+                      const char *path, enum mu_ephemerals_of of);
+/* Does the instance hold this node from a runner before that one? */
+bool mu_ephemerals_is_left(const struct mu_ephemerals *e, const char *instance,
+                           const char *path, enum mu_ephemerals_of of);
 /* Its answer (MU_EAGAIN: it was not sent); czxid of the node if rc is 0, 0 if that
  * is not known. What was not made is forgotten; what may have been made is not. */
 void mu_ephemerals_made(struct mu_ephemerals *e, const char *instance,
@@ -45,8 +57,14 @@ void mu_ephemerals_made(struct mu_ephemerals *e, const char *instance,
 /* The instance has deleted it itself. */
 void mu_ephemerals_removed(struct mu_ephemerals *e, const char *instance,
                            const char *path);
-/* Its runner has ended: delete them all. */
+/* Its runner has ended: delete them all, but what the next one has made. */
 void mu_ephemerals_end(struct mu_ephemerals *e, const char *instance);
+/* The next one has, or is called off: delete what it alone has made. */
+void mu_ephemerals_end_next(struct mu_ephemerals *e, const char *instance);
+/* The next one is the runner now. What it has not made is left over. */
+void mu_ephemerals_pass(struct mu_ephemerals *e, const char *instance);
+/* Delete what is left over. */
+void mu_ephemerals_settle(struct mu_ephemerals *e, const char *instance);
 
 /* True while deletions are under way, with a broker there to do them. */
 bool mu_ephemerals_is_busy(const struct mu_ephemerals *e);

@@ -21,7 +21,7 @@
 static void start(struct mu_hosted *h);
 
 /* For the host's record. */
-static void tell(struct mu_hosted *h, const char *state, const char *reason)
+void mu_hosted_tell(struct mu_hosted *h, const char *state, const char *reason)
 {
 	char text[MU_STATE_MAX];
 
@@ -34,8 +34,8 @@ static void tell(struct mu_hosted *h, const char *state, const char *reason)
 
 static void kill_now(struct mu_hosted *h)
 {
-	if (h->proc)
-		mu_proc_kill(h->proc, SIGKILL);
+	if (h->run)
+		mu_proc_kill(h->run->proc, SIGKILL);
 }
 
 /* It is of no use any more: give it `ms` to go by itself. */
@@ -70,7 +70,7 @@ static void wait_and_start(struct mu_hosted *h)
 	                     : "the plugin's process will be started again"),
 	       KS("instance", h->conf->name), KS("reason", h->why),
 	       KI("in_ms", ms));
-	tell(h, h->cannot ? "refused" : "failed", h->why);
+	mu_hosted_tell(h, h->cannot ? "refused" : "failed", h->why);
 	h->cannot = h->refused = false;
 	h->state = HOSTED_WAITING;
 	mu_timer_arm(h->timer, ms, 0);
@@ -93,7 +93,7 @@ static void release(struct mu_hosted *h, const char *because)
 	mu_quarantine_lift(h->quarantine);
 	h->failures = 0;
 	start_soon(h);
-	tell(h, "starting", "");
+	mu_hosted_tell(h, "starting", "");
 }
 
 static void on_released(void *arg)
@@ -107,15 +107,22 @@ static void on_released(void *arg)
 /* Only another file may be another plugin. */
 static void look_at_file(struct mu_hosted *h)
 {
-	struct mu_file_mark now = mu_hosted_mark(h);
-
 	(void)mu_hosted_end_cgroup(h);
-	if (memcmp(&now, &h->plugin_mark, sizeof now) == 0) {
-		mu_timer_arm(h->timer, FILE_LOOK_MS, 0);
+	mu_timer_arm(h->timer, FILE_LOOK_MS, 0);
+	mu_upgrade_look(h->upgrade);
+}
+
+void mu_hosted_start_now(struct mu_hosted *h, const char *because)
+{
+	if (h->state == HOSTED_QUARANTINED) {
+		mu_alarms_clear(h->o.alarms, h->conf->name);
+		release(h, because);
 		return;
 	}
-	mu_alarms_clear(h->o.alarms, h->conf->name);
-	release(h, "its plugin's file has changed");
+	mu_log(MU_INFO, MSG("the instance is started at once"),
+	       KS("instance", h->conf->name), KS("because", because));
+	h->failures = 0;
+	start_soon(h);
 }
 
 static void quarantine(struct mu_hosted *h)
@@ -134,9 +141,8 @@ static void quarantine(struct mu_hosted *h)
 	       KI("failures", alarm.failures),
 	       KI("within_s", h->conf->quarantine_window_s));
 	h->state = HOSTED_QUARANTINED;
-	h->plugin_mark = mu_hosted_mark(h);
 	mu_timer_arm(h->timer, FILE_LOOK_MS, 0);
-	tell(h, "quarantined", h->why);
+	mu_hosted_tell(h, "quarantined", h->why);
 	if (mu_alarms_raise(h->o.alarms, h->conf->name, &alarm))
 		mu_log(MU_ERROR, MSG("no memory for an alarm"),
 		       KS("instance", h->conf->name));
@@ -159,27 +165,31 @@ static bool was_healthy(const struct mu_hosted *h)
 	return h->ready_ms && until - h->ready_ms >= HEALTHY_MS;
 }
 
+void mu_hosted_how(char *out, size_t room, int status, int signum)
+{
+	if (signum)
+		mu_format(out, room, "it was ended by signal %d (%s)", signum,
+		          strsignal(signum));
+	else
+		mu_format(out, room, "it exited with status %d", status);
+}
+
 /* Why did it end? Nothing to say if it was asked to and did. */
 static void note_end(struct mu_hosted *h, int status, int signum)
 {
-	char doing[MU_DOING_MAX];
+	char how[100], doing[MU_DOING_MAX];
 
 	mu_hosted_doing(h, doing, sizeof doing);
-	if (h->why[0])
+	if (h->why[0] || (!signum && h->asked && !status))
 		return;
-	if (signum)
-		mu_format(h->why, sizeof h->why,
-		          "it was ended by signal %d (%s) %s", signum,
-		          strsignal(signum), doing);
-	else if (!h->asked || status)
-		mu_format(h->why, sizeof h->why, "it exited with status %d %s",
-		          status, doing);
+	mu_hosted_how(how, sizeof how, status, signum);
+	mu_format(h->why, sizeof h->why, "%s %s", how, doing);
 }
 
 /* What it printed last often says more than the signal does. */
 static void note_last_words(struct mu_hosted *h)
 {
-	const char *last = mu_printed_last(h->printed);
+	const char *last = mu_printed_last(h->run->printed);
 	size_t len = strlen(h->why);
 
 	if (len > 0 && last[0])
@@ -187,27 +197,16 @@ static void note_last_words(struct mu_hosted *h)
 		          "; it printed last: %s", last);
 }
 
-void mu_hosted_on_exit(void *arg, int status, int signum)
+/* What comes after a process that has ended. */
+static void follow(struct mu_hosted *h)
 {
-	struct mu_hosted *h = arg;
-
-	h->gone = true;
-	mu_pipe_drain(h->pipe);
-	mu_printed_end(h->printed);
-	note_end(h, status, signum);
-	note_last_words(h);
-	mu_hosted_tell_refused(h);
-	mu_hosted_call_end(h);
-	if (was_healthy(h))
-		h->failures = 0;
-	h->ready_ms = 0;
-	mu_hosted_lost(h);
-	mu_hosted_unspawn(h);
 	if ((h->stop || h->renew) && h->why[0])
 		mu_log(MU_WARN, MSG("instance stopped, but not well"),
 		       KS("instance", h->conf->name), KS("reason", h->why));
 	if (h->stop)
 		stopped(h);
+	else if (mu_upgrade_take(h->upgrade, h->why))
+		return;
 	else if (h->renew)
 		start_soon(h);
 	else if (is_too_much(h))
@@ -217,17 +216,47 @@ void mu_hosted_on_exit(void *arg, int status, int signum)
 	h->renew = false;
 }
 
+void mu_hosted_on_exit(void *arg, int status, int signum)
+{
+	struct mu_hosted_run *r = arg;
+	struct mu_hosted *h = r->h;
+
+	if (r != h->run) {
+		mu_upgrade_exit(h->upgrade, status, signum);
+		return;
+	}
+	h->gone = true;
+	mu_pipe_drain(r->pipe);
+	mu_printed_end(r->printed);
+	note_end(h, status, signum);
+	note_last_words(h);
+	mu_hosted_tell_refused(r);
+	mu_hosted_call_end(r);
+	if (was_healthy(h))
+		h->failures = 0;
+	h->ready_ms = 0;
+	mu_hosted_lost(h);
+	h->run = NULL;
+	mu_hosted_unspawn(r);
+	follow(h);
+}
+
 void mu_hosted_pipe_end(void *arg, int rc)
 {
-	struct mu_hosted *h = arg;
+	struct mu_hosted_run *r = arg;
+	struct mu_hosted *h = r->h;
 
+	if (r != h->run) {
+		mu_upgrade_pipe_end(h->upgrade, rc);
+		return;
+	}
 	if (rc && !h->why[0])
 		mu_format(h->why, sizeof h->why,
 		          "its runner said what makes no sense: %s",
 		          mu_err_text(rc));
 	if (rc)
 		kill_now(h);
-	mu_hosted_call_end(h);
+	mu_hosted_call_end(r);
 	ending(h, LAST_GASP_MS);
 }
 
@@ -247,21 +276,26 @@ static bool is_hopeless(const struct mu_hosted *h,
 	return mu_abi_check_name(name, file, NULL) != 0;
 }
 
-void mu_hosted_on_ready(struct mu_hosted *h, const struct mu_chan_ready *m)
+int mu_hosted_judge(const struct mu_chan_ready *m, char *why, size_t room)
 {
 	if (m->version != MU_CHAN_VERSION) {
-		mu_format(h->why, sizeof h->why,
+		mu_format(why, room,
 		          "muster-runner speaks version %d of the channel, the "
 		          "agent %d; install both of one version",
 		          (int)m->version, MU_CHAN_VERSION);
-		h->refused = true;
-	} else if (m->rc) {
-		h->refused = is_hopeless(h, m);
-		mu_format(h->why, sizeof h->why, "%.*s",
+		return MU_EABI;
+	}
+	if (m->rc)
+		mu_format(why, room, "%.*s",
 		          (int)(m->reason.len < 400 ? m->reason.len : 400),
 		          m->reason.at ? m->reason.at : "");
-	}
-	if (m->rc || h->refused) {
+	return m->rc;
+}
+
+void mu_hosted_on_ready(struct mu_hosted *h, const struct mu_chan_ready *m)
+{
+	if (mu_hosted_judge(m, h->why, sizeof h->why)) {
+		h->refused = m->version != MU_CHAN_VERSION || is_hopeless(h, m);
 		h->cannot = true; /* told when it has ended */
 		ending(h, LAST_GASP_MS);
 		return;
@@ -272,10 +306,18 @@ void mu_hosted_on_ready(struct mu_hosted *h, const struct mu_chan_ready *m)
 	h->ready_ms = mu_loop_now_ms(h->o.loop);
 	mu_timer_disarm(h->timer);
 	mu_log(MU_INFO, MSG("instance ready"), KS("instance", h->conf->name),
-	       KI("pid", mu_proc_pid(h->proc)));
-	tell(h, "ready", "");
+	       KI("pid", mu_proc_pid(h->run->proc)));
+	mu_hosted_tell(h, "ready", "");
 	mu_hosted_prologue(h);
 	mu_hosted_next(h);
+}
+
+void mu_hosted_starts(struct mu_hosted *h, uint64_t limit_ms)
+{
+	h->why[0] = h->at_stop[0] = '\0';
+	h->gone = h->asked = h->cannot = h->refused = false;
+	h->state = HOSTED_STARTING;
+	mu_timer_arm(h->timer, limit_ms, 0);
 }
 
 static void start(struct mu_hosted *h)
@@ -283,20 +325,19 @@ static void start(struct mu_hosted *h)
 	struct mu_err err;
 	int rc;
 
-	h->why[0] = h->at_stop[0] = '\0';
-	h->gone = h->asked = false;
-	rc = mu_hosted_spawn(h, &err);
+	h->why[0] = '\0';
+	mu_upgrade_loads(h->upgrade);
+	rc = mu_hosted_spawn(h, &h->run, &err);
 	if (rc) {
 		mu_format(h->why, sizeof h->why, "%s", err.msg);
 		wait_and_start(h);
 		return;
 	}
-	h->state = HOSTED_STARTING;
-	mu_timer_arm(h->timer, (uint64_t)h->conf->deadline_ms, 0);
-	tell(h, "starting", "");
-	rc = mu_hosted_say_start(h);
+	mu_hosted_starts(h, (uint64_t)h->conf->deadline_ms);
+	mu_hosted_tell(h, "starting", "");
+	rc = mu_hosted_say_start(h->run);
 	if (rc)
-		mu_hosted_pipe_end(h, rc);
+		mu_hosted_pipe_end(h->run, rc);
 }
 
 /* Its time is over. */
@@ -354,14 +395,13 @@ static void on_timer(void *arg)
 
 /* ---- life ---- */
 
-/* STOP, and the time to follow it. */
-static void ask_to_stop(struct mu_hosted *h)
+void mu_hosted_ask_to_stop(struct mu_hosted *h)
 {
 	if (mu_hosted_is_busy(h) || h->state == HOSTED_STARTING)
 		mu_hosted_doing(h, h->at_stop, sizeof h->at_stop);
 	h->asked = true;
-	mu_put_chan_stop(mu_pipe_out(h->pipe));
-	if (mu_pipe_send(h->pipe))
+	mu_put_chan_stop(mu_pipe_out(h->run->pipe));
+	if (mu_pipe_send(h->run->pipe))
 		kill_now(h);
 	ending(h, (uint64_t)h->o.agent->stop_grace_ms);
 }
@@ -372,13 +412,14 @@ void mu_hosted_stop(struct mu_hosted *h)
 		return;
 	mu_hosted_keep(h, true);
 	h->stop = true;
+	mu_upgrade_drop(h->upgrade);
 	if (h->state == HOSTED_WAITING || h->state == HOSTED_QUARANTINED) {
 		stopped(h);
 		return;
 	}
 	if (h->state == HOSTED_ENDING)
 		return; /* it goes, and is not started again */
-	ask_to_stop(h);
+	mu_hosted_ask_to_stop(h);
 }
 
 void mu_hosted_renew(struct mu_hosted *h)
@@ -390,13 +431,24 @@ void mu_hosted_renew(struct mu_hosted *h)
 	           "waited for it is dropped"),
 	       KS("instance", h->conf->name),
 	       KI("dropped", mu_mailbox_count(h->mail)));
+	mu_upgrade_drop(h->upgrade); /* so is what the new one has read */
 	/* One that waits for its start, or is on its way out, has no memory to
 	 * be emptied. */
 	if (h->state == HOSTED_READY || h->state == HOSTED_STARTING) {
 		h->renew = true;
-		ask_to_stop(h);
+		mu_hosted_ask_to_stop(h);
 	}
 	mu_hosted_drop(h);
+}
+
+void mu_hosted_look(struct mu_hosted *h)
+{
+	mu_upgrade_look(h->upgrade);
+}
+
+void mu_hosted_reload(struct mu_hosted *h, const char *why)
+{
+	mu_upgrade_begin(h->upgrade, why);
 }
 
 bool mu_hosted_is_stopping(const struct mu_hosted *h)
@@ -444,8 +496,7 @@ int mu_hosted_new(const struct mu_hosted_options *o, struct mu_hosted **out)
 	if (!rc)
 		rc = mu_timer_new(o->loop, on_timer, h, &h->timer);
 	if (!rc)
-		rc = mu_timer_new(o->loop, mu_hosted_call_timeout, h,
-		                  &h->call_timer);
+		rc = mu_upgrade_new(h, &h->upgrade);
 	if (!rc)
 		rc = mu_timer_new(o->loop, mu_hosted_turn_timer, h,
 		                  &h->turn_timer);
@@ -458,7 +509,7 @@ int mu_hosted_new(const struct mu_hosted_options *o, struct mu_hosted **out)
 	if (mu_uplink_is_up(o->uplink))
 		mu_hosted_link(h, true);
 	warn_if_deaf(h->conf);
-	tell(h, "starting", "");
+	mu_hosted_tell(h, "starting", "");
 	h->state = HOSTED_WAITING;
 	mu_timer_arm(h->timer, 0, 0);
 	*out = h;
@@ -470,12 +521,12 @@ void mu_hosted_free(struct mu_hosted *h)
 	if (!h)
 		return;
 	mu_hosted_unsubscribe(h);
-	mu_uplink_forget(h->o.uplink, h);
-	mu_hosted_call_fini(h);
-	mu_hosted_unspawn(h);
+	if (h->run)
+		mu_ephemerals_end(h->o.ephemerals, h->conf->name);
+	mu_upgrade_free(h->upgrade);
+	mu_hosted_unspawn(h->run);
 	mu_free(h->cgroup);
 	mu_timer_free(h->timer);
-	mu_timer_free(h->call_timer);
 	mu_quarantine_free(h->quarantine);
 	mu_timer_free(h->turn_timer);
 	mu_mailbox_free(h->mail);

@@ -48,6 +48,11 @@ void mu_hosted_stop(struct mu_hosted *h);
  * that is gone. Let its runner end in peace as above, and start it anew, with an
  * empty memory; what waits is dropped. What comes from now on is kept for it. */
 void mu_hosted_renew(struct mu_hosted *h);
+/* Its plugin's file may have changed: if so, its process is exchanged once the
+ * file is quiet; see upgrade.h. */
+void mu_hosted_look(struct mu_hosted *h);
+/* Exchange it now, whether it has changed or not; why: for the log. */
+void mu_hosted_reload(struct mu_hosted *h, const char *why);
 bool mu_hosted_is_stopping(const struct mu_hosted *h); /* or stopped */
 bool mu_hosted_is_stopped(const struct mu_hosted *h);
 

@@ -22,22 +22,22 @@ static char *text_of(struct mu_str s)
 
 /* ---- calls ---- */
 
-static void call_over(struct mu_hosted *h)
+static void call_over(struct mu_hosted_run *r)
 {
-	h->call_id = 0;
-	mu_free(h->call_path);
-	h->call_path = NULL;
-	mu_buf_fini(&h->call_waits);
-	mu_timer_disarm(h->call_timer);
+	r->call.id = 0;
+	mu_free(r->call.path);
+	r->call.path = NULL;
+	mu_buf_fini(&r->call.waits);
+	mu_timer_disarm(r->call.timer);
 }
 
-static void answer(struct mu_hosted *h, const struct mu_chan_result *m)
+static void answer(struct mu_hosted_run *r, const struct mu_chan_result *m)
 {
-	struct mu_buf *out = mu_pipe_out(h->pipe);
+	struct mu_buf *out = mu_pipe_out(r->pipe);
 	size_t before = out->len;
 	int rc;
 
-	call_over(h);
+	call_over(r);
 	mu_put_chan_result(out, m);
 	if (!mu_buf_failed(out) && out->len - before > MU_CHAN_FRAME_MAX) {
 		struct mu_chan_result big = { .id = m->id, .rc = MU_ETOOBIG };
@@ -46,19 +46,19 @@ static void answer(struct mu_hosted *h, const struct mu_chan_result *m)
 		big.reason = mu_str_of(mu_err_text(MU_ETOOBIG));
 		mu_put_chan_result(out, &big);
 	}
-	rc = mu_pipe_send(h->pipe);
+	rc = mu_pipe_send(r->pipe);
 	if (rc && rc != MU_EGONE)
 		mu_log(MU_ERROR, MSG("an answer to a plugin was lost"),
-		       KS("instance", h->conf->name),
+		       KS("instance", r->h->conf->name),
 		       KS("reason", mu_err_text(rc)));
 }
 
-static void answer_code(struct mu_hosted *h, int rc)
+static void answer_code(struct mu_hosted_run *r, int rc)
 {
-	struct mu_chan_result m = { .id = h->call_id, .rc = rc };
+	struct mu_chan_result m = { .id = r->call.id, .rc = rc };
 
 	m.reason = mu_str_of(rc ? mu_err_text(rc) : NULL);
-	answer(h, &m);
+	answer(r, &m);
 }
 
 static int by_name(const void *a, const void *b)
@@ -66,91 +66,113 @@ static int by_name(const void *a, const void *b)
 	return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-static void answer_names(struct mu_hosted *h, const struct mu_result *r)
+static void answer_names(struct mu_hosted_run *r, const struct mu_result *a)
 {
-	struct mu_chan_result m = { .id = h->call_id };
-	const char **names = mu_alloc((r->count + 1) * sizeof *names);
+	struct mu_chan_result m = { .id = r->call.id };
+	const char **names = mu_alloc((a->count + 1) * sizeof *names);
 	struct mu_buf b;
 
 	if (!names) {
-		answer_code(h, MU_ENOMEM);
+		answer_code(r, MU_ENOMEM);
 		return;
 	}
 	mu_buf_init(&b);
-	for (size_t i = 0; i < r->count; i++)
-		names[i] = r->children[i];
-	qsort(names, r->count, sizeof *names, by_name);
-	for (size_t i = 0; i < r->count; i++)
+	for (size_t i = 0; i < a->count; i++)
+		names[i] = a->children[i];
+	qsort(names, a->count, sizeof *names, by_name);
+	for (size_t i = 0; i < a->count; i++)
 		mu_put_str(&b, mu_str_of(names[i]));
-	m.names = (struct mu_vec){ (int32_t)r->count, b.data, b.len };
-	if (r->stat)
-		m.stat = *r->stat;
+	m.names = (struct mu_vec){ (int32_t)a->count, b.data, b.len };
+	if (a->stat)
+		m.stat = *a->stat;
 	if (mu_buf_failed(&b))
-		answer_code(h, MU_ENOMEM);
+		answer_code(r, MU_ENOMEM);
 	else
-		answer(h, &m);
+		answer(r, &m);
 	mu_buf_fini(&b);
 	mu_free(names);
 }
 
-/* How it went may change what the instance holds. */
-static void note_held(struct mu_hosted *h, int rc, int64_t czxid)
+static enum mu_ephemerals_of who(const struct mu_hosted_run *r)
 {
-	const char *name = h->conf->name;
-
-	if (h->call_ephemeral)
-		mu_ephemerals_made(h->o.ephemerals, name, h->call_path, rc,
-		                   czxid);
-	if (h->call_op == MU_CALL_DELETE && (rc == 0 || rc == MU_ENONODE))
-		mu_ephemerals_removed(h->o.ephemerals, name, h->call_path);
+	return r == r->h->run ? MU_OF_THIS : MU_OF_NEXT;
 }
 
-static void on_result(void *owner, uint64_t tag, const struct mu_result *r)
+/* How it went may change what the instance holds. */
+static void note_held(struct mu_hosted_run *r, int rc, int64_t czxid)
 {
-	struct mu_hosted *h = owner;
+	const char *name = r->h->conf->name;
+
+	if (r->call.ephemeral)
+		mu_ephemerals_made(r->h->o.ephemerals, name, r->call.path, rc,
+		                   czxid);
+	if (r->call.op == MU_CALL_DELETE && (rc == 0 || rc == MU_ENONODE))
+		mu_ephemerals_removed(r->h->o.ephemerals, name, r->call.path);
+}
+
+static void on_result(void *owner, uint64_t tag, const struct mu_result *a);
+
+/* The node is there, made by a process of the instance before this one: it is
+ * made this one's. */
+static bool make_it_ours(struct mu_hosted_run *r)
+{
+	struct mu_in in = mu_in_of(r->call.waits.data, r->call.waits.len);
+	struct mu_uplink_request q = { .op = MU_UP_SET,
+		                       .path = r->call.path,
+		                       .version = -1,
+		                       .done = on_result,
+		                       .owner = r,
+		                       .tag = r->call.id };
+	struct mu_chan_call m;
+
+	r->call.inherits = false;
+	if (mu_get_chan_call(&in, &m))
+		return false;
+	q.data = m.data.at;
+	q.len = m.data.at ? (int32_t)m.data.len : -1;
+	return mu_uplink_send(r->h->o.uplink, &q) == 0;
+}
+
+static void on_result(void *owner, uint64_t tag, const struct mu_result *a)
+{
+	struct mu_hosted_run *r = owner;
 	struct mu_chan_result m = { .id = tag };
 
-	/* Too late, or of a runner before this one. */
-	if (h->call_id == 0 || tag != h->call_id || !h->pipe)
+	/* Too late. */
+	if (r->call.id == 0 || tag != r->call.id)
 		return;
-	note_held(h, r->rc, !r->rc && r->stat ? r->stat->czxid : 0);
-	if (r->rc) {
-		answer_code(h, r->rc);
+	if (a->rc == MU_EEXISTS && r->call.inherits && make_it_ours(r))
 		return;
-	}
-	if (h->call_op == MU_CALL_CHILDREN) {
-		answer_names(h, r);
+	note_held(r, a->rc, !a->rc && a->stat ? a->stat->czxid : 0);
+	if (a->rc) {
+		answer_code(r, a->rc);
 		return;
 	}
-	if (h->call_op == MU_CALL_GET && r->len >= 0)
-		m.data = (struct mu_str){ r->data ? r->data : "",
-			                  (uint32_t)r->len };
-	if (r->stat)
-		m.stat = *r->stat;
-	answer(h, &m);
+	if (r->call.op == MU_CALL_CHILDREN) {
+		answer_names(r, a);
+		return;
+	}
+	if (r->call.op == MU_CALL_GET && a->len >= 0)
+		m.data = (struct mu_str){ a->data ? a->data : "",
+			                  (uint32_t)a->len };
+	if (a->stat)
+		m.stat = *a->stat;
+	answer(r, &m);
 }
 
 void mu_hosted_call_timeout(void *arg)
 {
-	struct mu_hosted *h = arg;
+	struct mu_hosted_run *r = arg;
 
-	mu_uplink_forget(h->o.uplink, h);
-	if (h->call_id && h->pipe)
-		answer_code(h, MU_ETIMEDOUT);
+	mu_uplink_forget(r->h->o.uplink, r);
+	if (r->call.id)
+		answer_code(r, MU_ETIMEDOUT);
 }
 
-void mu_hosted_call_end(struct mu_hosted *h)
+void mu_hosted_call_end(struct mu_hosted_run *r)
 {
-	call_over(h);
-	mu_uplink_forget(h->o.uplink, h);
-}
-
-void mu_hosted_call_fini(struct mu_hosted *h)
-{
-	if (h->conf && h->o.ephemerals && h->proc)
-		mu_ephemerals_end(h->o.ephemerals, h->conf->name);
-	mu_free(h->call_path);
-	mu_buf_fini(&h->call_waits);
+	call_over(r);
+	mu_uplink_forget(r->h->o.uplink, r);
 }
 
 /* What of it cannot be, be it that nobody but a hostile runner asks for it. */
@@ -168,7 +190,26 @@ static int check_call(const struct mu_chan_call *m)
 	return 0;
 }
 
-static int send_call(struct mu_hosted *h, const struct mu_chan_call *m)
+static int send_ephemeral(struct mu_hosted_run *r, struct mu_uplink_request *q)
+{
+	struct mu_ephemerals *e = r->h->o.ephemerals;
+	const char *name = r->h->conf->name;
+	int rc;
+
+	q->flags = MU_CREATE_EPHEMERAL;
+	if (!mu_uplink_is_up(r->h->o.uplink))
+		return MU_ECONNLOSS;
+	r->call.inherits = mu_ephemerals_is_left(e, name, r->call.path, who(r));
+	rc = mu_ephemerals_add(e, name, r->call.path, who(r));
+	if (rc)
+		return rc;
+	rc = mu_uplink_send(r->h->o.uplink, q);
+	if (rc)
+		note_held(r, MU_EAGAIN, 0);
+	return rc;
+}
+
+static int send_call(struct mu_hosted_run *r, const struct mu_chan_call *m)
 {
 	static const enum mu_uplink_op ops[] = {
 		[MU_CALL_GET] = MU_UP_GET,
@@ -178,59 +219,61 @@ static int send_call(struct mu_hosted *h, const struct mu_chan_call *m)
 		[MU_CALL_DELETE] = MU_UP_DELETE,
 	};
 	struct mu_uplink_request q = { .op = ops[m->op],
-		                       .path = h->call_path,
+		                       .path = r->call.path,
 		                       .data = m->data.at,
 		                       .len = m->data.at ? (int32_t)m->data.len
 		                                         : -1,
 		                       .version = m->version,
 		                       .done = on_result,
-		                       .owner = h,
+		                       .owner = r,
 		                       .tag = m->id };
-	int rc;
 
-	if (!h->call_ephemeral)
-		return mu_uplink_send(h->o.uplink, &q);
-	q.flags = MU_CREATE_EPHEMERAL;
-	if (!mu_uplink_is_up(h->o.uplink))
-		return MU_ECONNLOSS;
-	rc = mu_ephemerals_add(h->o.ephemerals, h->conf->name, h->call_path);
-	if (rc)
-		return rc;
-	rc = mu_uplink_send(h->o.uplink, &q);
-	if (rc)
-		note_held(h, MU_EAGAIN, 0);
-	return rc;
+	if (!r->call.ephemeral)
+		return mu_uplink_send(r->h->o.uplink, &q);
+	return send_ephemeral(r, &q);
 }
 
-/* The call that `record` is; it waits if it cannot be sent yet. */
-static void try_call(struct mu_hosted *h, const struct mu_chan_call *m,
+/* The call that `record` is; it is kept if it cannot be sent yet, or may have to
+ * be put in other words. */
+static void try_call(struct mu_hosted_run *r, const struct mu_chan_call *m,
                      struct mu_str record)
 {
-	int rc = send_call(h, m);
+	int rc = send_call(r, m);
 
-	if (rc == 0)
-		mu_buf_fini(&h->call_waits);
-	else if (rc != MU_EAGAIN)
-		answer_code(h, rc);
-	if (rc != MU_EAGAIN || h->call_waits.len)
+	r->call.unsent = rc == MU_EAGAIN;
+	if (rc && rc != MU_EAGAIN) {
+		answer_code(r, rc);
 		return;
-	mu_buf_put(&h->call_waits, record.at, record.len);
-	if (mu_buf_failed(&h->call_waits))
-		answer_code(h, MU_ENOMEM);
+	}
+	if (r->call.waits.len || (!r->call.unsent && !r->call.inherits))
+		return;
+	mu_buf_put(&r->call.waits, record.at, record.len);
+	if (!mu_buf_failed(&r->call.waits))
+		return;
+	r->call.inherits = false;
+	if (r->call.unsent)
+		answer_code(r, MU_ENOMEM);
+}
+
+void mu_hosted_run_call_again(struct mu_hosted_run *r)
+{
+	struct mu_str record = { (const char *)r->call.waits.data,
+		                 (uint32_t)r->call.waits.len };
+	struct mu_in in = mu_in_of(record.at, record.len);
+	struct mu_chan_call m;
+
+	if (r->call.id && r->call.unsent && mu_get_chan_call(&in, &m) == 0)
+		try_call(r, &m, record);
 }
 
 void mu_hosted_call_again(struct mu_hosted *h)
 {
-	struct mu_str record = { (const char *)h->call_waits.data,
-		                 (uint32_t)h->call_waits.len };
-	struct mu_in in = mu_in_of(record.at, record.len);
-	struct mu_chan_call m;
-
-	if (record.len && h->call_id && mu_get_chan_call(&in, &m) == 0)
-		try_call(h, &m, record);
+	if (h->run)
+		mu_hosted_run_call_again(h->run);
+	mu_upgrade_call_again(h->upgrade);
 }
 
-int mu_hosted_call(struct mu_hosted *h, struct mu_in *in)
+int mu_hosted_call(struct mu_hosted_run *r, struct mu_in *in)
 {
 	struct mu_str record = { (const char *)in->at,
 		                 (uint32_t)mu_in_left(in) };
@@ -238,24 +281,25 @@ int mu_hosted_call(struct mu_hosted *h, struct mu_in *in)
 	uint32_t ms;
 	int rc = mu_get_chan_call(in, &m);
 
-	if (rc || m.id == 0 || h->call_id)
+	if (rc || m.id == 0 || r->call.id)
 		return MU_EPROTO; /* one at a time */
-	h->call_id = m.id;
-	h->call_op = m.op;
-	h->call_ephemeral =
+	r->call.id = m.id;
+	r->call.op = m.op;
+	r->call.ephemeral =
 		m.op == MU_CALL_CREATE && m.flags & MU_PLUGIN_EPHEMERAL;
+	r->call.inherits = r->call.unsent = false;
 	ms = m.timeout_ms < CALL_MAX_MS ? m.timeout_ms : CALL_MAX_MS;
 	rc = check_call(&m);
 	if (rc == 0) {
-		h->call_path = text_of(m.path);
-		rc = h->call_path ? 0 : MU_ENOMEM;
+		r->call.path = text_of(m.path);
+		rc = r->call.path ? 0 : MU_ENOMEM;
 	}
 	if (rc) {
-		answer_code(h, rc);
+		answer_code(r, rc);
 		return 0;
 	}
-	mu_timer_arm(h->call_timer, ms, 0);
-	try_call(h, &m, record);
+	mu_timer_arm(r->call.timer, ms, 0);
+	try_call(r, &m, record);
 	return 0;
 }
 
@@ -276,7 +320,7 @@ static int take_log(struct mu_hosted *h, struct mu_in *in)
 	return 0;
 }
 
-static int take_report(struct mu_hosted *h, struct mu_in *in)
+int mu_hosted_report(struct mu_hosted *h, struct mu_in *in)
 {
 	struct mu_chan_report m;
 	int rc;
@@ -339,25 +383,47 @@ static int take_wake(struct mu_hosted *h, const struct mu_in *in)
 	return h->state == HOSTED_READY ? mu_hosted_wake(h) : 0;
 }
 
-int mu_hosted_frame(void *arg, struct mu_str record)
+/* Of one that waits for its place, only what it cannot do without now. */
+static int next_frame(struct mu_hosted_run *r, struct mu_in *in, int32_t type)
 {
-	struct mu_hosted *h = arg;
-	struct mu_in in = mu_in_of(record.at, record.len);
-
-	switch (mu_chan_type(&in)) {
+	switch (type) {
 	case MU_CHAN_READY:
-		return take_ready(h, &in);
-	case MU_CHAN_ACK:
-		return take_ack(h, &in);
-	case MU_CHAN_LOG:
-		return take_log(h, &in);
-	case MU_CHAN_CALL:
-		return mu_hosted_call(h, &in);
+		return mu_upgrade_ready(r->h->upgrade, in);
 	case MU_CHAN_REPORT:
-		return take_report(h, &in);
+		return mu_upgrade_report(r->h->upgrade, in);
 	case MU_CHAN_WAKE:
-		return take_wake(h, &in);
+		return mu_upgrade_wake(r->h->upgrade, in);
 	default:
 		return MU_EPROTO;
 	}
+}
+
+static int frame(struct mu_hosted *h, struct mu_in *in, int32_t type)
+{
+	switch (type) {
+	case MU_CHAN_READY:
+		return take_ready(h, in);
+	case MU_CHAN_ACK:
+		return take_ack(h, in);
+	case MU_CHAN_REPORT:
+		return mu_hosted_report(h, in);
+	case MU_CHAN_WAKE:
+		return take_wake(h, in);
+	default:
+		return MU_EPROTO;
+	}
+}
+
+int mu_hosted_frame(void *arg, struct mu_str record)
+{
+	struct mu_hosted_run *r = arg;
+	struct mu_in in = mu_in_of(record.at, record.len);
+	int32_t type = mu_chan_type(&in);
+
+	if (type == MU_CHAN_LOG)
+		return take_log(r->h, &in);
+	if (type == MU_CHAN_CALL)
+		return mu_hosted_call(r, &in);
+	return r == r->h->run ? frame(r->h, &in, type)
+	                      : next_frame(r, &in, type);
 }

@@ -10,6 +10,7 @@
 #include "proc.h"
 #include "quarantine.h"
 #include "record.h"
+#include "upgrade.h"
 
 enum hosted_state {
 	HOSTED_WAITING,     /* timer: start the runner */
@@ -30,12 +31,6 @@ struct mu_hosted_turn {
 	char wrong[MU_ERR_MSG_MAX]; /* what it said last; "": all is well */
 };
 
-/* What a file that was exchanged differs in. */
-struct mu_file_mark {
-	uint64_t dev, ino, size;
-	int64_t mtime_s, mtime_ns;
-};
-
 /* What an instance is told of: source i is its watch i, the one behind them the
  * members, if it asked for them. See hosted_source.c. */
 struct mu_hosted_source {
@@ -51,6 +46,30 @@ struct mu_hosted_source {
 	bool ready;  /* all that is there was read */
 };
 
+/* A call of a plugin under way. */
+struct mu_hosted_call {
+	uint64_t id; /* 0: none is */
+	int32_t op;
+	bool ephemeral; /* it creates one */
+	bool inherits;  /* that a process before may have made */
+	bool unsent;    /* it waits until it can be sent */
+	char *path;
+	struct mu_buf waits; /* it, while it may have to be sent again */
+	struct mu_timer *timer;
+};
+
+/* A process of an instance: the one it has, or the one that is to come after
+ * it; see upgrade.h. */
+struct mu_hosted_run {
+	struct mu_hosted *h;
+	struct mu_proc *proc;
+	struct mu_pipe *pipe;
+	struct mu_printed *printed;
+	unsigned slot;           /* which of its two cgroups */
+	uint64_t refused_before; /* of its processes, by that */
+	struct mu_hosted_call call;
+};
+
 #define MU_DOING_MAX 400u /* bytes of what an instance is doing, in words */
 
 struct mu_hosted {
@@ -62,15 +81,12 @@ struct mu_hosted {
 	bool asked;   /* STOP was sent to this runner */
 	bool cannot;  /* the plugin said or showed that it cannot run */
 	bool refused; /* and will not soon: the object, its settings */
-	struct mu_proc *proc;
-	struct mu_pipe *pipe;
-	struct mu_printed *printed;
-	char *cgroup; /* that its processes are in; NULL: none of its own */
-	char cgroup_name[96];
-	uint32_t looked;         /* times, whether it is empty */
-	uint64_t refused_before; /* of its processes, by the cgroup */
+	struct mu_hosted_run *run; /* NULL: none now */
+	struct mu_upgrade *upgrade;
+	char *cgroup;    /* its processes are in one below it; NULL: in none of
+	                 their own */
+	uint32_t looked; /* times, whether they are empty */
 	struct mu_quarantine *quarantine;
-	struct mu_file_mark plugin_mark; /* its file when quarantine began */
 	struct mu_timer *timer;
 	char why[MU_ERR_MSG_MAX]; /* we killed it, or it said; "" if not */
 	uint32_t failures;        /* in a row */
@@ -93,13 +109,6 @@ struct mu_hosted {
 	bool prologue_due;   /* the runner is to be given it, and it waits for a
 	                      source; so does what is in the mail */
 	bool missed_members; /* some did not fit: tell them all again */
-	/* The call under way; 0: none. */
-	uint64_t call_id;
-	int32_t call_op;
-	bool call_ephemeral; /* it creates one */
-	char *call_path;
-	struct mu_buf call_waits; /* it, while it cannot be sent yet */
-	struct mu_timer *call_timer;
 	/* Ticks and checks: hosted_tick.c's. */
 	struct mu_hosted_turn turn[MU_TURNS];
 	struct mu_timer *turn_timer;
@@ -113,38 +122,50 @@ struct mu_hosted {
 };
 
 /* A CALL of the runner. Not 0: it made no sense. */
-int mu_hosted_call(struct mu_hosted *h, struct mu_in *in);
+int mu_hosted_call(struct mu_hosted_run *r, struct mu_in *in);
 /* The runner is gone, or the time is over: its call ends. */
-void mu_hosted_call_end(struct mu_hosted *h);
+void mu_hosted_call_end(struct mu_hosted_run *r);
 void mu_hosted_call_timeout(void *arg);
-/* As part of mu_hosted_free. */
-void mu_hosted_call_fini(struct mu_hosted *h);
+/* It may have waited for that. */
+void mu_hosted_run_call_again(struct mu_hosted_run *r);
 
-/* A frame of the runner's. Not 0: it made no sense. */
+/* A frame of the runner's, arg. Not 0: it made no sense. */
 int mu_hosted_frame(void *arg, struct mu_str record);
+/* A REPORT of it. */
+int mu_hosted_report(struct mu_hosted *h, struct mu_in *in);
 
-/* What hosted.c does for the others. */
+/* What hosted.c does for the others; arg: the run. */
 void mu_hosted_on_ready(struct mu_hosted *h, const struct mu_chan_ready *m);
+/* Why a plugin that said so cannot run; 0: it can. */
+int mu_hosted_judge(const struct mu_chan_ready *m, char *why, size_t room);
 void mu_hosted_pipe_end(void *arg, int rc);
-
 void mu_hosted_on_exit(void *arg, int status, int signum);
+/* "it was ended by signal 9 (Killed)" */
+void mu_hosted_how(char *out, size_t room, int status, int signum);
+/* For the host's record. */
+void mu_hosted_tell(struct mu_hosted *h, const char *state, const char *reason);
+/* h->run is another, and has so long to get ready. */
+void mu_hosted_starts(struct mu_hosted *h, uint64_t limit_ms);
+/* Start it at once, for there is another plugin; because: for the log. */
+void mu_hosted_start_now(struct mu_hosted *h, const char *because);
+/* STOP, and the time to follow it. */
+void mu_hosted_ask_to_stop(struct mu_hosted *h);
 
 /* ---- its process: hosted_start.c ---- */
 
-/* Start a process with all that it needs, and say START. An error: nothing is
- * there. MU_EGONE and the like, without a word in err, only from the channel: the
- * process is there, and its pipe is at its end. */
-int mu_hosted_spawn(struct mu_hosted *h, struct mu_err *err);
-int mu_hosted_say_start(struct mu_hosted *h);
-/* It has ended, or is to: let go of all that went with it. */
-void mu_hosted_unspawn(struct mu_hosted *h);
-/* Take its cgroup away, if it has one. False: what was killed in it is not gone
+/* Start a process with all that it needs, beside h->run if there is one. An error:
+ * nothing is there. */
+int mu_hosted_spawn(struct mu_hosted *h, struct mu_hosted_run **out,
+                    struct mu_err *err);
+/* Say START; as mu_pipe_send. */
+int mu_hosted_say_start(struct mu_hosted_run *r);
+/* It has ended, or is to: let go of all that went with it. NULL is allowed. */
+void mu_hosted_unspawn(struct mu_hosted_run *r);
+/* None runs: take the cgroups away. False: what was killed in them is not gone
  * yet; call again a little later. */
 bool mu_hosted_end_cgroup(struct mu_hosted *h);
 /* The cgroup has refused it processes: tell, and how often. */
-void mu_hosted_tell_refused(struct mu_hosted *h);
-/* The plugin's file as it is now; zero if it is not there. */
-struct mu_file_mark mu_hosted_mark(const struct mu_hosted *h);
+void mu_hosted_tell_refused(struct mu_hosted_run *r);
 
 /* ---- events: hosted_mail.c ---- */
 

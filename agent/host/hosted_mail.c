@@ -15,18 +15,18 @@
  * value goes without that. MU_ETOOBIG: too long all the same. */
 static int put_event(struct mu_hosted *h, const struct mu_chan_event *e)
 {
-	struct mu_buf *out = mu_pipe_out(h->pipe);
+	struct mu_buf *out = mu_pipe_out(h->run->pipe);
 	struct mu_chan_event less = *e;
 	size_t before = out->len;
 
 	mu_put_chan_event(out, e);
 	if (out->len - before <= MU_CHAN_FRAME_MAX)
-		return mu_pipe_send(h->pipe);
+		return mu_pipe_send(h->run->pipe);
 	mu_buf_cut(out, before);
 	less.old_data = (struct mu_str){ NULL, 0 };
 	mu_put_chan_event(out, &less);
 	if (out->len - before <= MU_CHAN_FRAME_MAX)
-		return mu_pipe_send(h->pipe);
+		return mu_pipe_send(h->run->pipe);
 	mu_buf_cut(out, before);
 	return MU_ETOOBIG;
 }
@@ -75,7 +75,7 @@ static void not_given(struct mu_hosted *h, struct mu_mailbox *from,
 		mu_timer_arm(h->timer, MU_BACKOFF_FIRST_MS, 0);
 		return;
 	}
-	mu_hosted_pipe_end(h, rc);
+	mu_hosted_pipe_end(h->run, rc);
 }
 
 static bool is_empty(const struct mu_hosted *h)
@@ -123,12 +123,18 @@ void mu_hosted_next(struct mu_hosted *h)
 
 	if (h->state != HOSTED_READY || h->gone || mu_hosted_is_busy(h))
 		return;
+	if (mu_upgrade_is_due(h->upgrade)) {
+		mu_hosted_ask_to_stop(h);
+		return;
+	}
 	if (h->missed_members && is_empty(h)) {
 		h->missed_members = false;
 		put_members(h, MU_EVENT_OVERFLOW | MU_EVENT_COALESCED);
 	}
 	if (mu_mailbox_count(h->prologue) > 0)
 		from = h->prologue;
+	else if (!h->prologue_due)
+		mu_upgrade_told(h->upgrade);
 	if (mu_hosted_turn_give(h, !h->prologue_due &&
 	                                   mu_mailbox_due_ms(from) <= now))
 		return;
@@ -178,7 +184,10 @@ void mu_hosted_drop(struct mu_hosted *h)
 void mu_hosted_lost(struct mu_hosted *h)
 {
 	mu_hosted_turns_end(h);
-	mu_ephemerals_end(h->o.ephemerals, h->conf->name);
+	if (mu_upgrade_is_on(h->upgrade))
+		mu_ephemerals_pass(h->o.ephemerals, h->conf->name);
+	else
+		mu_ephemerals_end(h->o.ephemerals, h->conf->name);
 	h->prologue_due = false;
 	mu_mailbox_lost(h->mail);
 	mu_mailbox_clear(h->prologue);

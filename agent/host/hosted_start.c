@@ -16,24 +16,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-struct mu_file_mark mu_hosted_mark(const struct mu_hosted *h)
-{
-	struct mu_file_mark m;
-	char file[MU_PLUGIN_FILE_MAX];
-	struct stat st;
-
-	memset(&m, 0, sizeof m); /* to be compared as bytes */
-	mu_instance_conf_file(h->conf, h->o.agent, file);
-	if (stat(file, &st))
-		return m;
-	m.dev = st.st_dev;
-	m.ino = st.st_ino;
-	m.size = (uint64_t)st.st_size;
-	m.mtime_s = st.st_mtim.tv_sec;
-	m.mtime_ns = st.st_mtim.tv_nsec;
-	return m;
-}
-
 /* ---- its directory ---- */
 
 /* One that somebody else made is his: only ours is given away. */
@@ -62,11 +44,40 @@ static int make_work_dir(const struct mu_hosted *h, struct mu_err *err)
 
 /* ---- its cgroup ---- */
 
-/* The name is of this agent's and this instance's alone, at each start the same,
- * so that none is left over. */
-static int find_cgroup(struct mu_hosted *h, struct mu_err *err)
+#define SLOTS 2u /* two processes are there while one is exchanged */
+#define CGROUP_NAME_MAX 104
+
+/* The names are of this agent's and this instance's alone, at each start the
+ * same, so that none is left over. */
+static void cgroup_name(char out[CGROUP_NAME_MAX], const struct mu_hosted *h,
+                        unsigned slot)
 {
 	const char *state = h->o.agent->state_dir;
+
+	mu_format(out, CGROUP_NAME_MAX, "muster-%08x-%s%s",
+	          mu_crc32c(0, state, strlen(state)), h->conf->name,
+	          slot ? "+" : "");
+}
+
+static bool end_slot(struct mu_hosted *h, unsigned slot)
+{
+	char name[CGROUP_NAME_MAX];
+
+	cgroup_name(name, h, slot);
+	return mu_cgroup_end(h->cgroup, name);
+}
+
+bool mu_hosted_end_cgroup(struct mu_hosted *h)
+{
+	bool ended = true;
+
+	for (unsigned slot = 0; slot < SLOTS && h->cgroup; slot++)
+		ended = end_slot(h, slot) && ended;
+	return ended;
+}
+
+static int find_cgroup(struct mu_hosted *h, struct mu_err *err)
+{
 	char base[MU_PLUGIN_FILE_MAX];
 
 	if (mu_cgroup_find(base, sizeof base, err))
@@ -76,13 +87,14 @@ static int find_cgroup(struct mu_hosted *h, struct mu_err *err)
 	if (!h->cgroup)
 		return mu_err(err, MU_ENOMEM, "out of memory");
 	memcpy(h->cgroup, base, strlen(base));
-	mu_format(h->cgroup_name, sizeof h->cgroup_name, "muster-%08x-%s",
-	          mu_crc32c(0, state, strlen(state)), h->conf->name);
+	(void)end_slot(h, 1); /* an agent that crashed may have left it */
 	return 0;
 }
 
-static int make_cgroup(struct mu_hosted *h, struct mu_err *err)
+static int make_cgroup(struct mu_hosted_run *r, struct mu_err *err)
 {
+	struct mu_hosted *h = r->h;
+	char name[CGROUP_NAME_MAX];
 	int rc;
 
 	if (h->conf->processes_max == 0)
@@ -90,125 +102,150 @@ static int make_cgroup(struct mu_hosted *h, struct mu_err *err)
 	rc = h->cgroup ? 0 : find_cgroup(h, err);
 	if (rc || !h->cgroup)
 		return rc;
-	rc = mu_cgroup_make(h->cgroup, h->cgroup_name,
-	                    (uint32_t)h->conf->processes_max, err);
-	h->refused_before = mu_cgroup_refused(h->cgroup, h->cgroup_name);
+	cgroup_name(name, h, r->slot);
+	rc = mu_cgroup_make(h->cgroup, name, (uint32_t)h->conf->processes_max,
+	                    err);
+	r->refused_before = mu_cgroup_refused(h->cgroup, name);
 	return rc;
 }
 
-bool mu_hosted_end_cgroup(struct mu_hosted *h)
+void mu_hosted_tell_refused(struct mu_hosted_run *r)
 {
-	return !h->cgroup || mu_cgroup_end(h->cgroup, h->cgroup_name);
-}
-
-void mu_hosted_tell_refused(struct mu_hosted *h)
-{
+	struct mu_hosted *h = r->h;
+	char name[CGROUP_NAME_MAX];
 	uint64_t now;
 
 	if (!h->cgroup)
 		return;
-	now = mu_cgroup_refused(h->cgroup, h->cgroup_name);
-	if (now > h->refused_before)
+	cgroup_name(name, h, r->slot);
+	now = mu_cgroup_refused(h->cgroup, name);
+	if (now > r->refused_before)
 		mu_log(MU_WARN,
 		       MSG("the instance wanted more processes than "
 		           "processes_max"),
 		       KS("instance", h->conf->name),
 		       KI("processes_max", h->conf->processes_max),
-		       KI("refused", now - h->refused_before));
+		       KI("refused", now - r->refused_before));
 }
 
 /* ---- the process ---- */
 
-int mu_hosted_say_start(struct mu_hosted *h)
+int mu_hosted_say_start(struct mu_hosted_run *r)
 {
-	const struct mu_instance_conf *c = h->conf;
+	const struct mu_instance_conf *c = r->h->conf;
+	const struct mu_agent_conf *agent = r->h->o.agent;
 	struct mu_chan_start m = { .version = MU_CHAN_VERSION };
 	char file[MU_PLUGIN_FILE_MAX], dir[MU_PLUGIN_FILE_MAX];
 
-	mu_instance_conf_file(c, h->o.agent, file);
-	mu_instance_conf_work_dir(c, h->o.agent, dir);
+	mu_instance_conf_file(c, agent, file);
+	mu_instance_conf_work_dir(c, agent, dir);
 	m.instance = mu_str_of(c->name);
-	m.member = mu_str_of(h->o.agent->name);
+	m.member = mu_str_of(agent->name);
 	m.plugin_file = mu_str_of(file);
 	m.memory_max_mb = (uint32_t)c->memory_max_mb;
 	m.files_max = (uint32_t)c->files_max;
 	m.cpu_max_s = (uint32_t)c->cpu_max_s;
 	/* A cgroup does it already, and better. */
-	m.processes_max = h->cgroup ? 0 : (uint32_t)c->processes_max;
+	m.processes_max = r->h->cgroup ? 0 : (uint32_t)c->processes_max;
 	m.user = mu_str_of(c->user);
 	m.group = mu_str_of(c->group);
 	m.work_dir = mu_str_of(dir);
 	m.settings = (struct mu_vec){ c->setting_count, c->settings.data,
 		                      c->settings.len };
-	mu_put_chan_start(mu_pipe_out(h->pipe), &m);
-	return mu_pipe_send(h->pipe);
+	mu_put_chan_start(mu_pipe_out(r->pipe), &m);
+	return mu_pipe_send(r->pipe);
 }
 
 /* It waits for START, so that nothing of the plugin runs outside of its cgroup. */
-static int run(struct mu_hosted *h, char **env, int channel, int output,
+static int run(struct mu_hosted_run *r, char **env, int channel, int output,
                struct mu_err *err)
 {
+	struct mu_hosted *h = r->h;
 	const char *argv[] = { h->o.agent->runner, h->conf->name, NULL };
 	struct mu_proc_options o = { .argv = argv,
 		                     .env = (const char *const *)env,
 		                     .channel_fd = channel,
 		                     .output_fd = output,
 		                     .on_exit = mu_hosted_on_exit,
-		                     .arg = h };
-	int rc = mu_proc_start(h->o.loop, &o, &h->proc, err);
+		                     .arg = r };
+	char name[CGROUP_NAME_MAX];
+	int rc = mu_proc_start(h->o.loop, &o, &r->proc, err);
 
 	if (rc || !h->cgroup)
 		return rc;
-	return mu_cgroup_add(h->cgroup, h->cgroup_name, mu_proc_pid(h->proc),
-	                     err);
+	cgroup_name(name, h, r->slot);
+	return mu_cgroup_add(h->cgroup, name, mu_proc_pid(r->proc), err);
 }
 
 /* The ends of the child: of its channel, of its output. */
-static int open_ends(struct mu_hosted *h, int fd[2], struct mu_err *err)
+static int open_ends(struct mu_hosted_run *r, int fd[2], struct mu_err *err)
 {
-	int rc = mu_pipe_new(h->o.loop, mu_hosted_frame, mu_hosted_pipe_end, h,
-	                     &h->pipe, &fd[0], err);
+	const struct mu_instance_conf *c = r->h->conf;
+	int rc = mu_pipe_new(r->h->o.loop, mu_hosted_frame, mu_hosted_pipe_end,
+	                     r, &r->pipe, &fd[0], err);
 
 	if (rc)
 		return rc;
-	rc = mu_printed_new(h->o.loop, h->conf->name,
-	                    (uint32_t)h->conf->output_lines_max, &h->printed,
-	                    &fd[1], err);
+	rc = mu_printed_new(r->h->o.loop, c->name,
+	                    (uint32_t)c->output_lines_max, &r->printed, &fd[1],
+	                    err);
 	if (rc)
 		close(fd[0]);
 	return rc;
 }
 
-int mu_hosted_spawn(struct mu_hosted *h, struct mu_err *err)
+static struct mu_hosted_run *run_new(struct mu_hosted *h)
+{
+	struct mu_hosted_run *r = mu_alloc(sizeof *r);
+
+	if (!r)
+		return NULL;
+	r->h = h;
+	r->slot = h->run ? (h->run->slot + 1) % SLOTS : 0;
+	if (mu_timer_new(h->o.loop, mu_hosted_call_timeout, r,
+	                 &r->call.timer) == 0)
+		return r;
+	mu_free(r);
+	return NULL;
+}
+
+int mu_hosted_spawn(struct mu_hosted *h, struct mu_hosted_run **out,
+                    struct mu_err *err)
 {
 	char **env =
 		mu_environment_new(&h->conf->account, &h->conf->environment);
+	struct mu_hosted_run *r = run_new(h);
 	int fd[2];
-	int rc = env ? make_work_dir(h, err)
-	             : mu_err(err, MU_ENOMEM, "out of memory");
+	int rc = env && r ? make_work_dir(h, err)
+	                  : mu_err(err, MU_ENOMEM, "out of memory");
 
 	if (!rc)
-		rc = make_cgroup(h, err);
+		rc = make_cgroup(r, err);
 	if (!rc)
-		rc = open_ends(h, fd, err);
+		rc = open_ends(r, fd, err);
 	if (!rc) {
-		rc = run(h, env, fd[0], fd[1], err);
+		rc = run(r, env, fd[0], fd[1], err);
 		close(fd[0]);
 		close(fd[1]);
 	}
 	mu_free(env);
 	if (rc)
-		mu_hosted_unspawn(h);
+		mu_hosted_unspawn(r);
+	else
+		*out = r;
 	return rc;
 }
 
-void mu_hosted_unspawn(struct mu_hosted *h)
+void mu_hosted_unspawn(struct mu_hosted_run *r)
 {
-	mu_pipe_free(h->pipe);
-	h->pipe = NULL;
-	mu_printed_free(h->printed);
-	h->printed = NULL;
-	mu_proc_free(h->proc);
-	h->proc = NULL;
-	(void)mu_hosted_end_cgroup(h);
+	if (!r)
+		return;
+	mu_hosted_call_end(r);
+	mu_timer_free(r->call.timer);
+	mu_pipe_free(r->pipe);
+	mu_printed_free(r->printed);
+	mu_proc_free(r->proc);
+	if (r->h->cgroup)
+		(void)end_slot(r->h, r->slot);
+	mu_free(r);
 }

@@ -101,14 +101,14 @@ int mu_hosted_wake(struct mu_hosted *h)
 
 static int put(struct mu_hosted *h, int k)
 {
-	struct mu_buf *out = mu_pipe_out(h->pipe);
+	struct mu_buf *out = mu_pipe_out(h->run->pipe);
 	uint64_t seq = ++h->turn_seq;
 
 	if (k == MU_TURN_TICK)
 		mu_put_chan_tick(out, &(struct mu_chan_tick){ seq });
 	else
 		mu_put_chan_check(out, &(struct mu_chan_check){ seq });
-	return mu_pipe_send(h->pipe);
+	return mu_pipe_send(h->run->pipe);
 }
 
 bool mu_hosted_turn_give(struct mu_hosted *h, bool event_waits)
@@ -137,7 +137,7 @@ bool mu_hosted_turn_give(struct mu_hosted *h, bool event_waits)
 		return false;
 	}
 	if (rc) {
-		mu_hosted_pipe_end(h, rc);
+		mu_hosted_pipe_end(h->run, rc);
 		return true;
 	}
 	h->turn_out = h->turn_last = true;

@@ -1,11 +1,17 @@
 #include "plugins.h"
 
+#include "dirwatch.h"
 #include "err.h"
 #include "identity.h"
 #include "log.h"
 #include "mem.h"
+#include "reload.h"
 
 #include <string.h>
+
+/* Between looks at the plugins' files: what the watch of their directories cannot
+ * tell of, a file behind a symbolic link among it, is noticed by these. */
+#define FILES_MS 5000u
 
 struct place {
 	struct place *next;
@@ -25,6 +31,10 @@ struct mu_plugins {
 	 */
 	bool members_ready;
 	struct mu_keep_place members_at;
+	struct mu_reload *reload; /* NULL while there is no instance */
+	struct mu_dirwatch
+		*files;        /* likewise, or where there is none to be had */
+	struct mu_timer *look; /* at all files */
 	struct mu_timer *sweep;
 	struct place *places;
 	bool stopping;
@@ -49,6 +59,81 @@ static void tell_newcomer(const struct mu_plugins *p, struct mu_hosted *h)
 		                           p->members_at.n);
 }
 
+/* ---- files, and wishes, to upgrade ---- */
+
+static void look_at_files(void *arg)
+{
+	struct mu_plugins *p = arg;
+
+	for (struct place *at = p->places; at; at = at->next)
+		if (at->hosted)
+			mu_hosted_look(at->hosted);
+}
+
+static void on_reload(void *arg, const char *instance, const char *why)
+{
+	struct mu_plugins *p = arg;
+
+	for (struct place *at = p->places; at; at = at->next)
+		if (at->hosted &&
+		    strcmp(mu_hosted_conf(at->hosted)->name, instance) == 0)
+			mu_hosted_reload(at->hosted, why);
+}
+
+static int watch_dir_of(struct mu_plugins *p, const char *file,
+                        struct mu_err *err)
+{
+	char dir[MU_PLUGIN_FILE_MAX];
+	char *slash;
+
+	mu_format(dir, sizeof dir, "%s", file);
+	slash = strrchr(dir, '/');
+	if (!slash)
+		return 0;
+	slash[slash == dir] = '\0';
+	return mu_dirwatch_add(p->files, dir, err);
+}
+
+/* Without it, files are looked at from time to time only. */
+static void watch_files(struct mu_plugins *p, const struct mu_instance_conf *c)
+{
+	char file[MU_PLUGIN_FILE_MAX];
+	struct mu_err err;
+	int rc = 0;
+
+	if (!p->files)
+		rc = mu_dirwatch_new(p->o.loop, look_at_files, p, &p->files,
+		                     &err);
+	if (!rc) {
+		mu_instance_conf_file(c, p->o.agent, file);
+		rc = watch_dir_of(p, file, &err);
+	}
+	if (rc)
+		mu_log(MU_WARN, MSG("another file of a plugin is noticed late"),
+		       KS("instance", c->name), KS("reason", err.msg),
+		       KI("within_ms", FILES_MS));
+	if (!mu_timer_armed(p->look))
+		mu_timer_arm(p->look, FILES_MS, FILES_MS);
+}
+
+static int hear_wishes(struct mu_plugins *p)
+{
+	struct mu_reload_options o = {
+		.loop = p->o.loop,
+		.uplink = p->o.uplink,
+		.limits = { (uint32_t)p->o.agent->watch_nodes_max,
+		            (uint32_t)p->o.agent->watch_queue_max,
+		            (size_t)p->o.agent->watch_bytes_max },
+		.host = p->o.agent->name,
+		.fn = on_reload,
+		.arg = p,
+	};
+
+	return p->reload ? 0 : mu_reload_new(&o, &p->reload);
+}
+
+/* ---- instances ---- */
+
 static int host(struct mu_plugins *p, struct mu_instance_conf *conf,
                 struct mu_hosted **out)
 {
@@ -69,12 +154,18 @@ static int host(struct mu_plugins *p, struct mu_instance_conf *conf,
 	/* Of one before it, be it of an agent before this one. */
 	mu_alarms_clear(p->alarms, conf->name);
 	rc = mu_hosted_new(&o, out);
-	if (rc)
+	if (rc) {
 		mu_log(MU_ERROR, MSG("an instance cannot be started"),
 		       KS("reason", mu_err_text(rc)));
-	else
-		tell_newcomer(p, *out);
-	return rc;
+		return rc;
+	}
+	tell_newcomer(p, *out);
+	watch_files(p, mu_hosted_conf(*out));
+	if (hear_wishes(p))
+		mu_log(MU_ERROR,
+		       MSG("the agent will not hear of muster plugin reload"),
+		       KS("reason", mu_err_text(MU_ENOMEM)));
+	return 0;
 }
 
 static void add(struct mu_plugins *p, struct mu_instance_conf *conf)
@@ -213,6 +304,7 @@ void mu_plugins_apply(struct mu_plugins *p, struct mu_instance_confs *confs)
 			add(p, c);
 	}
 	mu_instance_confs_wipe(confs);
+	look_at_files(p);
 	mu_keep_only(p->keep, is_configured, p);
 }
 
@@ -327,6 +419,8 @@ int mu_plugins_new(const struct mu_plugins_options *o, struct mu_plugins **out)
 	mu_uplink_listen(o->uplink, &p->listener);
 	rc = mu_timer_new(o->loop, on_sweep, p, &p->sweep);
 	if (!rc)
+		rc = mu_timer_new(o->loop, look_at_files, p, &p->look);
+	if (!rc)
 		rc = mu_applied_new(o->loop, o->uplink, o->agent->name,
 		                    &p->applied);
 	if (!rc)
@@ -363,6 +457,9 @@ void mu_plugins_free(struct mu_plugins *p)
 		mu_free(at);
 	}
 	mu_uplink_unlisten(p->o.uplink, &p->listener);
+	mu_reload_free(p->reload);
+	mu_dirwatch_free(p->files);
+	mu_timer_free(p->look);
 	mu_members_free(p->members);
 	mu_applied_free(p->applied);
 	mu_ephemerals_free(p->ephemerals);
