@@ -30,6 +30,11 @@ static int own_machine(void)
 	return own.e_machine;
 }
 
+static bool is_within(uint64_t at, uint64_t count, uint64_t each, uint64_t size)
+{
+	return at <= size && count * each <= size - at;
+}
+
 static const char *wrong(const file_header *e, size_t got, uint64_t size)
 {
 	unsigned char bits = sizeof(void *) == 8 ? ELFCLASS64 : ELFCLASS32;
@@ -43,8 +48,8 @@ static const char *wrong(const file_header *e, size_t got, uint64_t size)
 	    (machine != EM_NONE && e->e_machine != machine))
 		return "it is for another kind of machine";
 	/* Section headers, if there are any, stand at the end of the file. */
-	if (e->e_phoff + (uint64_t)e->e_phnum * e->e_phentsize > size ||
-	    e->e_shoff + (uint64_t)e->e_shnum * e->e_shentsize > size)
+	if (!is_within(e->e_phoff, e->e_phnum, e->e_phentsize, size) ||
+	    !is_within(e->e_shoff, e->e_shnum, e->e_shentsize, size))
 		return "it is not whole: its end is missing";
 	return NULL;
 }

@@ -28,6 +28,19 @@
  *           process is started anew, so that it begins with an empty memory
  *           and is given what is there now; events of the old tree that still
  *           waited are dropped, and no LEFT or FAILED is told for its members.
+ * Upgrade   When the file of the plugin is another, or on muster plugin reload, a
+ *           new process is started beside the one that is there: it loads the
+ *           object and runs init. If that does not work it is ended, and the old
+ *           one goes on as if nothing had been. If it does, the old one finishes
+ *           what it is handling and is ended (fini); only then is the new one
+ *           given anything, ticks included: first the present state, as above,
+ *           then what waited. So both are there while init runs: what two may
+ *           not hold at once (a port, a lock, the file that is written) is to be
+ *           taken with the first event or tick, not in init. Ephemeral nodes
+ *           that the old one has made stay; create of the same path succeeds,
+ *           and makes the node, whose value is then the new one, the new
+ *           process's own. One that it has neither made so nor removed 5 s after
+ *           it has handled the present state is deleted.
  * Threads   All calls into an instance come one at a time, on one thread. The
  *           functions in struct mu_host may be called only from inside such a
  *           call and on that thread; wake alone may be called from anywhere.
@@ -238,7 +251,7 @@ struct mu_host {
 	/* Create a node whose parent is there; len -1: null data. flags: enum
 	 * mu_plugin_create_flags, or-ed. An ephemeral one belongs to the
 	 * session of the agent, which deletes it when the process of this
-	 * instance ends, however it ends; if there is no broker then, once it
+	 * instance ends, however it ends (but see Upgrade); if there is no broker then, once it
 	 * is back. At most 1,000 of an instance at a time (MU_EFULL). When the
 	 * session expires, they are gone: see MU_EVENT_RENEWED. MU_EEXISTS,
 	 * MU_ENONODE (no parent), MU_ENOCHILDREN (under an ephemeral one);
