@@ -38,6 +38,7 @@ struct mu_ephemerals {
 	struct held *all;
 	size_t count;
 	int64_t session; /* that they are of */
+	bool stay;       /* nothing is deleted any more */
 	struct mu_ephemerals_file *file;
 };
 
@@ -130,7 +131,7 @@ static void load(struct mu_ephemerals *e)
 		           "of before go with the session"),
 		       KS("reason", err.msg));
 	for (struct held *h = e->all; h; h = h->next)
-		h->step = STEP_WAIT;
+		h->of = OF_BEFORE;
 }
 
 /* ---- held ---- */
@@ -346,7 +347,9 @@ static void leave(struct mu_ephemerals *e, const char *instance, unsigned of)
 		if (h->step != STEP_HELD || strcmp(h->instance, instance) != 0)
 			continue;
 		h->of &= ~of;
-		if (h->of == 0)
+		if (h->of == 0 && e->stay)
+			h->of = OF_BEFORE;
+		else if (h->of == 0)
 			h->step = STEP_WAIT;
 	}
 	go_on(e);
@@ -354,7 +357,7 @@ static void leave(struct mu_ephemerals *e, const char *instance, unsigned of)
 
 void mu_ephemerals_end(struct mu_ephemerals *e, const char *instance)
 {
-	leave(e, instance, MU_OF_THIS | OF_BEFORE);
+	leave(e, instance, MU_OF_THIS);
 }
 
 void mu_ephemerals_end_next(struct mu_ephemerals *e, const char *instance)
@@ -372,6 +375,31 @@ void mu_ephemerals_pass(struct mu_ephemerals *e, const char *instance)
 void mu_ephemerals_settle(struct mu_ephemerals *e, const char *instance)
 {
 	leave(e, instance, OF_BEFORE);
+}
+
+bool mu_ephemerals_has_left(const struct mu_ephemerals *e, const char *instance)
+{
+	for (const struct held *h = e->all; h; h = h->next)
+		if (h->step == STEP_HELD && h->of & OF_BEFORE &&
+		    strcmp(h->instance, instance) == 0)
+			return true;
+	return false;
+}
+
+void mu_ephemerals_only(struct mu_ephemerals *e,
+                        bool (*is_known)(void *arg, const char *instance),
+                        void *arg)
+{
+	for (struct held *h = e->all; h; h = h->next)
+		if (h->step == STEP_HELD && h->of == OF_BEFORE &&
+		    !is_known(arg, h->instance))
+			h->step = STEP_WAIT;
+	go_on(e);
+}
+
+void mu_ephemerals_stay(struct mu_ephemerals *e)
+{
+	e->stay = true;
 }
 
 bool mu_ephemerals_is_busy(const struct mu_ephemerals *e)

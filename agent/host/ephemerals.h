@@ -7,7 +7,7 @@
  * and of the czxid that the broker told. Without a broker it waits until there
  * is one; when the session is another one, all have gone with the old one. What is
  * held stands in a file too (ephemerals_file.h): the next agent, if it takes up
- * the session after a crash of this one, deletes what no runner holds any more.
+ * the session after a restart or a crash of this one, has them as left over.
  *
  * While an instance is upgraded (upgrade.h) it has two runners for a moment. What
  * the new one makes goes if that one goes. What the old one made is the new one's
@@ -57,14 +57,24 @@ void mu_ephemerals_made(struct mu_ephemerals *e, const char *instance,
 /* The instance has deleted it itself. */
 void mu_ephemerals_removed(struct mu_ephemerals *e, const char *instance,
                            const char *path);
-/* Its runner has ended: delete them all, but what the next one has made. */
+/* Its runner has ended: delete what it has made, but what the next one has, too. */
 void mu_ephemerals_end(struct mu_ephemerals *e, const char *instance);
 /* The next one has, or is called off: delete what it alone has made. */
 void mu_ephemerals_end_next(struct mu_ephemerals *e, const char *instance);
 /* The next one is the runner now. What it has not made is left over. */
 void mu_ephemerals_pass(struct mu_ephemerals *e, const char *instance);
+/* Are there any left over, be it from an agent before this one? */
+bool mu_ephemerals_has_left(const struct mu_ephemerals *e,
+                            const char *instance);
 /* Delete what is left over. */
 void mu_ephemerals_settle(struct mu_ephemerals *e, const char *instance);
+
+/* Those that are left over of instances that are no more go. */
+void mu_ephemerals_only(struct mu_ephemerals *e,
+                        bool (*is_known)(void *arg, const char *instance),
+                        void *arg);
+/* The agent ends, and keeps its session: what is there is the next one's. */
+void mu_ephemerals_stay(struct mu_ephemerals *e);
 
 /* True while deletions are under way, with a broker there to do them. */
 bool mu_ephemerals_is_busy(const struct mu_ephemerals *e);

@@ -523,6 +523,7 @@ void mu_hosted_free(struct mu_hosted *h)
 	mu_hosted_unsubscribe(h);
 	if (h->run)
 		mu_ephemerals_end(h->o.ephemerals, h->conf->name);
+	mu_ephemerals_settle(h->o.ephemerals, h->conf->name);
 	mu_upgrade_free(h->upgrade);
 	mu_hosted_unspawn(h->run);
 	mu_free(h->cgroup);

@@ -188,6 +188,8 @@ void mu_hosted_lost(struct mu_hosted *h)
 		mu_ephemerals_pass(h->o.ephemerals, h->conf->name);
 	else
 		mu_ephemerals_end(h->o.ephemerals, h->conf->name);
+	if (h->stop)
+		mu_ephemerals_settle(h->o.ephemerals, h->conf->name);
 	h->prologue_due = false;
 	mu_mailbox_lost(h->mail);
 	mu_mailbox_clear(h->prologue);

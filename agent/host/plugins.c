@@ -306,11 +306,14 @@ void mu_plugins_apply(struct mu_plugins *p, struct mu_instance_confs *confs)
 	mu_instance_confs_wipe(confs);
 	look_at_files(p);
 	mu_keep_only(p->keep, is_configured, p);
+	mu_ephemerals_only(p->ephemerals, is_configured, p);
 }
 
-void mu_plugins_stop(struct mu_plugins *p)
+void mu_plugins_stop(struct mu_plugins *p, bool for_good)
 {
 	p->stopping = true;
+	if (!for_good)
+		mu_ephemerals_stay(p->ephemerals);
 	for (struct place *at = p->places; at; at = at->next)
 		mu_hosted_stop(at->hosted);
 	mu_timer_arm(p->sweep, 0, 0);

@@ -37,6 +37,7 @@ struct mu_upgrade {
 	uint64_t limit_ms; /* the time of init is over */
 	uint64_t ready_ms;
 	bool inherits;            /* nodes of a process before are there */
+	bool told;                /* since then: how things stand */
 	char why[MU_ERR_MSG_MAX]; /* it will not take the place */
 	/* What the one to come has said: */
 	struct mu_chan_ready said;
@@ -379,8 +380,9 @@ bool mu_upgrade_take(struct mu_upgrade *u, const char *why)
 	u->next = NULL;
 	u->step = STEP_NONE;
 	u->inherits = true;
+	u->told = false;
 	mu_timer_disarm(u->limit);
-	mu_timer_disarm(u->claim);
+	mu_timer_arm(u->claim, MU_UPGRADE_CLAIM_LAST_MS, 0);
 	h->failures = 0;
 	mu_hosted_starts(h, u->limit_ms > now ? u->limit_ms - now : 0);
 	if (ready)
@@ -396,8 +398,9 @@ bool mu_upgrade_take(struct mu_upgrade *u, const char *why)
 
 void mu_upgrade_told(struct mu_upgrade *u)
 {
-	if (u->inherits && !mu_timer_armed(u->claim))
+	if (u->inherits && !u->told)
 		mu_timer_arm(u->claim, MU_UPGRADE_CLAIM_MS, 0);
+	u->told = true;
 }
 
 static void on_claim(void *arg)
@@ -418,6 +421,7 @@ int mu_upgrade_new(struct mu_hosted *h, struct mu_upgrade **out)
 	if (!u)
 		return MU_ENOMEM;
 	u->h = h;
+	u->inherits = mu_ephemerals_has_left(h->o.ephemerals, h->conf->name);
 	rc = mu_timer_new(h->o.loop, on_quiet, u, &u->quiet);
 	if (!rc)
 		rc = mu_timer_new(h->o.loop, on_limit, u, &u->limit);
@@ -427,6 +431,8 @@ int mu_upgrade_new(struct mu_hosted *h, struct mu_upgrade **out)
 		mu_upgrade_free(u);
 		return rc;
 	}
+	if (u->inherits) /* from an agent before this one */
+		mu_timer_arm(u->claim, MU_UPGRADE_CLAIM_LAST_MS, 0);
 	*out = u;
 	return 0;
 }

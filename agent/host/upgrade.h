@@ -23,6 +23,8 @@
 /* After its new process was told how things stand, an instance has that long to
  * make the ephemeral nodes of the old one its own. */
 #define MU_UPGRADE_CLAIM_MS 5000u
+/* It ends then at the latest, also if no process of it gets so far. */
+#define MU_UPGRADE_CLAIM_LAST_MS 60000u
 
 struct mu_hosted;
 struct mu_hosted_run;

@@ -52,7 +52,7 @@ static void end(struct worker *w)
 		return;
 	w->ending = true;
 	mu_log(MU_INFO, MSG(w->leave ? "leaving" : "ending"));
-	mu_plugins_stop(w->plugins);
+	mu_plugins_stop(w->plugins, w->leave);
 }
 
 static void on_end(void *arg)

@@ -40,7 +40,9 @@
  *           that the old one has made stay; create of the same path succeeds,
  *           and makes the node, whose value is then the new one, the new
  *           process's own. One that it has neither made so nor removed 5 s after
- *           it has handled the present state is deleted.
+ *           it has handled the present state is deleted. The same holds over
+ *           a restart of the agent, or a crash of it, that is over before its
+ *           session is: nobody sees such a node go.
  * Threads   All calls into an instance come one at a time, on one thread. The
  *           functions in struct mu_host may be called only from inside such a
  *           call and on that thread; wake alone may be called from anywhere.
@@ -251,7 +253,8 @@ struct mu_host {
 	/* Create a node whose parent is there; len -1: null data. flags: enum
 	 * mu_plugin_create_flags, or-ed. An ephemeral one belongs to the
 	 * session of the agent, which deletes it when the process of this
-	 * instance ends, however it ends (but see Upgrade); if there is no broker then, once it
+	 * instance ends, however it ends (but see Upgrade, also for the end of
+	 * the agent itself); if there is no broker then, once it
 	 * is back. At most 1,000 of an instance at a time (MU_EFULL). When the
 	 * session expires, they are gone: see MU_EVENT_RENEWED. MU_EEXISTS,
 	 * MU_ENONODE (no parent), MU_ENOCHILDREN (under an ephemeral one);

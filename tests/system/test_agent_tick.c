@@ -270,13 +270,65 @@ START_TEST(what_was_made_goes_after_a_crash_of_the_agent)
 }
 END_TEST
 
-START_TEST(what_was_made_goes_when_the_agent_is_stopped_for_a_while)
+START_TEST(what_was_made_goes_with_the_session_of_an_agent_that_is_stopped)
 {
-	start("session_timeout_ms = 20000;\n", QUIET);
+	start("session_timeout_ms = 2000;\n", QUIET);
 	order("/do/create");
 	cluster_wait_node("/e/a", "mine");
 	cluster_agent_stop(&a, SIGTERM);
+	ck_assert(cluster_node_is("/e/a", "mine"));
 	cluster_wait_node("/e/a", NULL);
+}
+END_TEST
+
+START_TEST(what_was_made_goes_at_once_when_the_agent_leaves)
+{
+	start("session_timeout_ms = 60000;\n", QUIET);
+	order("/do/create");
+	cluster_wait_node("/e/a", "mine");
+	cluster_agent_stop(&a, SIGUSR2);
+	cluster_wait_node("/e/a", NULL);
+}
+END_TEST
+
+START_TEST(what_an_instance_made_that_is_no_more_goes_with_the_next_agent)
+{
+	start("session_timeout_ms = 60000;\n", QUIET);
+	order("/do/create");
+	cluster_wait_node("/e/a", "mine");
+	cluster_agent_stop(&a, SIGTERM);
+	cluster_agent_instances(&a, "i.conf", "instances = ( );");
+	cluster_agent_start(&a);
+	cluster_wait_node("/e/a", NULL);
+}
+END_TEST
+
+/* By the same process's successor: restarted, and crashed. */
+START_TEST(what_is_made_again_after_a_restart_of_the_agent_never_goes)
+{
+	struct run r;
+	char czxid[2][64];
+
+	start("session_timeout_ms = 60000;\n",
+	      TICKER("check_ms = 0;", "create_in_init = true;"));
+	for (int i = 0; i < 4; i++) {
+		char *at;
+
+		cluster_wait_node("/e/init", "mine");
+		ck_assert_int_eq(
+			cluster_muster(&r, "stat", "/e/init", "--json", NULL),
+			0);
+		at = strstr(r.out, "\"czxid\"");
+		ck_assert_ptr_nonnull(at);
+		snprintf(czxid[i > 0], sizeof czxid[0], "%.*s",
+		         (int)strcspn(at, ",}"), at);
+		run_free(&r);
+		ck_assert(i == 0 || strcmp(czxid[0], czxid[1]) == 0);
+		cluster_edit("set", "/e/init", "the old one");
+		cluster_agent_stop(&a, i % 2 ? SIGKILL : SIGTERM);
+		cluster_agent_start(&a);
+	}
+	cluster_wait_node("/e/init", "mine");
 }
 END_TEST
 
@@ -436,8 +488,15 @@ int main(void)
 	tcase_add_test(
 		tc, what_was_made_goes_when_the_broker_was_away_at_that_moment);
 	tcase_add_test(tc, what_was_made_goes_after_a_crash_of_the_agent);
+	tcase_add_test(tc, what_was_made_goes_at_once_when_the_agent_leaves);
 	tcase_add_test(
-		tc, what_was_made_goes_when_the_agent_is_stopped_for_a_while);
+		tc,
+		what_an_instance_made_that_is_no_more_goes_with_the_next_agent);
+	tcase_add_test(
+		tc, what_is_made_again_after_a_restart_of_the_agent_never_goes);
+	tcase_add_test(
+		tc,
+		what_was_made_goes_with_the_session_of_an_agent_that_is_stopped);
 	tcase_add_test(tc, after_a_crash_of_the_agent_it_can_be_made_anew);
 	tcase_add_test(tc, who_makes_it_anew_waits_until_the_old_one_is_gone);
 	tcase_add_test(tc, one_more_than_the_limit_is_refused);
