@@ -343,6 +343,21 @@ static void append(struct mu_mailbox *b, struct letter *l)
 		b->last[l->e.source] = l;
 }
 
+/* Beside what is there, or in the place of `older`, whose old value stays. */
+static bool has_room(const struct mu_mailbox *b, const struct letter *l,
+                     const struct letter *older)
+{
+	size_t others = b->bytes, bytes = l->bytes;
+
+	if (!older)
+		return b->count < MU_MAILBOX_PATHS_MAX &&
+		       bytes <= MU_MAILBOX_BYTES_MAX - others;
+	others -= older->bytes;
+	bytes += older->e.old_data.len;
+	bytes -= l->e.old_data.len;
+	return bytes <= MU_MAILBOX_BYTES_MAX - others;
+}
+
 int mu_mailbox_put(struct mu_mailbox *b, const struct mu_chan_event *e)
 {
 	struct letter *l = letter_new(e);
@@ -356,8 +371,7 @@ int mu_mailbox_put(struct mu_mailbox *b, const struct mu_chan_event *e)
 		older = newest(queue, l);
 	else if (has_given_way(b) && is_alike(b->head, l))
 		older = &b->head;
-	if (!older && (b->count >= MU_MAILBOX_PATHS_MAX ||
-	               l->bytes > MU_MAILBOX_BYTES_MAX - b->bytes)) {
+	if (!has_room(b, l, older ? *older : NULL)) {
 		letter_free(l);
 		return MU_EFULL;
 	}

@@ -245,6 +245,34 @@ START_TEST(values_beyond_the_limit_are_refused_and_change_nothing)
 }
 END_TEST
 
+START_TEST(values_that_take_the_place_of_others_keep_to_the_limit_too)
+{
+	static char big[MU_MAILBOX_BYTES_MAX];
+	struct mu_chan_event e = { .type = MU_EVENT_CHANGED, .count = 1 };
+	const struct mu_chan_event *got;
+
+	put("/a", "1");
+	put("/b", "2");
+	put("/c", "3"); /* full: from now on a newer one replaces */
+	e.path = MU_STR("/a");
+	e.data = (struct mu_str){ big, sizeof big - 8 };
+	ck_assert_int_eq(mu_mailbox_put(b, &e), 0); /* with 2 x "/bX": all */
+	e.path = MU_STR("/b");
+	e.data = MU_STR("22");
+	ck_assert_int_eq(mu_mailbox_put(b, &e), MU_EFULL);
+	e.data = MU_STR("4");
+	ck_assert_int_eq(mu_mailbox_put(b, &e), 0);
+	e.path = MU_STR("/d");
+	ck_assert_int_eq(mu_mailbox_put(b, &e), MU_EFULL);
+	ck_assert_uint_eq(mu_mailbox_count(b), 3);
+	done(give("/c", "3"));
+	got = mu_mailbox_give(b, 1000);
+	ck_assert_uint_eq(got->data.len, sizeof big - 8);
+	done(got);
+	done(give("/b", "4"));
+}
+END_TEST
+
 START_TEST(paths_beyond_the_limit_are_refused)
 {
 	struct mu_chan_event e = { .type = MU_EVENT_PRESENT, .count = 1 };
@@ -856,6 +884,8 @@ int main(void)
 	tcase_add_test(tc, the_event_that_is_out_is_never_merged);
 	tcase_add_test(tc,
 	               values_beyond_the_limit_are_refused_and_change_nothing);
+	tcase_add_test(
+		tc, values_that_take_the_place_of_others_keep_to_the_limit_too);
 	tcase_add_test(tc, paths_beyond_the_limit_are_refused);
 	tcase_add_test(tc, a_put_survives_the_loss_of_any_allocation);
 	tcase_add_test(tc, no_mailbox_without_memory);
