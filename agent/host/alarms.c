@@ -112,7 +112,8 @@ static void released(struct slot *s)
 	s->gone = true;
 	free(s->text);
 	s->text = NULL;
-	s->on_released(s->arg);
+	if (s->on_released)
+		s->on_released(s->arg);
 }
 
 static void stands(struct slot *s)
@@ -308,6 +309,13 @@ void mu_alarms_clear(struct mu_alarms *a, const char *instance)
 	s->text = NULL;
 	s->standing = false;
 	work(s);
+}
+
+void mu_alarms_forget(struct mu_alarms *a, const void *arg)
+{
+	for (struct slot *s = a->slots; s; s = s->next)
+		if (s->arg == arg)
+			s->on_released = NULL;
 }
 
 /* ---- life ---- */

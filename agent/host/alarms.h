@@ -34,4 +34,7 @@ int mu_alarms_raise(struct mu_alarms *a, const char *instance,
  * if there is one, be it left by an agent before this one. */
 void mu_alarms_clear(struct mu_alarms *a, const char *instance);
 
+/* Who raised it is no more: nobody hears of a release. The node stays. */
+void mu_alarms_forget(struct mu_alarms *a, const void *arg);
+
 #endif /* MU_HOST_ALARMS_H */

@@ -526,6 +526,7 @@ void mu_hosted_free(struct mu_hosted *h)
 	mu_ephemerals_settle(h->o.ephemerals, h->conf->name);
 	mu_upgrade_free(h->upgrade);
 	mu_hosted_unspawn(h->run);
+	mu_alarms_forget(h->o.alarms, h);
 	mu_free(h->cgroup);
 	mu_timer_free(h->timer);
 	mu_quarantine_free(h->quarantine);

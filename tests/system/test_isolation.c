@@ -24,6 +24,7 @@
 	"{ name = \"neighbour\"; plugin = \"log\"; " \
 	"watch = ( { path = \"/config\"; } ); }"
 #define TWICE "quarantine_failures = 2; "
+#define NO_LIMIT "memory_max_mb = 0; " /* a sanitizer takes it all */
 
 static struct cluster c;
 static struct cluster_agent a;
@@ -392,6 +393,23 @@ START_TEST(a_restart_of_the_agent_releases_an_instance)
 }
 END_TEST
 
+START_TEST(an_alarm_that_is_deleted_while_the_agent_ends_is_nobodys)
+{
+	cluster_edit("create", "/config", "bad");
+	start("stop_grace_ms = 2000;",
+	      "instances = ( " ONE("one", "bad-value", TWICE NO_LIMIT) ", " ONE(
+		      "two", "sleep-event", NO_LIMIT) " );");
+	cluster_agent_wait_log(&a, "msg=\"instance quarantined");
+	cluster_wait_for_node(ALARM);
+	program_signal(&a.program, SIGTERM);
+	cluster_agent_wait_log(&a, "msg=ending");
+	cluster_edit("rm", ALARM, NULL);
+	ck_assert_int_eq(cluster_agent_stop(&a, SIGTERM), 0);
+	ck_assert(!file_has(a.log, "released from quarantine"));
+	ck_assert(!file_has(a.log, "the worker has ended"));
+}
+END_TEST
+
 START_TEST(a_removed_instance_leaves_no_alarm_and_no_state)
 {
 	start_quarantined("");
@@ -632,6 +650,8 @@ static void add_cases(Suite *s)
 	tcase_add_test(tc, other_settings_release_an_instance);
 	tcase_add_test(tc, another_plugin_file_releases_an_instance);
 	tcase_add_test(tc, a_restart_of_the_agent_releases_an_instance);
+	tcase_add_test(
+		tc, an_alarm_that_is_deleted_while_the_agent_ends_is_nobodys);
 	tcase_add_test(tc, a_removed_instance_leaves_no_alarm_and_no_state);
 	tcase_add_test(tc, one_that_says_that_it_cannot_run_is_not_quarantined);
 	tcase_add_test(tc, zero_failures_are_never_too_many);
