@@ -120,6 +120,7 @@ bool mu_hosted_turn_give(struct mu_hosted *h, bool event_waits)
 	 * keeps no event from itself. */
 	if (h->turn_last && event_waits) {
 		h->turn_last = false;
+		arm(h); /* it may be one that the plugin is not given */
 		return false;
 	}
 	while (k < MU_TURNS && h->turn[k].due_ms > now)

@@ -130,6 +130,28 @@ START_TEST(who_wakes_itself_for_ever_hears_events_all_the_same)
 }
 END_TEST
 
+/* Each is due before the one before it has ended; a gap, which this plugin does
+ * not want, waits between two of them. */
+START_TEST(ticks_go_on_over_an_event_that_the_plugin_is_not_given)
+{
+	char said[32];
+
+	ONLY_NATIVE("it restarts the broker");
+	cluster_broker_stop(&c, SIGTERM);
+	cluster_broker_conf(&c, false, "change_log_max = 0;\n");
+	cluster_broker_start(&c);
+	start(NULL, "instances = ( { name = \"slow\"; plugin = \"" MU_BUILD
+	            "/tests/lies/slow-ticks.so\"; connection = true; "
+	            "tick_ms = 1; watch = ( { path = \"/do\"; } ); } );");
+	wait_times("msg=\"tick ", 3);
+	cluster_broker_restart(&c, SIGKILL);
+	cluster_agent_wait_log(&a, "does not know any more what was changed");
+	snprintf(said, sizeof said, "\"tick %u\"",
+	         file_count(a.log, "msg=\"tick ") + 20);
+	wait_times(said, 1);
+}
+END_TEST
+
 START_TEST(a_tick_that_fails_again_and_again_is_logged_once)
 {
 	start(NULL, TICKER("tick_ms = 10;", "get_in_tick = true;"));
@@ -477,6 +499,8 @@ int main(void)
 	tcase_add_test(tc, without_tick_ms_a_tick_comes_when_it_was_asked_for);
 	tcase_add_test(tc, wake_in_init_is_heard);
 	tcase_add_test(tc, who_wakes_itself_for_ever_hears_events_all_the_same);
+	tcase_add_test(tc,
+	               ticks_go_on_over_an_event_that_the_plugin_is_not_given);
 	tcase_add_test(tc, a_tick_that_fails_again_and_again_is_logged_once);
 	tcase_add_test(tc,
 	               a_tick_that_hangs_is_killed_and_the_instance_goes_on);
