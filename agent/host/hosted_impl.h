@@ -220,7 +220,8 @@ void mu_hosted_source_put(struct mu_hosted_source *s, bool exact, int64_t zxid,
 bool mu_hosted_can_begin(const struct mu_hosted *h);
 /* Is the cache to speak for this source? */
 bool mu_hosted_is_stale(const struct mu_hosted_source *s);
-/* The link went: the cache may have to speak. */
+/* The link came, or went: there is so much time for the sources; then the cache
+ * may have to speak. */
 void mu_hosted_await(struct mu_hosted *h);
 /* Nothing waits: write the cache if it is due, or, at the end, if it has
  * changed. */

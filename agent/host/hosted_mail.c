@@ -380,8 +380,7 @@ void mu_hosted_link(struct mu_hosted *h, bool up)
 	if (up && h->session && h->session != session)
 		e.flags |= MU_EVENT_RENEWED;
 	h->session = up ? session : h->session;
-	if (!up)
-		mu_hosted_await(h);
+	mu_hosted_await(h);
 	if (!h->conf->connection || h->stop)
 		return;
 	if (mu_hosted_put(h, &e))

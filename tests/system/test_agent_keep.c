@@ -33,11 +33,11 @@ static void teardown(void)
 
 /* ---- helpers ---- */
 
-static void start(const char *more)
+static void start_agent(const char *of_agent, const char *more)
 {
 	char text[2048];
 
-	cluster_agent_init(&c, &a, "alpha", NULL);
+	cluster_agent_init(&c, &a, "alpha", of_agent);
 	snprintf(text, sizeof text,
 	         "instances = ( { name = \"keeper\"; plugin = \"" MU_BUILD
 	         "/tests/lies/journal.so\"; queue_max = 100000; %s watch = ( "
@@ -46,6 +46,11 @@ static void start(const char *more)
 	         more, journal);
 	cluster_agent_instances(&a, "i.conf", text);
 	cluster_agent_start(&a);
+}
+
+static void start(const char *more)
+{
+	start_agent(NULL, more);
 }
 
 static void again(int signum)
@@ -593,6 +598,30 @@ START_TEST(another_tree_makes_what_was_remembered_forgotten)
 }
 END_TEST
 
+/* The broker comes late, nothing is remembered, and one watch has grown too
+ * large to be read: the others are told of all the same. */
+START_TEST(what_cannot_be_read_any_more_keeps_off_no_other)
+{
+	ONLY_NATIVE("a ZooKeeper is not stopped here");
+	start_agent("watch_nodes_max = 2;", "members = true;");
+	wait_journal("path /w data 0");
+	wait_journal("path /members/alpha ");
+	ck_assert(wait_for(is_file, kept("keeper.cursor"), WAIT_MS));
+	cluster_agent_stop(&a, SIGTERM);
+	cluster_edit("create", "/w/1", "v");
+	cluster_edit("create", "/w/2", "v");
+	cluster_broker_stop(&c, SIGTERM);
+	unlink(kept("keeper.cache"));
+	unlink(journal);
+	cluster_agent_start(&a);
+	cluster_agent_wait_log(&a, "msg=\"no broker can be reached");
+	cluster_broker_start(&c);
+	wait_journal("path /members/alpha ");
+	ck_assert(file_has(a.log, "the instance watches can be read; it begins "
+	                          "without"));
+}
+END_TEST
+
 START_TEST(the_files_of_an_instance_that_is_removed_go)
 {
 	char cursor[3 * CLUSTER_PATH_MAX], cache[3 * CLUSTER_PATH_MAX];
@@ -670,6 +699,7 @@ int main(void)
 	tcase_add_test(tc, on_a_zookeeper_what_is_gone_is_told_by_comparing);
 	tcase_add_test(tc, a_damaged_memory_is_told_set_aside_and_not_used);
 	tcase_add_test(tc, another_tree_makes_what_was_remembered_forgotten);
+	tcase_add_test(tc, what_cannot_be_read_any_more_keeps_off_no_other);
 	tcase_add_test(tc, the_files_of_an_instance_that_is_removed_go);
 	tcase_add_test(tc, what_cannot_be_written_stops_no_event);
 	suite_add_tcase(s, tc);
