@@ -11,6 +11,7 @@
 #include "mem.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -18,28 +19,50 @@
 
 /* ---- its directory ---- */
 
+/* Not by a link: who may put one there could be given anything. */
+static int give_away(const char *dir, const struct mu_account *to,
+                     struct mu_err *err)
+{
+	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	int rc = 0;
+
+	if (fd < 0 || fchown(fd, to->uid, to->gid))
+		rc = mu_err(err, MU_EIO,
+		            "cannot give the directory %.300s to its user: %s",
+		            dir, strerror(errno));
+	if (fd >= 0)
+		close(fd);
+	return rc;
+}
+
+/* The way to its own is open to its user, what lies beside it is not. */
+static int make_own_dir(const char *state_dir, const char *dir,
+                        struct mu_err *err)
+{
+	char above[MU_PLUGIN_FILE_MAX];
+	int rc;
+
+	mu_format(above, sizeof above, "%s/instances", state_dir);
+	rc = mu_dir_make(above, 0755, err);
+	return rc ? rc : mu_dir_make(dir, 0700, err);
+}
+
 /* One that somebody else made is his: only ours is given away. */
 static int make_work_dir(const struct mu_hosted *h, struct mu_err *err)
 {
 	const struct mu_instance_conf *c = h->conf;
 	char dir[MU_PLUGIN_FILE_MAX];
 	struct stat st;
-	bool own = !c->work_dir[0];
 	int rc;
 
 	mu_instance_conf_work_dir(c, h->o.agent, dir);
-	if (stat(dir, &st)) {
-		rc = mu_dir_make(dir, own ? 0700 : 0755, err);
-		if (rc)
-			return rc;
-		own = true;
-	}
-	if (own && chown(dir, c->account.uid, c->account.gid))
-		return mu_err(
-			err, MU_EIO,
-			"cannot give the directory %.300s to its user: %s", dir,
-			strerror(errno));
-	return 0;
+	if (!c->work_dir[0])
+		rc = make_own_dir(h->o.agent->state_dir, dir, err);
+	else if (stat(dir, &st) == 0)
+		return 0;
+	else
+		rc = mu_dir_make(dir, 0755, err);
+	return rc ? rc : give_away(dir, &c->account, err);
 }
 
 /* ---- its cgroup ---- */

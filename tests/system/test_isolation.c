@@ -468,6 +468,56 @@ START_TEST(an_instance_runs_as_its_user_from_its_first_code_on)
 }
 END_TEST
 
+static struct stat look_at(const char *dir)
+{
+	char path[512];
+	struct stat st;
+
+	snprintf(path, sizeof path, "%s/%s", a.state, dir);
+	ck_assert_int_eq(stat(path, &st), 0);
+	return st;
+}
+
+START_TEST(the_directory_of_an_instance_is_its_users_and_can_be_reached)
+{
+	struct stat st;
+
+	if (!is_root(__func__))
+		return;
+	start_copy("who", "user = \"" OWN_USER "\"; ");
+	cluster_agent_wait_log(&a, "work dir can be written");
+	st = look_at("instances/one.d");
+	ck_assert_uint_eq(st.st_mode & 07777, 0700);
+	ck_assert_uint_eq(st.st_uid, 5);
+	st = look_at("instances");
+	ck_assert_uint_eq(st.st_mode & 07777, 0755);
+	ck_assert_uint_eq(st.st_uid, 0);
+}
+END_TEST
+
+START_TEST(what_a_link_leads_to_is_not_given_away)
+{
+	char path[512], text[1024];
+
+	if (!is_root(__func__))
+		return;
+	start(NULL, "instances = ( );");
+	snprintf(path, sizeof path, "%s/instances", a.state);
+	mkdir(path, 0755);
+	snprintf(path, sizeof path, "%s/other", a.state);
+	ck_assert_int_eq(mkdir(path, 0755), 0);
+	snprintf(path, sizeof path, "%s/instances/one.d", a.state);
+	ck_assert_int_eq(symlink("../other", path), 0);
+	snprintf(text, sizeof text,
+	         "instances = ( { name = \"one\"; plugin = \"%s\"; user = "
+	         "\"" OWN_USER "\"; } );",
+	         copied("who"));
+	configure(text);
+	cluster_agent_wait_log(&a, "cannot give the directory");
+	ck_assert_uint_eq(look_at("other").st_uid, 0);
+}
+END_TEST
+
 START_TEST(a_limit_of_processes_is_set_with_the_user)
 {
 	char base[512];
@@ -656,6 +706,10 @@ static void add_cases(Suite *s)
 	tcase_add_test(tc, one_that_says_that_it_cannot_run_is_not_quarantined);
 	tcase_add_test(tc, zero_failures_are_never_too_many);
 	tcase_add_test(tc, an_instance_runs_as_its_user_from_its_first_code_on);
+	tcase_add_test(
+		tc,
+		the_directory_of_an_instance_is_its_users_and_can_be_reached);
+	tcase_add_test(tc, what_a_link_leads_to_is_not_given_away);
 	tcase_add_test(tc, a_limit_of_processes_is_set_with_the_user);
 	tcase_add_test(tc, root_without_a_user_gives_up_what_undoes_limits);
 	tcase_add_test(tc, the_environment_is_clean);
