@@ -9,7 +9,8 @@
  *           with the limits of its configuration. What it does to itself hurts
  *           nobody else. When it dies it is started again, after 0.1 s doubling
  *           to 60 s (anew once it ran well for 60 s). If init says
- *           MU_ECONFIG, or the object is refused, after 60 s at once.
+ *           MU_ECONFIG, or the object is refused, after 60 s at once. One that
+ *           dies too often is quarantined: not started until it is released.
  * Again     What `self` held went with the process. So the new one, if one
  *           before it handled any event, is given the present state first: as
  *           far as it asked for them, CONNECTED if there is a broker now,
@@ -60,8 +61,10 @@
  *           not be set). An event that ends in an error was not handled: it is
  *           given again with the same back-off, until it is handled or a newer
  *           event for the same path has come to replace it.
- * Order     Events come in the order of their (zxid, n), at least once: after
- *           a crash one may come twice, with MU_EVENT_AGAIN set, behind the
+ * Order     Events of one watch, and those of the members, come in the order of
+ *           their (zxid, n), at least once; between two of these there is none,
+ *           and what two watches cover is told for each. After a crash one may
+ *           come twice, with MU_EVENT_AGAIN set, behind the
  *           present state (see Again), whose own zxids are those of the values
  *           and members it tells of.
  * Files     0 is /dev/null; 1 and 2 are a pipe to the agent, which logs each line
