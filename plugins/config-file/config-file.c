@@ -15,7 +15,8 @@
  * A new value is written beside the file and checked; only then does it take the
  * file's place, and the service is told to reload. If that fails, the old file
  * comes back and the service reloads that. How it went is reported, and whatever
- * did not work is tried again when the agent gives the event again.
+ * did not work is tried again when the agent gives the event again. A new process
+ * begins with the node as it is now: older values on the way to it are passed over.
  *
  * A file that is not as it was last put in force here, for somebody has edited
  * it, is copied to <file>.muster-hand (the newest such copy stays) before it is
@@ -51,6 +52,7 @@ struct config_file {
 	struct mu_fileset_file file; /* with its check */
 	struct mu_fileset set;       /* of that one */
 	bool remove_on_delete;
+	int64_t present; /* zxid of the value that the present state told */
 };
 
 /* What the file should be. */
@@ -233,12 +235,24 @@ static int on_deletion(struct config_file *c, const struct mu_event *e,
 	return 0;
 }
 
+/* True of what was overtaken before this process began: behind the present state
+ * come the changes that led to it, and no service is to go through old values
+ * again. What was found by reading may have a zxid that is not its own. */
+static bool is_overtaken(const struct config_file *c, const struct mu_event *e)
+{
+	return e->zxid < c->present && !(e->flags & MU_EVENT_COALESCED);
+}
+
 static int config_file_event(void *self, const struct mu_event *e,
                              struct mu_err *err)
 {
 	struct config_file *c = self;
 
 	if (strcmp(e->path, c->path) != 0)
+		return 0;
+	if (e->type == MU_EVENT_PRESENT)
+		c->present = e->stat ? e->stat->mzxid : e->zxid;
+	else if (is_overtaken(c, e))
 		return 0;
 	switch (e->type) {
 	case MU_EVENT_PRESENT:

@@ -242,6 +242,68 @@ START_TEST(no_value_leaves_the_file_as_it_is)
 }
 END_TEST
 
+/* An event of the changes that led to the present value, which has zxid 101. */
+static int give_at(int64_t zxid, uint32_t type, uint32_t flags,
+                   const char *text)
+{
+	struct mu_chan_event e = value_event(text);
+
+	e.type = type;
+	e.zxid = zxid;
+	e.flags = flags;
+	e.stat.mzxid = zxid;
+	if (type == MU_EVENT_DELETED)
+		e.has_stat = false;
+	return fake_event(&a, e);
+}
+
+START_TEST(older_values_behind_the_present_one_are_passed_over)
+{
+	set_str("reload", RELOAD);
+	set_str("on_delete", "remove");
+	start();
+	version = 3;
+	ck_assert_int_eq(give_at(101, MU_EVENT_PRESENT, 0, "new"), 0);
+	ck_assert_int_eq(give_at(98, MU_EVENT_CHANGED, MU_EVENT_AGAIN, "a"), 0);
+	ck_assert_int_eq(give_at(99, MU_EVENT_DELETED, 0, ""), 0);
+	ck_assert_int_eq(give_at(100, MU_EVENT_CREATED, 0, "b"), 0);
+	ck_assert_str_eq(content("app.conf"), "new");
+	ck_assert_str_eq(content("reloads"), "new\n");
+	ck_assert_uint_eq(a.report.count, 1);
+	/* That value itself, and what came after it, count. */
+	ck_assert_int_eq(give_at(101, MU_EVENT_CHANGED, 0, "new"), 0);
+	ck_assert_uint_eq(a.report.count, 2);
+	ck_assert_int_eq(give_at(102, MU_EVENT_CHANGED, 0, "newer"), 0);
+	ck_assert_str_eq(content("reloads"), "new\nnewer\n");
+	fake_stop(&a);
+}
+END_TEST
+
+START_TEST(a_difference_counts_whatever_its_zxid)
+{
+	start();
+	ck_assert_int_eq(give_at(101, MU_EVENT_PRESENT, 0, "new"), 0);
+	ck_assert_int_eq(
+		give_at(7, MU_EVENT_CHANGED, MU_EVENT_COALESCED, "read"), 0);
+	ck_assert_str_eq(content("app.conf"), "read");
+	fake_stop(&a);
+}
+END_TEST
+
+START_TEST(a_refused_present_value_brings_no_older_one_back)
+{
+	put("app.conf", "good");
+	set_str("check", "grep -q good %f");
+	start();
+	ck_assert_int_lt(give_at(101, MU_EVENT_PRESENT, 0, "bad"), 0);
+	ck_assert_int_eq(give_at(100, MU_EVENT_CHANGED, 0, "good once"), 0);
+	ck_assert_str_eq(content("app.conf"), "good");
+	ck_assert_int_lt(give_at(101, MU_EVENT_CHANGED, 0, "bad"), 0);
+	ck_assert_int_eq(a.report.state, MU_REPORT_REJECTED);
+	fake_stop(&a);
+}
+END_TEST
+
 START_TEST(the_mode_is_as_configured)
 {
 	struct stat st;
@@ -834,6 +896,9 @@ static void add_well(TCase *tc)
 	tcase_add_test(tc, no_value_leaves_the_file_as_it_is);
 	tcase_add_test(tc, the_mode_is_as_configured);
 	tcase_add_test(tc, the_owner_stays);
+	tcase_add_test(tc, older_values_behind_the_present_one_are_passed_over);
+	tcase_add_test(tc, a_difference_counts_whatever_its_zxid);
+	tcase_add_test(tc, a_refused_present_value_brings_no_older_one_back);
 	tcase_add_test(tc, deletion_keeps_the_file);
 	tcase_add_test(tc, deletion_removes_the_file_if_told_to);
 	tcase_add_loop_test(
