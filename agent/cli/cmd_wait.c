@@ -32,7 +32,10 @@ struct waiting {
 	bool there, was_there;
 	size_t counted, applied;
 	bool many_instances; /* of one path: they are named, too */
-	char text[TEXT_ROOM], said[TEXT_ROOM];
+	char text[TEXT_ROOM];
+	/* The same without the digits of reasons (the time and process that a
+	 * check prints are no news), and as it was when it was last told. */
+	char gist[TEXT_ROOM], said[TEXT_ROOM];
 	bool on_line; /* of the terminal something stands */
 };
 
@@ -52,27 +55,56 @@ static bool is_done(const struct waiting *w, const struct standing *s)
 	return s->says_applied && s->version >= w->want && s->zxid >= w->czxid;
 }
 
+static void start_line(struct waiting *w)
+{
+	w->text[0] = w->gist[0] = '\0';
+}
+
 /* Append to the line; what does not fit is left out. */
 static void say(struct waiting *w, const char *fmt, ...) MU_PRINTF(2, 3);
 static void say(struct waiting *w, const char *fmt, ...)
 {
-	size_t len = strlen(w->text);
+	size_t len = strlen(w->text), gist = strlen(w->gist);
 	va_list ap;
 
 	va_start(ap, fmt);
 	vsnprintf(w->text + len, sizeof w->text - len, fmt, ap);
 	va_end(ap);
+	snprintf(w->gist + gist, sizeof w->gist - gist, "%s", w->text + len);
+}
+
+static void say_reason(struct waiting *w, const char *reason)
+{
+	size_t len = strlen(w->text), gist = strlen(w->gist);
+
+	snprintf(w->text + len, sizeof w->text - len, "%.*s", REASON_SHOWN,
+	         reason);
+	for (const char *p = w->text + len; *p; p++)
+		if ((*p < '0' || *p > '9') && gist < sizeof w->gist - 1)
+			w->gist[gist++] = *p;
+	w->gist[gist] = '\0';
+}
+
+/* "failed: no such user"; of a version that is not the newest: "failed version 6" */
+static void say_trouble(struct waiting *w, const struct standing *s)
+{
+	char word[32];
+
+	standing_word(s, word, sizeof word);
+	say(w, "%s", word);
+	if (s->state != STANDING_QUARANTINED && s->version >= 0 &&
+	    s->version != w->version)
+		say(w, " version %" PRId64, s->version);
+	if (s->reason[0])
+		say(w, ": ");
+	say_reason(w, s->reason);
 }
 
 /* "web2 (failed: no such user)", "web4 (at version 6)" */
 static void say_host(struct waiting *w, const struct standing *s)
 {
-	const char *colon = s->reason[0] ? ": " : "";
-	char word[32];
-
 	say(w, "%.100s%s%s (", s->host, w->many_instances ? "/" : "",
 	    w->many_instances ? s->instance : "");
-	standing_word(s, word, sizeof word);
 	if (s->state == STANDING_BEHIND && s->version < 0)
 		say(w, "has applied that it was deleted");
 	else if (s->state == STANDING_BEHIND || s->state == STANDING_APPLIED)
@@ -80,7 +112,7 @@ static void say_host(struct waiting *w, const struct standing *s)
 	else if (s->state == STANDING_NONE)
 		say(w, "no report yet");
 	else
-		say(w, "%s%s%.*s", word, colon, REASON_SHOWN, s->reason);
+		say_trouble(w, s);
 	say(w, ")");
 }
 
@@ -137,12 +169,19 @@ static bool judge(struct waiting *w)
 		w->zxid = n->stat.mzxid;
 	}
 	count(w);
-	w->text[0] = '\0';
-	if (w->counted == 0)
-		say(w, "no host has reported on %.200s yet", w->path);
-	else
+	start_line(w);
+	if (w->counted > 0)
 		say(w, "%zu of %zu applied", w->applied, w->counted);
+	else if (w->instance)
+		say(w,
+		    "no live host has an instance \"%.64s\" that reports on "
+		    "%.200s",
+		    w->instance, w->path);
+	else
+		say(w, "no host has reported on %.200s yet", w->path);
 	say_who_lags(w);
+	if (w->there && w->want > w->version)
+		say(w, "; the node itself is at version %" PRId64, w->version);
 	return w->applied == w->counted && (int64_t)w->applied >= w->hosts;
 }
 
@@ -151,9 +190,9 @@ static bool judge(struct waiting *w)
 /* A terminal has one line, written over; elsewhere each change is one. */
 static void tell(struct waiting *w)
 {
-	if (strcmp(w->text, w->said) == 0)
+	if (strcmp(w->gist, w->said) == 0)
 		return;
-	memcpy(w->said, w->text, sizeof w->said);
+	memcpy(w->said, w->gist, sizeof w->said);
 	for (char *p = w->text; *p; p++)
 		if ((unsigned char)*p < 0x20 || *p == 0x7f)
 			*p = '?';
@@ -282,7 +321,7 @@ static int look(struct waiting *w, bool *done)
 
 static void tell_away(struct waiting *w)
 {
-	w->text[0] = '\0';
+	start_line(w);
 	say(w, "the broker is away; waiting for it");
 	tell(w);
 }

@@ -310,13 +310,21 @@ static bool is_spoken_of(const struct standings *list, size_t from, size_t to)
 	return false;
 }
 
-/* Not every plugin reports: an instance of which nothing is known is left out
- * unless it was asked for. */
+/* Its host says that it runs, or soon will. */
+static bool is_content(const struct standing *s)
+{
+	return !s->reason[0] || strcmp(s->reason, "ready") == 0 ||
+	       strcmp(s->reason, "starting") == 0;
+}
+
+/* Not every plugin reports: an instance of which nothing but good is known is left
+ * out unless it was asked for. */
 static size_t keep_trouble(struct standings *list, size_t from, size_t to,
                            size_t kept)
 {
 	for (size_t i = from; i < to; i++) {
-		if (list->at[i].state == STANDING_NONE)
+		if (list->at[i].state == STANDING_NONE &&
+		    is_content(&list->at[i]))
 			free(list->at[i].instance);
 		else
 			list->at[kept++] = list->at[i];

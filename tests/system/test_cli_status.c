@@ -238,6 +238,18 @@ START_TEST(a_name_that_no_instance_can_have_is_refused)
 END_TEST
 
 /* The second picture comes by itself. */
+START_TEST(an_instance_that_cannot_run_is_shown_among_all)
+{
+	member("a1", "\"quiet\":\"ready\",\"new\":\"starting\","
+	             "\"odd\":\"refused: there is no such plugin\"");
+	ck_assert_int_eq(MUSTER("status"), 0);
+	ck_has(row_of("a1"), "odd       none yet  a1 ");
+	ck_has(row_of("a1"), "refused: there is no such plugin");
+	ck_has_not(r.out, "quiet");
+	ck_has_not(r.out, "new ");
+}
+END_TEST
+
 START_TEST(status_watch_shows_each_change)
 {
 	const char *argv[] = { cluster_program("muster"), "status", "page",
@@ -566,6 +578,50 @@ START_TEST(wait_is_not_done_before_so_many_hosts_have_it)
 }
 END_TEST
 
+START_TEST(digits_in_a_reason_are_no_news)
+{
+	int64_t zxid;
+	char *told;
+
+	page_at(2);
+	zxid = zxid_of("/config/page");
+	member("a1", NULL);
+	member("b1", NULL);
+	report("page/a1", "rejected", 1, zxid - 1, "pid 11: old");
+	WAIT("-t", "100");
+	ck_said("0 of 1 applied; waiting for a1 (rejected version 1: pid 11: "
+	        "old)\n");
+	report("page/a1", "rejected", 2, zxid, "pid 12: no");
+	ck_said("0 of 1 applied; waiting for a1 (rejected: pid 12: no)\n");
+	report("page/a1", "rejected", 2, zxid, "pid 345: no");
+	report("page/a1", "rejected", 2, zxid, "pid 6: never");
+	ck_said("0 of 1 applied; waiting for a1 (rejected: pid 6: never)\n");
+	told = file_read(waiter.err, NULL);
+	ck_has_not(told, "345");
+	free(told);
+	applied("page/a1", 2);
+	ck_ends(0, "applied by 1 of 1\n");
+}
+END_TEST
+
+START_TEST(what_can_never_be_applied_is_said)
+{
+	page_at(1);
+	member("a1", "\"page\":\"ready\"");
+	applied("page/a1", 1);
+	ck_assert_int_eq(MUSTER("wait", "--applied", "/config/page", "-t", "1",
+	                        "--instance", "pgae"),
+	                 1);
+	ck_err_has("no live host has an instance \"pgae\" that reports on "
+	           "/config/page\n");
+	ck_assert_int_eq(MUSTER("wait", "--applied", "/config/page", "-t", "1",
+	                        "--version", "9"),
+	                 1);
+	ck_err_has("waiting for a1 (at version 1); the node itself is at "
+	           "version 1\n");
+}
+END_TEST
+
 START_TEST(with_an_instance_its_hosts_count_before_anybody_has_reported)
 {
 	page_at(0);
@@ -711,6 +767,7 @@ static void add_status(TCase *t)
 		t,
 		an_instance_that_reports_nothing_is_shown_where_it_is_asked_for);
 	tcase_add_test(t, a_name_that_no_instance_can_have_is_refused);
+	tcase_add_test(t, an_instance_that_cannot_run_is_shown_among_all);
 	tcase_add_test(t, status_watch_shows_each_change);
 }
 
@@ -739,6 +796,8 @@ static void add_wait(TCase *t)
 	tcase_add_test(
 		t,
 		with_an_instance_its_hosts_count_before_anybody_has_reported);
+	tcase_add_test(t, digits_in_a_reason_are_no_news);
+	tcase_add_test(t, what_can_never_be_applied_is_said);
 	tcase_add_test(t, a_node_that_is_not_there_is_nothing_to_wait_for);
 	tcase_add_loop_test(t, wait_survives_a_restart_of_the_broker, 0, 2);
 	tcase_add_test(t, a_session_that_is_lost_is_begun_again);
