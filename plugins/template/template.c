@@ -8,7 +8,8 @@
  *         json = true;         # its value is JSON: {{limits.rate}}
  *         optional = true; },  # may be missing; else the files stay as they are
  *       { name = "backends"; path = "/services/web";
- *         children = true; }   # a list of the nodes below it; watch children
+ *         children = true;     # a list of the nodes below it; watch children
+ *         json = true; }       # whose values are JSON: {{port}} of each
  *     );
  *     members = true;          # the list of members; with members = true of
  *                              # the instance
@@ -24,9 +25,10 @@
  *                              # the old files, should fit the deadline
  *
  * Templates are Mustache, with nothing escaped and without partials: {{port}};
- * {{#backends}} ... {{/backends}} for each, with name and value, or name and
- * what the value has if that is a JSON object; {{#members}} with name, address,
- * port, id, version, state, labels (labels.zone) and self (true for this host).
+ * {{#backends}} ... {{/backends}} for each, with name and value, or, where json
+ * is true and the value is an object, name and what that has; {{#members}} with
+ * name, address, port, id, version, state, labels (labels.zone) and self (true
+ * for this host).
  * Of each list's items first and last are true for one: {{^last}},{{/last}}.
  * {{host}} is this host, {{instance}} the instance. true and false serve
  * sections; what is not there is empty, and skips its section. Lists are sorted
