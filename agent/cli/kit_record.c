@@ -401,6 +401,18 @@ static int add(struct recording *r, const char *path, size_t len,
 	               : cli_fail(r->cli, rc, NULL);
 }
 
+/* Where a mode would stand there is a word that is none: ":subtre". */
+static const char *odd_mode(const char *text)
+{
+	const char *colon = strrchr(text, ':');
+
+	if (!colon || !colon[1] ||
+	    strspn(colon + 1, "abcdefghijklmnopqrstuvwxyz") !=
+	            strlen(colon + 1))
+		return NULL;
+	return colon + 1;
+}
+
 static int add_given(struct recording *r, const char *text)
 {
 	size_t len = strlen(text);
@@ -411,6 +423,12 @@ static int add_given(struct recording *r, const char *text)
 		if (len > n && strcmp(text + len - n, modes[i].word) == 0)
 			return add(r, text, len - n, modes[i].mode, on_change);
 	}
+	if (odd_mode(text))
+		return cli_usage(r->cli,
+		                 "--watch %s: \"%s\" is none of exact, "
+		                 "children and subtree; of a path that ends "
+		                 "so, say \"%s:exact\"",
+		                 text, odd_mode(text), text);
 	return add(r, text, len, MU_MIRROR_EXACT, on_change);
 }
 

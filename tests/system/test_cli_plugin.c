@@ -189,6 +189,9 @@ START_TEST(what_is_no_verb_or_no_option_of_it_is_said)
 	ck_has(r.err, "record what?");
 	ck_exit(64, MUSTER("plugin", "record", "--watch", "config:subtree"));
 	ck_has(r.err, "config:subtree");
+	ck_exit(64, MUSTER("plugin", "record", "--watch", "/config:subtre"));
+	ck_has(r.err, "\"subtre\" is none of exact, children and subtree; of a "
+	              "path that ends so, say \"/config:subtre:exact\"");
 	ck_exit(1, MUSTER("plugin", "check", lie("probe"), "--runner",
 	                  file_in("no-runner")));
 	ck_has(r.err, "name muster-runner with --runner");
