@@ -1,6 +1,7 @@
 /*
  * log - write each event as one line of the agent's log: what came, for which
- * node or member, and how much data; never the data itself, which may be secret.
+ * node or member, how much data (-1: none), and by whom; never the data itself,
+ * which may be secret.
  *
  *     level = "info";    # error, warn, info or debug
  */
@@ -74,19 +75,53 @@ static void log_node(const struct log *l, const struct mu_event *e,
 	             e->data_len, flags);
 }
 
+/* Room for what stands behind: flags, count, and an author of 100 bytes. */
+#define FLAGS_ROOM 256
+
+static void add_flags(const struct mu_event *e, char flags[FLAGS_ROOM])
+{
+	snprintf(flags, FLAGS_ROOM, "%s%s%s%s%s",
+	         e->flags & MU_EVENT_AGAIN ? " again" : "",
+	         e->flags & MU_EVENT_COALESCED ? " coalesced" : "",
+	         e->flags & MU_EVENT_OVERFLOW ? " overflow" : "",
+	         e->flags & MU_EVENT_STALE ? " stale" : "",
+	         e->flags & MU_EVENT_RENEWED ? " renewed" : "");
+	if (e->count > 1)
+		snprintf(flags + strlen(flags), FLAGS_ROOM - strlen(flags),
+		         " count=%" PRIu32, e->count);
+}
+
+static const char *cause_word(int32_t cause)
+{
+	switch (cause) {
+#define CAUSE_CASE(name, number, word) \
+	case name: \
+		return word;
+		MU_CAUSE_MAP(CAUSE_CASE)
+#undef CAUSE_CASE
+	default:
+		return "unknown";
+	}
+}
+
+/* Who did it, and how; an older agent does not tell. */
+static void add_author(const struct mu_event *e, char flags[FLAGS_ROOM])
+{
+	if (!MU_HAS(e, struct mu_event, author) || e->author_session == 0)
+		return;
+	snprintf(flags + strlen(flags), FLAGS_ROOM - strlen(flags),
+	         " cause=%s session=0x%" PRIx64 " author=%.100s",
+	         cause_word(e->cause), (uint64_t)e->author_session, e->author);
+}
+
 static int log_event(void *self, const struct mu_event *e, struct mu_err *err)
 {
 	const struct log *l = self;
-	char flags[64];
+	char flags[FLAGS_ROOM];
 
 	(void)err;
-	snprintf(flags, sizeof flags, "%s%s%s",
-	         e->flags & MU_EVENT_AGAIN ? " again" : "",
-	         e->flags & MU_EVENT_COALESCED ? " coalesced" : "",
-	         e->flags & MU_EVENT_OVERFLOW ? " overflow" : "");
-	if (e->count > 1)
-		snprintf(flags + strlen(flags), sizeof flags - strlen(flags),
-		         " count=%" PRIu32, e->count);
+	add_flags(e, flags);
+	add_author(e, flags);
 	if (e->member)
 		log_member(l, e, flags);
 	else if (e->path[0])

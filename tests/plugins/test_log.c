@@ -43,14 +43,33 @@ START_TEST(flags_and_count_are_told)
 		                   .path = MU_STR("/x"),
 		                   .flags = MU_EVENT_AGAIN |
 		                            MU_EVENT_COALESCED |
-		                            MU_EVENT_OVERFLOW,
+		                            MU_EVENT_OVERFLOW | MU_EVENT_STALE |
+		                            MU_EVENT_RENEWED,
 		                   .count = 4 };
 
 	start(NULL);
 	ck_assert_int_eq(fake_ready(&a), 0);
 	ck_assert_int_eq(fake_event(&a, e), 0);
-	ck_assert(fake_logged(&a, "deleted path=/x zxid=0x0 bytes=-1 again "
-	                          "coalesced overflow count=4\n"));
+	ck_assert(fake_logged(&a,
+	                      "deleted path=/x zxid=0x0 bytes=-1 again "
+	                      "coalesced overflow stale renewed count=4\n"));
+	fake_stop(&a);
+}
+END_TEST
+
+START_TEST(who_did_it_is_told)
+{
+	struct mu_chan_event e = { .type = MU_EVENT_DELETED,
+		                   .path = MU_STR("/x"),
+		                   .cause = MU_BY_EXPIRY,
+		                   .author_session = 0x1f,
+		                   .author = MU_STR("web3") };
+
+	start(NULL);
+	ck_assert_int_eq(fake_ready(&a), 0);
+	ck_assert_int_eq(fake_event(&a, e), 0);
+	ck_assert(fake_logged(&a, "deleted path=/x zxid=0x0 bytes=-1 "
+	                          "cause=expiry session=0x1f author=web3\n"));
 	fake_stop(&a);
 }
 END_TEST
@@ -109,6 +128,7 @@ int main(void)
 	tcase_set_timeout(tc, 60);
 	tcase_add_test(tc, a_change_is_a_line_without_the_data);
 	tcase_add_test(tc, flags_and_count_are_told);
+	tcase_add_test(tc, who_did_it_is_told);
 	tcase_add_test(tc, a_member_is_a_line);
 	tcase_add_test(tc, a_connection_is_a_line);
 	tcase_add_test(tc, an_unknown_level_is_refused);
