@@ -119,7 +119,7 @@ $(PLUGINS): $(BUILD)/plugins/%.so: $$(call objs,plugins/$$*) $$(call cxx_objs,pl
 install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/libexec \
 	  $(DESTDIR)$(PREFIX)/lib/pkgconfig $(DESTDIR)$(PREFIX)/lib/muster/plugins \
-	  $(DESTDIR)$(PREFIX)/include/muster $(DESTDIR)$(PREFIX)/share/muster
+	  $(DESTDIR)$(PREFIX)/include/muster $(DESTDIR)$(PREFIX)/share/muster/plugins
 	install $(BUILD)/muster $(DESTDIR)$(PREFIX)/bin/
 	install $(BUILD)/muster-broker $(BUILD)/muster-agent $(DESTDIR)$(PREFIX)/sbin/
 	install $(BUILD)/muster-runner $(DESTDIR)$(PREFIX)/libexec/
@@ -130,6 +130,9 @@ install: all
 	install -m 644 $(PLUGINS) $(DESTDIR)$(PREFIX)/lib/muster/plugins/
 	install -m 644 include/muster/*.h $(DESTDIR)$(PREFIX)/include/muster/
 	install -m 644 conf/*.conf $(DESTDIR)$(PREFIX)/share/muster/
+	for p in $(basename $(notdir $(PLUGINS))); do \
+	  sed -e '/^ \*\//Q' -e 1d -e 's/^ \* \{0,1\}//' plugins/$$p/$$p.c \
+	    > $(DESTDIR)$(PREFIX)/share/muster/plugins/$$p.txt; done
 	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
 	for unit in broker agent; do \
 	  sed 's|@PREFIX@|$(PREFIX)|g' packaging/systemd/muster-$$unit.service \
