@@ -3,6 +3,7 @@
  * host's record in /members tells it. Pure but for memory.
  *
  *     ready                    starting
+ *     ready: upgrade refused: REASON   it runs as before, see upgrade.h
  *     unwell: REASON           it runs, and its check says so
  *     failed: REASON           it will be started again
  *     refused: REASON          the plugin cannot run

@@ -91,7 +91,8 @@ static void start(const char *conf, const char *instance, const char *settings)
 	cluster_agent_init(&c, &a, "alpha", conf);
 	snprintf(text, sizeof text,
 	         "instances = ( { name = \"recorder\"; plugin = \"%s\"; "
-	         "queue_max = 100000; %s watch = ( { path = \"/w\"; mode = "
+	         "queue_max = 100000; memory_max_mb = 0; %s watch = ( { path = "
+	         "\"/w\"; mode = "
 	         "\"subtree\"; } ); settings : { file = \"%s\"; %s }; } );",
 	         plugin, instance, journal, settings);
 	cluster_agent_instances(&a, "i.conf", text);
@@ -399,7 +400,7 @@ START_TEST(a_refused_upgrade_leaves_the_old_process_as_it_was)
 {
 	struct run r;
 
-	start(NULL, "deadline_ms = 1000;", "");
+	start(NULL, "deadline_ms = 3000;", "");
 	check_refused(2, "fail-init",
 	              "upgrade refused; the instance goes on with the process "
 	              "that it has\" instance=recorder reason=\"it does not "
@@ -507,7 +508,7 @@ START_TEST(an_old_process_that_dies_meanwhile_is_followed_by_the_new_one)
 {
 	char *log, *at;
 
-	start(NULL, "deadline_ms = 1500;", "");
+	start(NULL, "deadline_ms = 3000;", "");
 	install(2, "hang-init");
 	wait_times(journal, "init build 2", 1);
 	log = file_read(a.log, NULL);
