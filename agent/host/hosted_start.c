@@ -110,7 +110,8 @@ static int find_cgroup(struct mu_hosted *h, struct mu_err *err)
 	if (!h->cgroup)
 		return mu_err(err, MU_ENOMEM, "out of memory");
 	memcpy(h->cgroup, base, strlen(base));
-	(void)end_slot(h, 1); /* an agent that crashed may have left it */
+	/* What an agent that was killed has left in them. */
+	(void)mu_hosted_end_cgroup(h);
 	return 0;
 }
 

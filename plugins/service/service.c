@@ -453,6 +453,7 @@ static int service_init(const struct mu_host *h, void **self,
 		return fail(err, MU_ENOMEM, "out of memory");
 	s->host = h;
 	s->process.fd = -1;
+	s->stale = true; /* one before this may have left the node */
 	rc = read_names(s, err);
 	if (!rc)
 		rc = read_numbers(s, err);

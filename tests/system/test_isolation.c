@@ -237,6 +237,42 @@ START_TEST(a_fork_bomb_meets_the_limit_of_its_cgroup)
 }
 END_TEST
 
+static bool is_gone(void *arg)
+{
+	return kill(*(pid_t *)arg, 0) != 0;
+}
+
+/* Children of a runner have nobody who ends them when the agent is killed. */
+START_TEST(what_a_killed_agent_left_in_its_cgroup_is_ended_by_the_next)
+{
+	char base[512], file[700], *text, *last;
+	struct mu_err why;
+	pid_t pid;
+
+	if (mu_cgroup_find(base, sizeof base, &why)) {
+		printf("SKIPPED: %s: %s\n", __func__, why.msg);
+		return;
+	}
+	cluster_edit("create", "/config", "one");
+	start(NULL, "instances = ( " ONE("bad", "fork-bomb",
+	                                 "processes_max = 20; ") " );");
+	cluster_agent_wait_log(&a, "fork refused after");
+	snprintf(file, sizeof file, "%s/muster-%08x-bad/cgroup.procs", base,
+	         mu_crc32c(0, a.state, strlen(a.state)));
+	text = file_read(file, NULL);
+	ck_assert_ptr_nonnull(text);
+	text[strlen(text) - 1] = '\0';
+	last = strrchr(text, '\n');
+	ck_assert_ptr_nonnull(last);
+	pid = (pid_t)atoi(last + 1);
+	free(text);
+	cluster_agent_stop(&a, SIGKILL);
+	cluster_agent_start(&a);
+	ck_assert(wait_for(is_gone, &pid, WAIT_MS));
+	cluster_agent_stop(&a, SIGTERM);
+}
+END_TEST
+
 START_TEST(a_flood_is_logged_in_part_and_the_rest_is_counted)
 {
 	cluster_edit("create", "/config", "one");
@@ -690,6 +726,9 @@ static void add_cases(Suite *s)
 		0, (int)(sizeof bad / sizeof bad[0]));
 	tcase_add_test(tc, a_fork_bomb_meets_the_limit_of_its_user);
 	tcase_add_test(tc, a_fork_bomb_meets_the_limit_of_its_cgroup);
+	tcase_add_test(
+		tc,
+		what_a_killed_agent_left_in_its_cgroup_is_ended_by_the_next);
 	tcase_add_test(tc, a_flood_is_logged_in_part_and_the_rest_is_counted);
 	tcase_add_test(tc, last_words_without_an_end_of_line_are_kept);
 	tcase_add_test(tc, quarantine_is_shown_in_the_record_and_by_an_alarm);
