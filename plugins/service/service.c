@@ -68,8 +68,8 @@ struct service {
 	char top[PATH_MAX_LEN]; /* /services/<service> */
 	char path[2 * PATH_MAX_LEN];
 	bool published, stale; /* stale: it may be there and must not */
-	bool failing;          /* the log has said that the broker refuses */
-	int64_t up_ms;         /* since when it runs */
+	int failing;   /* what the log has told of the broker; 0: well */
+	int64_t up_ms; /* since when it runs */
 	int64_t verified_ms;
 	struct restarts restarts;
 	char why[MU_ERR_MSG_MAX]; /* it does not run */
@@ -151,13 +151,20 @@ static int take_over(struct service *s, struct mu_err *err)
 	return rc && rc != MU_ENONODE ? rc : create(s, err);
 }
 
-static void complain(struct service *s, const char *what,
+static void complain(struct service *s, const char *what, int rc,
                      const struct mu_err *err)
 {
-	if (!s->failing)
+	if (s->failing == rc)
+		return;
+	s->failing = rc;
+	/* Nothing went wrong: at a start the agent is often not connected yet. */
+	if (rc == MU_ECONNLOSS)
+		s->host->log(s->host, MU_INFO,
+		             "%s %s before there is a broker; trying again",
+		             what, s->path);
+	else
 		s->host->log(s->host, MU_WARN, "%s %s: %s; trying again", what,
 		             s->path, err->msg);
-	s->failing = true;
 }
 
 static void publish(struct service *s)
@@ -168,13 +175,14 @@ static void publish(struct service *s)
 	if (rc == MU_EEXISTS)
 		rc = take_over(s, &err);
 	if (rc) {
-		complain(s, "cannot make", &err);
+		complain(s, "cannot make", rc, &err);
 		return;
 	}
 	s->host->log(s->host, MU_INFO, "%s is there: process %d", s->path,
 	             (int)s->process.pid);
 	s->published = true;
-	s->failing = s->stale = false;
+	s->failing = 0;
+	s->stale = false;
 	s->verified_ms = now_ms();
 }
 
@@ -186,9 +194,9 @@ static void withdraw(struct service *s)
 	s->published = false;
 	s->stale = rc && rc != MU_ENONODE;
 	if (s->stale)
-		complain(s, "cannot take away", &err);
+		complain(s, "cannot take away", rc, &err);
 	else
-		s->failing = false;
+		s->failing = 0;
 }
 
 /* Somebody may have taken it away. */

@@ -335,6 +335,39 @@ START_TEST(a_node_of_an_older_session_is_taken_away_first)
 }
 END_TEST
 
+START_TEST(no_broker_yet_is_no_trouble_and_hides_none)
+{
+	static const struct fake_answer away[] = {
+		{ .op = MU_CALL_CREATE,
+		  .path = "/services/test/host1",
+		  .rc = MU_ECONNLOSS,
+		  .text = "lost" },
+		{ 0 }
+	};
+	static const struct fake_answer refused[] = {
+		{ .op = MU_CALL_CREATE,
+		  .path = "/services/test/host1",
+		  .rc = MU_ENOAUTH,
+		  .text = "not yours" },
+		{ 0 }
+	};
+	pid_t pid = start_other();
+
+	write_pid(pid);
+	set_str("pid_file", pid_file);
+	start_answered(away);
+	tick_until(2, 0);
+	ck_assert(fake_logged(&a, "<2> cannot make /services/test/host1 before "
+	                          "there is a broker; trying again\n"));
+	a.answers = refused;
+	tick_until(3, 0);
+	ck_assert(fake_logged(&a, "<1> cannot make /services/test/host1: not "
+	                          "yours; trying again\n"));
+	end_other(pid);
+	fake_stop(&a);
+}
+END_TEST
+
 START_TEST(the_parents_are_made)
 {
 	static const struct fake_answer bare[] = {
@@ -458,6 +491,7 @@ static void add_tests(TCase *tc)
 	tcase_add_test(tc, a_command_outlives_its_runner_and_is_found_again);
 	tcase_add_test(tc, without_restart_nothing_is_started);
 	tcase_add_test(tc, a_node_of_an_older_session_is_taken_away_first);
+	tcase_add_test(tc, no_broker_yet_is_no_trouble_and_hides_none);
 	tcase_add_test(tc, the_parents_are_made);
 	tcase_add_test(tc, a_new_session_of_the_agent_has_the_node_made_again);
 	tcase_add_test(tc, a_node_that_cannot_be_taken_away_now_is_later);
