@@ -472,7 +472,8 @@ static void go_stale(struct mu_hosted *h)
 	}
 	if (any)
 		mu_log(MU_WARN,
-		       MSG("there is no broker; the instance begins with what "
+		       MSG("no broker has answered yet; the instance begins "
+		           "with what "
 		           "the agent remembers"),
 		       KS("instance", h->conf->name));
 }
