@@ -272,10 +272,42 @@ static int apply_children(struct mu_mirror *m, const struct mu_mirror_change *c,
 	return 0;
 }
 
+/* By how many changes of its value a node that was read is ahead of its change, as
+ * far as Stats can say. */
+static uint32_t ahead(const struct mu_stat *now, const struct mu_stat *then)
+{
+	int32_t by =
+		(int32_t)((uint32_t)now->version - (uint32_t)then->version);
+
+	if (now->czxid == then->czxid && by > 0)
+		return (uint32_t)by;
+	return now->czxid != then->czxid;
+}
+
+/* How many changes the node that was read for the first one has in it besides:
+ * they will be passed over. Those that wait are known one by one; while the
+ * broker tells of the past in parts, others may be yet to come. */
+static uint32_t overtaken(const struct mu_mirror_item *first,
+                          const struct mu_mirror_node *now)
+{
+	uint32_t by = ahead(&now->stat, first->change->stat), count = 0;
+
+	for (const struct mu_mirror_item *i = first->next; i; i = i->next) {
+		const struct mu_mirror_change *c = i->change;
+
+		if (!c || !is_in(now, c))
+			break;
+		count += c->type != MU_EVENT_CHILDREN &&
+		         mu_str_eq(c->path, first->change->path);
+	}
+	return count > by ? count : by;
+}
+
 /* now: the node with this change in it, not yet held. It is taken when 0 is
- * returned. */
+ * returned. more: changes that are in it too, and come behind this one. */
 static int apply_value(struct mu_mirror *m, const struct mu_mirror_change *c,
-                       struct mu_mirror_node *now, struct mu_mirror_node *old)
+                       struct mu_mirror_node *now, struct mu_mirror_node *old,
+                       uint32_t more)
 {
 	struct mu_mirror_event e = event_of(c);
 	int rc = mu_mirror_admit(m, &m->held, now->data.len, old);
@@ -290,12 +322,7 @@ static int apply_value(struct mu_mirror *m, const struct mu_mirror_change *c,
 		e.count += old->unseen;
 	if (old && old->ghost)
 		e.type = MU_EVENT_CREATED;
-	/* Read, and newer than its change: what it overtook is in it. */
-	if (!c->whole && now->stat.czxid == c->stat->czxid)
-		e.count += (uint32_t)now->stat.version -
-		           (uint32_t)c->stat->version;
-	else if (!c->whole)
-		e.count++;
+	e.count += more;
 	rc = send(m, &e);
 	if (!rc)
 		mu_mirror_table_put(&m->held, now);
@@ -313,7 +340,7 @@ static int apply_whole(struct mu_mirror *m, const struct mu_mirror_change *c,
 		return MU_ENOMEM;
 	now->at_zxid = c->zxid;
 	now->at_n = c->n;
-	rc = apply_value(m, c, now, old);
+	rc = apply_value(m, c, now, old, 0);
 	if (rc)
 		mu_mirror_node_free(now);
 	return rc;
@@ -330,7 +357,7 @@ static int apply_read(struct mu_mirror *m, struct mu_mirror_item *item,
 		return mu_mirror_unseen(m, c->path, c->zxid);
 	if (item->rc)
 		return 0;
-	rc = apply_value(m, c, item->got, old);
+	rc = apply_value(m, c, item->got, old, overtaken(item, item->got));
 	if (!rc)
 		item->got = NULL;
 	return rc;

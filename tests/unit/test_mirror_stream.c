@@ -527,7 +527,24 @@ START_TEST(one_gone_before_it_was_read_is_told_by_its_deletion)
 	make("/c/a/n", "s");
 	run();
 	ck_assert_uint_eq(mu_mirror_count(b.m), 4);
-	assert_told("created /c/a/n=s x2@17.0; ");
+	/* Created, deleted, created. */
+	assert_told("created /c/a/n=s x3@17.0; ");
+}
+END_TEST
+
+START_TEST(a_count_knows_what_went_and_came_back_in_one_transaction)
+{
+	b.whole_max = 3;
+	bed_begin(&b);
+	bed_make(&b, "/c/n", "long");
+	bed_edit(&b, "/c/n", "long again");
+	bed_drop(&b, "/c/n");
+	bed_make(&b, "/c/n", "s");
+	bed_edit(&b, "/c/a", "x");
+	run();
+	ck_assert_ptr_nonnull(strstr(told, "created /c/n=s x4@14.0; "));
+	ck_assert_ptr_nonnull(strstr(told, "changed /c/a=x<1@14."));
+	ck_assert_ptr_null(strstr(told, "deleted"));
 }
 END_TEST
 
@@ -729,6 +746,7 @@ int main(void)
 	T(behind_a_gap_the_rest_of_a_transaction_is_found);
 	T(a_value_that_did_not_come_along_is_read);
 	T(one_gone_before_it_was_read_is_told_by_its_deletion);
+	T(a_count_knows_what_went_and_came_back_in_one_transaction);
 	T(one_that_may_not_be_read_any_more_is_passed_over);
 	T(an_event_that_was_not_taken_comes_again_as_it_was);
 	T(what_does_not_fit_into_the_queue_is_asked_for_again);
