@@ -211,9 +211,11 @@ static void insert(struct mu_roll *r, size_t slot, struct entry *e)
 static void come(struct mu_roll *r)
 {
 	struct entry *e = r->head;
-	bool present = e->why.type == MU_EVENT_PRESENT;
+	uint32_t type = MU_EVENT_MEMBER_JOINED;
 	size_t slot;
 
+	if (e->why.type == MU_EVENT_PRESENT)
+		type = MU_EVENT_MEMBER_PRESENT;
 	drop_head(r);
 	e->next = NULL;
 	if (find(r, e->m.name, &slot)) {
@@ -227,8 +229,11 @@ static void come(struct mu_roll *r)
 		return;
 	}
 	insert(r, slot, e);
-	tell(r, e, present ? MU_EVENT_MEMBER_PRESENT : MU_EVENT_MEMBER_JOINED,
-	     e->why.flags, &e->m);
+	/* Of one who went before all was read, and joined before what is told
+	 * begins: as it was. */
+	if (e->why.exact && e->why.type == MU_EVENT_CHANGED)
+		type = MU_EVENT_MEMBER_CHANGED;
+	tell(r, e, type, e->why.flags, &e->m);
 }
 
 /* Take the member at `slot` off the roll, for what stands at the head. */

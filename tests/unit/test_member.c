@@ -311,6 +311,22 @@ static int past(uint32_t type, const struct mu_member *m)
 	return rc;
 }
 
+/* It joined before the position from which is told, and went before all was
+ * read: whoever goes on from there knows it. */
+START_TEST(a_change_of_one_who_went_before_all_was_read_is_no_joining)
+{
+	struct mu_member m = a_member("a", 1);
+	struct mu_roll_change c = { .type = MU_EVENT_CHANGED,
+		                    .count = 1,
+		                    .zxid = 9,
+		                    .member = &m,
+		                    .exact = true };
+
+	ck_assert_int_eq(mu_roll_change(r, &c), 0);
+	assert_told("changed a 1 of (9,0) by 0 0x0 ; ");
+}
+END_TEST
+
 START_TEST(what_is_past_is_told_as_it_was_and_changes_nothing)
 {
 	struct mu_member m = a_member("a", 1);
@@ -444,6 +460,8 @@ int main(void)
 	tcase_add_test(tc, a_lost_question_is_asked_again);
 	tcase_add_test(tc, the_end_of_one_never_seen_tells_nobody);
 	tcase_add_test(tc, another_tree_tells_of_no_ends);
+	tcase_add_test(
+		tc, a_change_of_one_who_went_before_all_was_read_is_no_joining);
 	tcase_add_test(tc, what_is_past_is_told_as_it_was_and_changes_nothing);
 	tcase_add_test(tc, one_who_was_put_in_is_known_from_then_on);
 	tcase_add_test(tc, a_record_without_texts_is_taken);
