@@ -41,9 +41,10 @@ struct mu_hosted_source {
 	 * before this one, got to: */
 	bool resumes;
 	struct mu_keep_place had; /* up to there all was handled */
-	bool stale;  /* the instance was given what the cache has of it */
-	bool waived; /* it is not waited for any more */
-	bool ready;  /* all that is there was read */
+	int64_t since; /* what came later, no agent before this one told */
+	bool stale;    /* the instance was given what the cache has of it */
+	bool waived;   /* it is not waited for any more */
+	bool ready;    /* all that is there was read */
 };
 
 /* A call of a plugin under way. */

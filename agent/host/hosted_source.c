@@ -201,7 +201,8 @@ bool mu_hosted_had(const struct mu_hosted_source *s, int64_t zxid, int32_t n,
 	 * an older state. */
 	if (had && !s->stale)
 		return true;
-	if (had || (s->resumes && past && !mu_keep_was_clean(s->h->o.keep)))
+	if (had || (s->resumes && (past || zxid <= s->since) &&
+	            !mu_keep_was_clean(s->h->o.keep)))
 		*flags |= MU_EVENT_AGAIN;
 	return false;
 }
@@ -399,6 +400,7 @@ static void ready(struct mu_hosted_source *s, bool quiet)
 	struct mu_hosted *h = s->h;
 
 	s->ready = true;
+	s->since = mu_uplink_zxid(h->o.uplink);
 	if (!quiet && s->resumes) {
 		s->resumes = false;
 		tell_gone(s);

@@ -308,6 +308,31 @@ START_TEST(an_agent_that_is_killed_under_a_writer_loses_nothing)
 }
 END_TEST
 
+START_TEST(what_may_have_been_told_says_so_though_its_node_is_gone)
+{
+	char ok[sizeof journal + 4];
+
+	ONLY_NATIVE("a ZooKeeper remembers no changes");
+	start_agent("restart_failures = 1;\n", "");
+	wait_journal("path /w data 0");
+	cluster_edit("create", "/w/fatal", "one");
+	wait_journal("path /w/fatal data one");
+	/* It was told, and nobody could keep that it was handled. */
+	cluster_edit("set", "/w/fatal", "two");
+	wait_journal("path /w/fatal data two");
+	program_wait(&a.program, WAIT_MS);
+	ck_assert_uint_eq(find(MU_EVENT_CHANGED, "/w/fatal", "two").flags, 0);
+	cluster_edit("rm", "/w/fatal", NULL);
+	snprintf(ok, sizeof ok, "%s.ok", journal);
+	file_write_text(ok, "");
+	cluster_agent_start(&a);
+	wait_journal("done type 2 ");
+	ck_assert_uint_eq(times("path /w/fatal data two"), 2);
+	ck_assert_uint_eq(find(MU_EVENT_CHANGED, "/w/fatal", "two").flags,
+	                  MU_EVENT_AGAIN);
+}
+END_TEST
+
 START_TEST(what_happened_while_the_agent_was_away_comes_one_by_one)
 {
 	char *at;
@@ -683,6 +708,8 @@ int main(void)
 	               an_agent_that_is_killed_under_a_writer_loses_nothing);
 	tcase_add_test(tc,
 	               what_happened_while_the_agent_was_away_comes_one_by_one);
+	tcase_add_test(tc,
+	               what_may_have_been_told_says_so_though_its_node_is_gone);
 	tcase_add_test(tc, an_agent_that_ended_well_tells_nothing_twice);
 	tcase_add_test(tc, a_change_of_settings_loses_nothing);
 	tcase_add_test(tc,
