@@ -332,6 +332,15 @@ static void absorb(struct mu_mailbox *b, struct letter *l, struct letter *older)
 	letter_free(older);
 }
 
+/* Something from before these will be handled only with what comes behind them:
+ * `to`, or (NULL) the next one. So no position is reached with these. */
+static void unmark(struct letter *from, const struct letter *to, int32_t source)
+{
+	for (; from && from != to; from = from->next)
+		if (from->e.source == source)
+			from->marked = false;
+}
+
 static void append(struct mu_mailbox *b, struct letter *l)
 {
 	l->e.seq = ++b->last_seq;
@@ -378,6 +387,7 @@ int mu_mailbox_put(struct mu_mailbox *b, const struct mu_chan_event *e)
 	if (older) {
 		if (b->count >= b->queue_max)
 			l->e.flags |= MU_EVENT_OVERFLOW;
+		unmark(*older, NULL, l->e.source);
 		absorb(b, l, unlink_at(b, older));
 	}
 	go_on(b, l);
@@ -408,6 +418,7 @@ static void keep_or_replace(struct mu_mailbox *b, bool refused, uint64_t due_ms)
 	if (newer && l->yields) {
 		struct letter *by = *newer;
 
+		unmark(l, by, l->e.source);
 		absorb(b, by, unlink_at(b, &b->head));
 		return;
 	}

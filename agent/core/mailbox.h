@@ -16,8 +16,9 @@
  *
  * Events are of sources (`source`: a watch, the members), each with positions of
  * its own, and the mailbox tells how far each was handled. Events of two sources
- * never stand for each other. What took the place of others comes behind them,
- * so a source that goes on from a position told here finds it again.
+ * never stand for each other. What took the place of others comes behind them, and
+ * positions between the two are not told: a source that goes on from one that was
+ * told here finds them all again.
  */
 #ifndef MU_CORE_MAILBOX_H
 #define MU_CORE_MAILBOX_H
