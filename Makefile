@@ -221,6 +221,14 @@ system-tcp system-zookeeper: all $(LIES) $(BACKEND)
 CRASH_CYCLES ?= 1000
 crash: all $(SHIM) $(BUILD)/tests/system/test_crash
 	@CRASH_CYCLES=$(CRASH_CYCLES) CRASH_SEED=$(CRASH_SEED) $(BUILD)/tests/system/test_crash
+# Connections cut and programs killed under a writer with a journal of its own: as
+# many as nobody has in a year. SOAK_SEED=N SOAK_CUTS=N SOAK_KILLS=N replay what
+# failed; SOAK_KEEP=DIR keeps what was written down.
+SOAK_CUTS  ?= 10000
+SOAK_KILLS ?= 500
+soak: all $(LIES) $(BUILD)/tests/system/test_soak
+	@SOAK_CUTS=$(SOAK_CUTS) SOAK_KILLS=$(SOAK_KILLS) SOAK_SEED=$(SOAK_SEED) SOAK_KEEP=$(SOAK_KEEP) \
+	  $(BUILD)/tests/system/test_soak
 interop: all $(LIES) $(INTEROP)
 	@$(RUN) interop $(INTEROP)
 
@@ -312,9 +320,10 @@ help:
 	@echo 'make unit|io|sim|plugins|system|interop   one layer of the tests'
 	@echo 'make sim SEEDS=20000 [FROM=1]   more simulated clusters; make plant: mistakes that they must notice'
 	@echo 'make crash          the broker killed 1,000 times: CRASH_CYCLES=, CRASH_SEED='
+	@echo 'make soak           10,000 cut connections, 500 kills, and no change lost: SOAK_CUTS=, SOAK_KILLS=, SOAK_SEED='
 	@echo 'make test-asan test-tsan coverage fuzz bench bench-journal bench-restart bench-pressure bench-neighbours bench-zk lint purity format clean'
 clean:
 	rm -rf build build-*
-.PHONY: all install unit io sim plant plugins system system-tcp system-zookeeper interop crash test test-clang test-asan asan-build test-tsan tsan-build coverage cov-build bench bench-journal bench-restart bench-pressure bench-neighbours bench-zk fuzz \
+.PHONY: all install unit io sim plant plugins system system-tcp system-zookeeper interop crash soak test test-clang test-asan asan-build test-tsan tsan-build coverage cov-build bench bench-journal bench-restart bench-pressure bench-neighbours bench-zk fuzz \
         purity lint format deps run help clean
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

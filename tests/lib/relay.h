@@ -13,4 +13,22 @@
  * 0; it dies with the test's process. */
 void relay_start(struct program *p, uint16_t *port, uint16_t to);
 
+/* What relays have done so far; in memory that their processes share. */
+struct relay_count {
+	volatile unsigned taken; /* connections that were passed on */
+	volatile unsigned cut;   /* by relay_cut */
+	volatile unsigned asked; /* times that relay_cut was done */
+};
+
+struct relay_count *relay_count_new(void);
+void relay_count_free(struct relay_count *count);
+
+/* The same, and it counts. */
+void relay_start_counting(struct program *p, uint16_t *port, uint16_t to,
+                          struct relay_count *count);
+
+/* Cut all of its connections, in the midst of what is under way; it listens on.
+ * Does not wait for that: count->asked tells. */
+void relay_cut(const struct program *p);
+
 #endif /* MU_TEST_RELAY_H */
