@@ -208,10 +208,10 @@ void mu_hosted_unsubscribe(struct mu_hosted *h); /* as part of _free */
 /* Of the members; NULL: it did not ask for them. */
 struct mu_hosted_source *mu_hosted_members_source(struct mu_hosted *h);
 /* An exact event of the source: was it handled before there was this process?
- * Then it is not to be told. Else *flags gain AGAIN if somebody may have been
+ * Then it is not to be told. Else *e gains AGAIN if somebody may have been
  * given it. */
 bool mu_hosted_had(const struct mu_hosted_source *s, int64_t zxid, int32_t n,
-                   bool past, uint32_t *flags);
+                   bool past, struct mu_chan_event *e);
 /* Changes of a source may be missing. */
 void mu_hosted_source_gap(struct mu_hosted_source *s);
 /* An event of it was put, up to that place if it is exact. */

@@ -239,8 +239,8 @@ int mu_hosted_change(void *arg, const struct mu_mirror_event *from)
 	struct mu_hosted *h = s->h;
 	int rc;
 
-	if (h->stop || (from->exact && mu_hosted_had(s, from->zxid, from->n,
-	                                             from->past, &e.flags)))
+	if (h->stop || (from->exact &&
+	                mu_hosted_had(s, from->zxid, from->n, from->past, &e)))
 		return 0;
 	rc = mu_hosted_put(h, &e);
 	if (rc)
@@ -341,7 +341,7 @@ void mu_hosted_member(struct mu_hosted *h, const struct mu_roll_event *from)
 	/* Whoever began with those who are there hears of nothing before. */
 	if ((from->past && !s->resumes) ||
 	    (from->exact &&
-	     mu_hosted_had(s, from->zxid, from->n, from->past, &e.flags)))
+	     mu_hosted_had(s, from->zxid, from->n, from->past, &e)))
 		return;
 	put_member(h, &e);
 	mu_hosted_source_put(s, from->exact && !h->missed_members, from->zxid,

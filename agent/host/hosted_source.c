@@ -192,18 +192,20 @@ void mu_hosted_unsubscribe(struct mu_hosted *h)
 /* ---- events ---- */
 
 bool mu_hosted_had(const struct mu_hosted_source *s, int64_t zxid, int32_t n,
-                   bool past, uint32_t *flags)
+                   bool past, struct mu_chan_event *e)
 {
 	struct mu_keep_place at = { true, zxid, n };
 	bool had = s->resumes && s->had.known && mu_keep_place_le(&at, &s->had);
 
 	/* It was handled, by a process that is gone; the one of now was given
-	 * an older state. */
-	if (had && !s->stale)
+	 * an older state. Not so if it has later ones in it, which will not be
+	 * told by themselves: of a value that was read, and not when it was
+	 * told before. */
+	if (had && !s->stale && e->count == 1)
 		return true;
 	if (had || (s->resumes && (past || zxid <= s->since) &&
 	            !mu_keep_was_clean(s->h->o.keep)))
-		*flags |= MU_EVENT_AGAIN;
+		e->flags |= MU_EVENT_AGAIN;
 	return false;
 }
 
