@@ -297,6 +297,19 @@ static long untold(const struct told *t, long to)
 	return count;
 }
 
+/* All of these were too long to come along, and the node was gone some time. */
+static bool is_unread(const struct told *t, long from, long to)
+{
+	long i;
+
+	for (i = from; i < to; i++)
+		if (entry(t, i)->len <= WHOLE_MAX)
+			return false;
+	while (i < (long)t->s->count && is_there(t, i))
+		i++;
+	return i < (long)t->s->count;
+}
+
 /* Entries before `to` that were not told; l stands for some by its count. */
 static void check_skipped(struct checker *c, const struct told *t, long k,
                           long to, const struct soak_line *l)
@@ -310,7 +323,7 @@ static void check_skipped(struct checker *c, const struct told *t, long k,
 		c->out->counted += (unsigned)skipped;
 	else if (is_in_gap(c, t, k, l->count, l->flags & MU_EVENT_OVERFLOW))
 		c->out->in_gaps += (unsigned)skipped;
-	else if (has_come_back(t, first, to + 1))
+	else if (is_unread(t, first, to))
 		c->out->unread += (unsigned)skipped;
 	else
 		say(c, SOAK_LOST,
@@ -404,13 +417,17 @@ static void on_exact(struct checker *c, struct told *t,
 
 /* A node that was found to be gone: it was from the next end on that was not told
  * of. Later ones, if it came back in between, are in the gap as well. */
-static long gone_at(const struct told *t)
+static long gone_at(const struct told *t, long long zxid)
 {
 	long found = NONE;
 
 	for (long i = 0; i < (long)t->s->count && found <= t->most; i++)
 		if (!is_there(t, i))
 			found = i;
+	/* It may have been told of already. */
+	if (found > t->most && t->most >= 0 && !is_there(t, t->most) &&
+	    entry(t, found)->zxid > zxid)
+		return t->most;
 	return found;
 }
 
@@ -430,7 +447,7 @@ static long state_read(const struct told *t, const struct soak_line *l)
 		return children_at(t, l->zxid);
 	if (l->type == MU_EVENT_DELETED || l->type == MU_EVENT_MEMBER_LEFT ||
 	    l->type == MU_EVENT_MEMBER_FAILED)
-		return gone_at(t);
+		return gone_at(t, l->zxid);
 	if (l->type == MU_EVENT_MEMBER_CHANGED)
 		return entry_named(t, l->zxid, l->n, l->type);
 	if (is_member_type(l->type))

@@ -4,8 +4,8 @@
  * a journal of their own; and at the end every change was told, once, in order, or
  * it was said that some are missing.
  *
- * SOAK_CUTS=N   how many disconnects (150)
- * SOAK_KILLS=N  how many kills (15)
+ * SOAK_CUTS=N   how many disconnects (100)
+ * SOAK_KILLS=N  how many kills (12)
  * SOAK_SEED=N   what is written, cut and killed, but for the time it takes
  * SOAK_KEEP=DIR where the records go when something is wrong
  */
@@ -17,8 +17,8 @@
 #include <stdlib.h>
 #include <time.h>
 
-#define CUTS 150u
-#define KILLS 15u
+#define CUTS 100u
+#define KILLS 12u
 #define PAUSE_US 30000u
 #define SETTLE_MS 120000u
 
