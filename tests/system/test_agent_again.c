@@ -108,8 +108,8 @@ START_TEST(a_broker_that_was_away_for_long_is_no_failure_of_anyone)
 	log = file_read(a.log, NULL);
 	at = strstr(log, "session=0x");
 	ck_assert_ptr_nonnull(at);
-	snprintf(session, sizeof session, "%.*s resumed=",
-	         (int)strcspn(at, " "), at);
+	snprintf(session, sizeof session,
+	         "%.*s resumed=", (int)strcspn(at, " "), at);
 	free(log);
 	cluster_broker_stop(&c, SIGKILL);
 	cluster_agent_wait_log(&a, "asking for it again");

@@ -20,8 +20,7 @@ static int put(const struct self *s, const struct soak_line *l)
 	return write(s->fd, text, (size_t)len) == len ? 0 : MU_ESYSTEM;
 }
 
-static int soak_event(void *self, const struct mu_event *e,
-                          struct mu_err *err)
+static int soak_event(void *self, const struct mu_event *e, struct mu_err *err)
 {
 	const struct self *s = self;
 	const struct timespec pause = { 0, s->slow_us * 1000 };
@@ -48,8 +47,7 @@ static int soak_event(void *self, const struct mu_event *e,
 	return put(s, &l);
 }
 
-static int soak_init(const struct mu_host *h, void **self,
-                         struct mu_err *err)
+static int soak_init(const struct mu_host *h, void **self, struct mu_err *err)
 {
 	struct soak_line start = { .start = true, .pid = getpid() };
 	struct self *s = calloc(1, sizeof *s);
