@@ -151,7 +151,7 @@ static void cut_one_way(int from, int to)
 	cluster_agent_wait_log(&host[2], "disconnected");
 	wire_cut(&w, from, to, false);
 	cluster_agent_wait_log(&host[1], "joined member=gamma");
-	wait_times(2, "msg=connected instance=ear", 2);
+	wait_times(2, "msg=\"connected renewed\" instance=ear", 1);
 	cluster_edit("create", "/config/after", "x");
 	for (int i = 0; i < 3; i++) {
 		cluster_agent_wait_log(&host[i], "created path=/config/after ");
