@@ -184,6 +184,7 @@ $(TCP_CORPUS): %: %.o $(patsubst %,$(BUILD)/agent/broker/%.o,tcp tcp_link tcp_re
 $(BUILD)/tests/io/test_tcp_alloc: $(BUILD)/tests/lib/fault_mem.o
 $(filter-out $(TCP_CORPUS) $(SEMANTICS_IO),$(IOTEST)) $(PLUGIN) $(SYSTEM) $(INTEROP): %: %.o $(TESTLIB) $(ARCHIVES)
 	$(Q)$(CC) $(CFLAGS) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(OUTSIDE) $(CHECK)
+$(BUILD)/tests/lies/soak.so: tests/lib/soak_line.h
 $(BUILD)/tests/lies/%.so: tests/plugins/lies/%.c tests/plugins/lies/lie.h include/muster/plugin.h
 	@mkdir -p $(@D)
 	$(Q)$(CC) -std=c11 -D_GNU_SOURCE -Wall -Wextra -fPIC -g -shared -Iinclude -o $@ $<

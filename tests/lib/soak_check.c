@@ -12,6 +12,7 @@ struct told {
 	struct soak_strand *s;
 	long most;   /* all up to this one were told, or are stood for */
 	long state;  /* as the events of this life say; NONE: not there */
+	long before; /* the same, at the end of the life before */
 	long gap;    /* the number of gaps when something was told last */
 	bool merged; /* that was COALESCED */
 };
@@ -112,7 +113,8 @@ static void gather(struct checker *c)
 		if (covers(c->scope, s))
 			c->told[c->count++] = (struct told){ .s = s,
 				                             .most = NONE,
-				                             .state = NONE };
+				                             .state = NONE,
+				                             .before = NONE };
 	qsort(c->told, c->count, sizeof *c->told, by_name);
 }
 
@@ -204,8 +206,10 @@ static void learn(const struct told *t, long i, const struct soak_line *l)
 static void begin_life(struct checker *c)
 {
 	c->first = c->out->lives++ == 0;
-	for (size_t i = 0; i < c->count; i++)
+	for (size_t i = 0; i < c->count; i++) {
+		c->told[i].before = c->told[i].state;
 		c->told[i].state = NONE;
+	}
 	for (int i = 0; i < 2; i++)
 		c->zxid[i] = c->n[i] = -1;
 }
@@ -232,12 +236,12 @@ static long stay_of(const struct told *t, long i)
 	return i;
 }
 
-/* Is what is known at the end of the events so far the state behind entry i? */
-static bool is_known(const struct told *t, long i)
+/* Is `known` the state behind entry i? */
+static bool is_state(const struct told *t, long known, long i)
 {
 	if (!is_there(t, i))
-		return !is_there(t, t->state);
-	return is_there(t, t->state) && stay_of(t, t->state) == stay_of(t, i);
+		return !is_there(t, known);
+	return is_there(t, known) && stay_of(t, known) == stay_of(t, i);
 }
 
 /* Changes before `to` were passed over, by an event that stands for `count`. A gap
@@ -254,7 +258,7 @@ static bool is_in_gap(const struct checker *c, const struct told *t, long to,
 	if (t->s->children || overflow)
 		return true;
 	for (long i = to - 1; i >= 0 && i >= to - (long)count; i--)
-		if (is_known(t, i))
+		if (is_state(t, t->state, i) || is_state(t, t->before, i))
 			return true;
 	return false;
 }
@@ -546,7 +550,7 @@ static void check_end(struct checker *c, struct told *t)
 		    entry(t, t->most + 1)->n);
 	if (t->s->children)
 		return;
-	if (!is_known(t, last))
+	if (!is_state(t, t->state, last))
 		say(c, SOAK_STATE, "%s is as of %ld, not of %ld, of %ld",
 		    t->s->path, t->state, last, last);
 }
