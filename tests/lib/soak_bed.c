@@ -97,7 +97,7 @@ static void conf_instances(struct soak_bed *b, int agent)
 static void open_agent(struct soak_bed *b, int i)
 {
 	struct soak_agent *a = &b->agent[i];
-	char direct[CLUSTER_PATH_MAX], name[16];
+	char direct[CLUSTER_PATH_MAX], name[32];
 
 	a->count = relay_count_new();
 	relay_start_counting(&a->relay, &a->port, b->port, a->count);
