@@ -299,6 +299,12 @@ static void apply(struct mu_roll *r, uint32_t end)
 		tell_past(r, end);
 		return;
 	}
+	if (e->why.type == MU_EVENT_GAP) {
+		drop_head(r);
+		tell(r, e, MU_EVENT_GAP, e->why.flags, &e->m);
+		mu_free(e);
+		return;
+	}
 	if (is_end(r, e, &slot))
 		go(r, slot, end);
 	if (e->why.type == MU_EVENT_DELETED) {

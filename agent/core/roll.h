@@ -16,7 +16,7 @@
 #define MU_ROLL_QUEUE_MAX 100000u /* comings and goings held back */
 
 struct mu_roll_event {
-	uint32_t type; /* MU_EVENT_MEMBER_* */
+	uint32_t type; /* MU_EVENT_MEMBER_*, or GAP */
 	uint32_t flags, count;
 	int64_t zxid;
 	const struct mu_member *member; /* as it is, or as it last was */
@@ -41,7 +41,7 @@ void mu_roll_forget(struct mu_roll *r);
 
 /* What the mirror said of one node below /members. */
 struct mu_roll_change {
-	uint32_t type;  /* PRESENT, CREATED, CHANGED or DELETED */
+	uint32_t type;  /* PRESENT, CREATED, CHANGED or DELETED; GAP */
 	uint32_t flags; /* MU_EVENT_COALESCED is handed on */
 	uint32_t count;
 	int64_t zxid;

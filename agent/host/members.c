@@ -91,10 +91,26 @@ static bool is_behind(struct mu_mirror_at a, struct mu_mirror_at b)
 	return a.zxid != b.zxid ? a.zxid > b.zxid : a.n > b.n;
 }
 
+static void tell_gap(struct mu_members *m, const struct mu_roll_event *from)
+{
+	struct mu_mirror_event e = { .type = MU_MIRROR_GAP,
+		                     .count = from->count,
+		                     .zxid = from->zxid,
+		                     .n = from->n,
+		                     .path = MU_STR("/members") };
+
+	if (m->o.on_gap)
+		m->o.on_gap(m->o.arg, &e);
+}
+
 static void on_roll(void *arg, const struct mu_roll_event *e)
 {
 	struct mu_members *m = arg;
 
+	if (e->type == MU_EVENT_GAP) {
+		tell_gap(m, e);
+		return;
+	}
 	if (e->exact)
 		m->said = (struct mu_mirror_at){ e->zxid, e->n };
 	m->o.fn(m->o.arg, e);
@@ -167,17 +183,27 @@ static int change(struct mu_members *m, const struct mu_mirror_event *e)
 	return rc;
 }
 
+/* In its order: comings and goings of before may wait for an answer. */
+static int gap(struct mu_members *m, const struct mu_mirror_event *e)
+{
+	const struct mu_member nobody = { .size = sizeof nobody };
+	struct mu_roll_change c = { .type = MU_EVENT_GAP,
+		                    .count = e->count,
+		                    .zxid = e->zxid,
+		                    .n = e->n,
+		                    .member = &nobody };
+
+	return mu_roll_change(m->roll, &c);
+}
+
 static int on_change(void *arg, const struct mu_mirror_event *e)
 {
 	struct mu_members *m = arg;
 	int rc = 0;
 
-	if (e->type == MU_MIRROR_GAP) {
-		if (m->o.on_gap)
-			m->o.on_gap(m->o.arg, e);
-		return 0;
-	}
-	if (is_member(e))
+	if (e->type == MU_MIRROR_GAP)
+		rc = gap(m, e);
+	else if (is_member(e))
 		rc = change(m, e);
 	if (rc)
 		return rc;

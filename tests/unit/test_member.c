@@ -140,11 +140,13 @@ static void on_event(void *arg, const struct mu_roll_event *e)
 	size_t len = strlen(told);
 
 	(void)arg;
-	len += (size_t)snprintf(told + len, sizeof told - len, "%s %s %lld%s",
-	                        word[e->type - MU_EVENT_MEMBER_PRESENT],
-	                        e->member->name, (long long)e->member->czxid,
-	                        e->flags & MU_EVENT_COALESCED ? " coalesced"
-	                                                      : "");
+	len += (size_t)snprintf(
+		told + len, sizeof told - len, "%s %s %lld%s",
+		e->type == MU_EVENT_GAP
+			? "gap"
+			: word[e->type - MU_EVENT_MEMBER_PRESENT],
+		e->member->name, (long long)e->member->czxid,
+		e->flags & MU_EVENT_COALESCED ? " coalesced" : "");
 	if (e->exact)
 		len += (size_t)snprintf(told + len, sizeof told - len,
 		                        " of (%lld,%d) by %d 0x%llx %.*s",
@@ -311,6 +313,26 @@ static int past(uint32_t type, const struct mu_member *m)
 	return rc;
 }
 
+START_TEST(a_gap_comes_behind_what_waits_for_an_answer)
+{
+	const struct mu_member nobody = { .size = sizeof nobody };
+	const struct mu_roll_change gap = { .type = MU_EVENT_GAP,
+		                            .count = 1,
+		                            .member = &nobody };
+
+	change(MU_EVENT_PRESENT, "a", 1);
+	told[0] = '\0';
+	change(MU_EVENT_DELETED, "a", 0);
+	ck_assert_int_eq(mu_roll_change(r, &gap), 0);
+	change(MU_EVENT_CREATED, "b", 2);
+	assert_told("");
+	ck_assert_str_eq(mu_roll_question(r), "a");
+	mu_roll_answer(r, (struct mu_str){ 0 });
+	assert_told("failed a 1; gap  0; joined b 2; ");
+	ck_assert_uint_eq(mu_roll_count(r), 1);
+}
+END_TEST
+
 /* It joined before the position from which is told, and went before all was
  * read: whoever goes on from there knows it. */
 START_TEST(a_change_of_one_who_went_before_all_was_read_is_no_joining)
@@ -460,6 +482,7 @@ int main(void)
 	tcase_add_test(tc, a_lost_question_is_asked_again);
 	tcase_add_test(tc, the_end_of_one_never_seen_tells_nobody);
 	tcase_add_test(tc, another_tree_tells_of_no_ends);
+	tcase_add_test(tc, a_gap_comes_behind_what_waits_for_an_answer);
 	tcase_add_test(
 		tc, a_change_of_one_who_went_before_all_was_read_is_no_joining);
 	tcase_add_test(tc, what_is_past_is_told_as_it_was_and_changes_nothing);
