@@ -130,8 +130,11 @@ static void load(struct mu_ephemerals *e)
 		           "those "
 		           "of before go with the session"),
 		       KS("reason", err.msg));
-	for (struct held *h = e->all; h; h = h->next)
+	/* They are there, whatever becomes of a request to make them again. */
+	for (struct held *h = e->all; h; h = h->next) {
 		h->of = OF_BEFORE;
+		h->may_be = true;
+	}
 }
 
 /* ---- held ---- */

@@ -1,6 +1,6 @@
 /*
  * ephemerals_file.h - runtime_dir/ephemerals: which nodes this host's instances
- * hold, for the agent that comes after a crash of this one. See ephemerals.h.
+ * hold, for the agent that comes after a restart or a crash of this one. See ephemerals.h.
  *
  * Text; the first line names the format. Then the session in hex behind an "s", a
  * line "+instance path" for each that came, "-instance path" for each that went.
