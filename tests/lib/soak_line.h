@@ -14,6 +14,7 @@
 #include <string.h>
 
 #define SOAK_PATH_MAX 128
+#define SOAK_LINE_MAX 512 /* 11 numbers and a path */
 
 struct soak_line {
 	bool start; /* a life begins; else an event */
@@ -53,27 +54,32 @@ static inline int soak_line_put(char *out, size_t room,
 	                l->path[0] ? l->path : "-");
 }
 
-/* The next line of a text. 1, 0 at the end, -1: it is spoilt. */
+/* The next line of a text. 1, 0 at the end, -1: it is spoilt. sscanf looks for the
+ * end of its whole string first: it gets one line. */
 static inline int soak_line_get(const char **at, struct soak_line *l)
 {
 	const char *end = strchr(*at, '\n');
+	char line[SOAK_LINE_MAX];
+	size_t len = end ? (size_t)(end - *at) : 0;
 	int used = 0;
 
 	memset(l, 0, sizeof *l);
 	if (!**at)
 		return 0;
-	if (!end)
+	if (!end || len >= sizeof line)
 		return -1;
-	if (sscanf(*at, "start %d%n", &l->pid, &used) == 1)
+	memcpy(line, *at, len);
+	line[len] = '\0';
+	if (sscanf(line, "start %d%n", &l->pid, &used) == 1)
 		l->start = true;
-	else if (sscanf(*at,
+	else if (sscanf(line,
 	                "event %d %lld %d %u %u %u %d %llx %lld %lld %d "
 	                "%127s%n",
 	                &l->pid, &l->zxid, &l->n, &l->type, &l->flags,
 	                &l->count, &l->len, &l->digest, &l->mzxid, &l->czxid,
 	                &l->cause, l->path, &used) != 12)
 		return -1;
-	if (*at + used != end)
+	if ((size_t)used != len)
 		return -1;
 	*at = end + 1;
 	return 1;
