@@ -23,7 +23,9 @@
  * each change to what it subscribed to, once and in order, as long as it lives;
  * what happened while it was away it is told from a bounded log of changes, or
  * it is told that this is not possible. Nothing is left out in silence: where
- * memory for an event is refused, the link ends.
+ * memory for an event is refused, or the events of one transaction are too many
+ * bytes for one link (MU_TOLD_MAX) or for all of them (MU_TOLD_ALL_FACTOR), the
+ * link ends; its client goes on from where it got to, a part at a time.
  *
  * Better than ZooKeeper, on purpose: passwords of sessions are random (rule
  * 11); a password is checked before the old link is dropped (rule 12); catch-up
@@ -42,6 +44,11 @@ struct mu_when {
 	uint64_t mono_ms; /* CLOCK_MONOTONIC: deadlines */
 	int64_t wall_ms;  /* since 1970: goes into commands, never decreases */
 };
+
+/* Of one transaction a link is told this many bytes, or reply_max if that is more;
+ * all links together, of what is made durable at once, so many times as much. */
+#define MU_TOLD_MAX (8u * 1024 * 1024)
+#define MU_TOLD_ALL_FACTOR 4u
 
 #define MU_SUPER_DIGEST_MAX 256u /* bytes, with the final NUL */
 
@@ -97,7 +104,9 @@ struct mu_store_config {
 	X(MU_CLOSE_FLOODED, "far too many requests without a reply") \
 	X(MU_CLOSE_JOURNAL, "the journal could not take the new session") \
 	X(MU_CLOSE_ENTROPY, "no random bytes for a new session") \
-	X(MU_CLOSE_AUTH, "authentication failed")
+	X(MU_CLOSE_AUTH, "authentication failed") \
+	X(MU_CLOSE_TOLD, \
+	  "its subscriptions have too much to tell of one change")
 
 enum mu_close_reason {
 #define MU_CLOSE_ENUM(name, word) name,

@@ -122,7 +122,7 @@ struct mu_peer {
 	uint32_t number;    /* the shell's */
 	uint32_t hash_next; /* for the table by number */
 	enum mu_peer_state state;
-	enum mu_close_reason reason; /* ENDED */
+	enum mu_close_reason reason; /* ENDED, or doomed */
 	bool last_words;    /* nothing more is read: what is queued ends it */
 	bool has_read_only; /* rule 7, for the response */
 	bool wants_features;
@@ -184,7 +184,7 @@ struct mu_store {
 	struct mu_slab peers;
 	struct mu_table by_number;
 	struct mu_peers fresh, ended;
-	struct mu_peers doomed; /* lost an event: to be ended in this turn */
+	struct mu_peers doomed; /* miss an event: to be ended in this turn */
 	/* A position between the two is of a history that is not ours: the last
 	 * zxid applied before the store began, and its first after that. */
 	int64_t hole_from, hole_to;
@@ -313,7 +313,7 @@ void mu_read(struct mu_store *s, struct mu_peer *p,
 
 /* store_subscribe.c */
 /* Tell those who are subscribed of the change (zxid, n). Links for which there
- * was no memory are then in s->doomed. */
+ * was no memory, or which were told too much, are then in s->doomed. */
 void mu_subs_tell(struct mu_store *s, const struct mu_noted *c, int32_t n);
 /* End the links in s->doomed. */
 void mu_doomed_end(struct mu_store *s);

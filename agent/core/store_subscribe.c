@@ -52,13 +52,14 @@ static bool is_same(const struct mu_sub *a, const struct mu_sub *b)
 	       a->prev_n == b->prev_n;
 }
 
-static void doom(struct mu_store *s, uint32_t link)
+static void doom(struct mu_store *s, uint32_t link, enum mu_close_reason reason)
 {
 	struct mu_peer *p = mu_peer_find(s, link);
 
 	if (p->doomed)
 		return;
 	p->doomed = true;
+	p->reason = reason;
 	mu_peer_list_add(&s->doomed, p);
 }
 
@@ -69,8 +70,37 @@ void mu_doomed_end(struct mu_store *s)
 	while ((p = s->doomed.first)) {
 		mu_peer_list_take(&s->doomed, p);
 		p->doomed = false;
-		mu_peer_end(s, p, MU_CLOSE_MEMORY);
+		mu_peer_end(s, p, p->reason);
 	}
+}
+
+/* A small request may make many changes, each told to many subscriptions: what
+ * they take together is bounded, first for the link that has the most. */
+static bool is_too_much(struct mu_store *s, const struct mu_sub *sub,
+                        size_t len)
+{
+	uint64_t max = s->config.reply_max > MU_TOLD_MAX ? s->config.reply_max
+	                                                 : MU_TOLD_MAX;
+
+	return mu_subs_add_told(s->subs, sub, s->zxid, len) > max ||
+	       s->fx.bytes.len > max * MU_TOLD_ALL_FACTOR;
+}
+
+/* Nobody is told what was written since the mark, if all were told too much. */
+static void send(struct mu_store *s, size_t mark, const uint32_t *links,
+                 size_t count)
+{
+	int err = 0;
+
+	count_events(s, count);
+	if (count == 0)
+		mu_fx_undo(&s->fx, mark);
+	else if (count == 1)
+		err = mu_fx_send(&s->fx, mark, links[0]);
+	else
+		err = mu_fx_fanout(&s->fx, mark, links, count);
+	for (size_t i = 0; err && i < count; i++)
+		doom(s, links[i], MU_CLOSE_MEMORY);
 }
 
 /* The one at `first` and all behind it that are told the same. */
@@ -79,6 +109,7 @@ static void tell_alike(struct mu_store *s, const struct mu_noted *c, int32_t n,
 {
 	const struct mu_sub like = *crowd->subs[first];
 	size_t mark = put_event(s, &like, c, s->zxid, n);
+	size_t len = s->fx.bytes.len - mark;
 	size_t count = 0;
 
 	for (size_t i = first; i < crowd->count; i++) {
@@ -86,17 +117,16 @@ static void tell_alike(struct mu_store *s, const struct mu_noted *c, int32_t n,
 
 		if (!sub || !is_same(sub, &like))
 			continue;
-		crowd->links[count++] = sub->link;
 		crowd->subs[i] = NULL;
+		if (is_too_much(s, sub, len)) {
+			doom(s, sub->link, MU_CLOSE_TOLD);
+			continue;
+		}
+		crowd->links[count++] = sub->link;
 		sub->prev_zxid = s->zxid;
 		sub->prev_n = n;
 	}
-	count_events(s, count);
-	if (!(count == 1 ? mu_fx_send(&s->fx, mark, crowd->links[0])
-	                 : mu_fx_fanout(&s->fx, mark, crowd->links, count)))
-		return;
-	for (size_t i = 0; i < count; i++)
-		doom(s, crowd->links[i]);
+	send(s, mark, crowd->links, count);
 }
 
 static void tell_crowd(struct mu_store *s, const struct mu_noted *c, int32_t n,

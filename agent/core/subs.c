@@ -23,6 +23,8 @@ struct holder {
 	uint32_t hash_next;
 	uint32_t first; /* its subscriptions */
 	uint32_t count; /* of these */
+	int64_t zxid;   /* the transaction of which it was told last */
+	uint64_t told;  /* bytes */
 };
 
 struct mu_subs {
@@ -171,6 +173,18 @@ void mu_subs_free(struct mu_subs *t)
 	mu_slab_fini(&t->holders);
 	mu_slab_fini(&t->subs);
 	mu_free(t);
+}
+
+uint64_t mu_subs_add_told(struct mu_subs *t, const struct mu_sub *sub,
+                          int64_t zxid, size_t len)
+{
+	struct holder *h = holder_at(t, sub->holder);
+
+	if (h->zxid != zxid)
+		h->told = 0;
+	h->zxid = zxid;
+	h->told += len;
+	return h->told;
 }
 
 uint32_t mu_subs_count(const struct mu_subs *t)

@@ -48,6 +48,11 @@ void mu_subs_remove(struct mu_subs *t, struct mu_sub *sub);
 /* Forget all that a link has. O(its subscriptions). */
 void mu_subs_drop_link(struct mu_subs *t, uint32_t link);
 
+/* The link of `sub` is told `len` bytes more of the transaction `zxid`; how many
+ * that are of this transaction in all. */
+uint64_t mu_subs_add_told(struct mu_subs *t, const struct mu_sub *sub,
+                          int64_t zxid, size_t len);
+
 uint32_t mu_subs_count(const struct mu_subs *t);
 uint32_t mu_subs_link_count(const struct mu_subs *t, uint32_t link);
 

@@ -113,6 +113,7 @@ static void close_wire(struct broker *b, const struct mu_effect *e)
 		[MU_CLOSE_UNKNOWN_OP] = 1, [MU_CLOSE_TOO_MANY] = 1,
 		[MU_CLOSE_MEMORY] = 1,     [MU_CLOSE_FLOODED] = 1,
 		[MU_CLOSE_ENTROPY] = 1,    [MU_CLOSE_AUTH] = 1,
+		[MU_CLOSE_TOLD] = 1,
 	};
 
 	world_trace(world(b), "broker closes wire %u: %s", e->link,

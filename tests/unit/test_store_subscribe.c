@@ -151,6 +151,133 @@ START_TEST(one_transaction_captures_so_much_data_and_no_more)
 }
 END_TEST
 
+/* ---- too much ---- */
+
+/* A change of `big` is told in so many bytes: its name is as long as that takes. */
+#define TOLD_BYTES 65536u
+#define TOLD_MOST (MU_TOLD_MAX / TOLD_BYTES)
+
+static char big[TOLD_BYTES];
+
+/* Links from 3 on that have `each` subscriptions to `big`, and a writer that has
+ * asked to change it. Where they begin. */
+static int64_t crowd(uint32_t links, uint32_t each)
+{
+	struct mu_store_config config = bed_config();
+	size_t less;
+
+	bed_close();
+	config.reply_max = 4096;
+	config.subscriptions_per_link_max = each;
+	bed_open_with(&config);
+	bed_connect(1);
+	bed_connect(2);
+	bed_make(2, "/a", "");
+	bed_subscribe(1, 1, "/a", EXACT, -1, 0);
+	set("/a");
+	less = 4 + bed_peek(1)->len - strlen("/a"); /* with its frame */
+	bed_lost(1);
+	memset(big, 'b', TOLD_BYTES - less);
+	big[0] = '/';
+	big[TOLD_BYTES - less] = '\0';
+	bed_make(2, big, "");
+	for (uint32_t link = 3; link < 3 + links; link++) {
+		bed_connect(link);
+		for (uint32_t id = 1; id <= each; id++)
+			bed_subscribe(link, (int32_t)id, big, EXACT, -1, 0);
+	}
+	store.slow = true;
+	bed_ask(2, MU_OP_SET_DATA, q_set(big, "x", -1));
+	return bed_counts().zxid;
+}
+
+static void all_are_told(uint32_t link, uint32_t count)
+{
+	for (uint32_t i = 0; i < count; i++)
+		ck_assert_int_eq(bed_change(link).type, MU_NODE_DATA_CHANGED);
+	bed_quiet(link);
+}
+
+START_TEST(one_link_is_told_so_much_of_one_transaction)
+{
+	crowd(1, TOLD_MOST);
+	bed_durable(store.logged);
+	ck_assert(bed_is_open(3));
+	all_are_told(3, TOLD_MOST);
+}
+END_TEST
+
+START_TEST(one_that_would_be_told_more_is_ended_and_goes_on_later)
+{
+	int64_t zxid, before = crowd(1, TOLD_MOST + 1);
+
+	bed_durable(store.logged);
+	ck_assert(bed_is_closed(3, MU_CLOSE_TOLD));
+	ck_assert_uint_eq(bed_stats().subscriptions, 0);
+	mu_store_verify(store.s);
+	bed_want(2, bed.xid, 0);
+	zxid = bed_counts().zxid;
+	store.slow = false;
+	bed_connect(4);
+	bed_ask(4, MU_OP_SUBSCRIBE,
+	        q_subscribe(1, big, EXACT, before, MU_CHANGE_N_END));
+	ck_assert_int_eq(bed_change(4).zxid, zxid);
+	ck_assert_int_eq(bed_subscribed(4).state, MU_SUBSCRIBED_LIVE);
+}
+END_TEST
+
+START_TEST(all_links_are_told_so_much_at_once)
+{
+	const uint32_t last = 3 + MU_TOLD_ALL_FACTOR;
+
+	crowd(MU_TOLD_ALL_FACTOR + 1, TOLD_MOST);
+	bed_durable(store.logged);
+	for (uint32_t link = 3; link < last; link++) {
+		ck_assert(bed_is_open(link));
+		all_are_told(link, TOLD_MOST);
+	}
+	ck_assert(bed_is_closed(last, MU_CLOSE_TOLD));
+	bed_quiet(last);
+	mu_store_verify(store.s);
+}
+END_TEST
+
+/* 500 operations of a few bytes each; each is told with 4 KiB, to each. */
+START_TEST(a_small_request_does_not_take_all_memory)
+{
+	enum { NODES = 500, SUBS = 50 };
+	static char data[4001];
+
+	memset(data, 'd', sizeof data - 1);
+	bed_make(2, "/a", "");
+	q_none();
+	for (int i = 0; i < NODES; i++) {
+		char path[20];
+
+		mu_format(path, sizeof path, "/a/%d", i);
+		bed_make(2, path, data);
+	}
+	for (int32_t id = 1; id <= SUBS; id++)
+		bed_subscribe(1, id, "/a", SUBTREE, -1, 0);
+	q_none();
+	for (int i = 0; i < NODES; i++) {
+		char path[20];
+
+		mu_format(path, sizeof path, "/a/%d", i);
+		q_sub(MU_OP_DELETE, path, NULL, -1);
+	}
+	store.slow = true;
+	bed_ask(2, MU_OP_MULTI, q_end());
+	ck_assert_int_eq(mu_store_durable(store.s, store.logged), 0);
+	ck_assert_uint_lt(store.s->fx.bytes.len,
+	                  bed_config().reply_max + MU_TOLD_MAX);
+	store.slow = false;
+	bed_drain();
+	ck_assert(bed_is_closed(1, MU_CLOSE_TOLD));
+	bed_want(2, bed.xid, 0);
+}
+END_TEST
+
 START_TEST(the_counters_tell_how_it_is)
 {
 	struct mu_store_stats before = bed_stats(), now;
@@ -523,6 +650,10 @@ int main(void)
 		many_with_many_pasts_are_told_each_its_own,
 		nothing_is_captured_that_nobody_wants,
 		one_transaction_captures_so_much_data_and_no_more,
+		one_link_is_told_so_much_of_one_transaction,
+		one_that_would_be_told_more_is_ended_and_goes_on_later,
+		all_links_are_told_so_much_at_once,
+		a_small_request_does_not_take_all_memory,
 		the_counters_tell_how_it_is,
 		limits_may_change_while_running,
 		a_replay_fills_the_log_back_to_the_beginning,

@@ -199,6 +199,21 @@ START_TEST(a_link_that_goes_takes_its_own)
 }
 END_TEST
 
+START_TEST(what_a_link_is_told_is_added_up_for_each_transaction)
+{
+	struct mu_sub *a = add(1, 1, "/a", EXACT);
+	struct mu_sub *b = add(1, 2, "/b", EXACT);
+	struct mu_sub *c = add(2, 1, "/a", EXACT);
+
+	ck_assert_uint_eq(mu_subs_add_told(t, a, 7, 100), 100);
+	ck_assert_uint_eq(mu_subs_add_told(t, b, 7, 10), 110);
+	ck_assert_uint_eq(mu_subs_add_told(t, c, 7, 1), 1);
+	ck_assert_uint_eq(mu_subs_add_told(t, b, 8, 5), 5);
+	mu_subs_remove(t, a);
+	ck_assert_uint_eq(mu_subs_add_told(t, b, 8, 5), 10);
+}
+END_TEST
+
 START_TEST(one_link_may_subscribe_to_one_path_often)
 {
 	add(1, 1, "/a", EXACT);
@@ -334,6 +349,7 @@ int main(void)
 		the_path_itself_comes_first_then_its_parent_then_those_above,
 		what_is_removed_is_not_told,
 		a_link_that_goes_takes_its_own,
+		what_a_link_is_told_is_added_up_for_each_transaction,
 		one_link_may_subscribe_to_one_path_often,
 		all_that_fit_are_found_and_no_others,
 		memory_refused_anywhere_leaves_all_as_it_was,
