@@ -103,6 +103,8 @@ void mu_native_flush(struct mu_native *n, uint64_t now_ms);
 #define MU_NATIVE_RETRY_MS 10u
 void mu_native_retry(struct mu_native *n, uint64_t now_ms);
 bool mu_native_has_parked(const struct mu_native *n);
+/* Does more wait for the link than half of what may? */
+bool mu_native_is_busy(const struct mu_native *n, uint32_t link);
 
 /* Limits may change while running; packet_max is not looked at. */
 void mu_native_configure(struct mu_native *n,

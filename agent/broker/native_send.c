@@ -195,6 +195,13 @@ bool mu_native_has_parked(const struct mu_native *n)
 	return n->parked > 0;
 }
 
+bool mu_native_is_busy(const struct mu_native *n, uint32_t link)
+{
+	const struct mu_nlink *l = open_link(n, link);
+
+	return l && l->out.bytes > n->limits.outbox_max / 2;
+}
+
 void mu_native_goodbye(struct mu_native *n, unsigned linger_ms)
 {
 	struct mu_zpeer peer;

@@ -214,6 +214,14 @@ static void on_word(void *arg, uint32_t link, const uint8_t *p,
 	mu_words_answer(&s->words, p, out);
 }
 
+bool mu_server_is_busy(void *arg, uint32_t link)
+{
+	const struct mu_server *s = arg;
+
+	return link & MU_LINK_TCP ? mu_tcp_is_busy(s->tcp, link)
+	                          : mu_native_is_busy(s->native, link);
+}
+
 struct mu_native_owner mu_server_native_owner(struct mu_server *s)
 {
 	return (struct mu_native_owner){ on_open, on_record, on_oversize,

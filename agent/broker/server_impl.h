@@ -71,6 +71,7 @@ struct mu_when mu_server_when(struct mu_server *s);
 /* What the carriers call. */
 struct mu_native_owner mu_server_native_owner(struct mu_server *s);
 struct mu_tcp_owner mu_server_tcp_owner(struct mu_server *s);
+bool mu_server_is_busy(void *arg, uint32_t link); /* a mu_busy_fn */
 
 /* What the loop calls. */
 void mu_server_on_turn(void *arg);

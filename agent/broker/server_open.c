@@ -30,6 +30,7 @@ static int open_store(struct mu_server *s, struct mu_err *err)
 	if (rc)
 		return rc;
 	s->store = s->data.store;
+	mu_store_on_busy(s->store, mu_server_is_busy, s);
 	s->journal = s->data.journal;
 	s->logged = s->durable = mu_store_index(s->store);
 	return 0;

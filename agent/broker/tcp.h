@@ -102,6 +102,8 @@ bool mu_tcp_has_more(const struct mu_tcp *t);
 void mu_tcp_send(struct mu_tcp *t, uint32_t link, const void *p, size_t len);
 void mu_tcp_fanout(struct mu_tcp *t, const uint32_t *links, size_t count,
                    const void *p, size_t len);
+/* Does more wait for the link than half of what may? */
+bool mu_tcp_is_busy(const struct mu_tcp *t, uint32_t link);
 /* Close after what was sent; the peer is not heard any more. */
 void mu_tcp_end(struct mu_tcp *t, uint32_t link);
 /* Send what gathered in this turn. */

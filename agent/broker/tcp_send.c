@@ -150,6 +150,13 @@ void mu_tcp_fanout(struct mu_tcp *t, const uint32_t *links, size_t count,
 	mu_blob_let_go(one);
 }
 
+bool mu_tcp_is_busy(const struct mu_tcp *t, uint32_t link)
+{
+	const struct mu_tlink *l = open_link(t, link);
+
+	return l && l->out.bytes > t->limits.outbox_max / 2;
+}
+
 void mu_tcp_end(struct mu_tcp *t, uint32_t link)
 {
 	struct mu_tlink *l = open_link(t, link);

@@ -248,7 +248,7 @@ struct mu_subscribe_request {
 
 /* Behind the events that catching up told. Live: all up to (zxid, n) was told,
  * what comes will be. More: no subscription stands; a part was told, up to
- * (zxid, n). Gap: it stands from (zxid, n), which is now; changes in the zxids
+ * (zxid, n), or none of it where the link has much to take already. Gap: it stands from (zxid, n), which is now; changes in the zxids
  * from `from` to `to` may be missing. */
 struct mu_subscribe_reply {
 	int32_t state; /* enum mu_subscribe_state */

@@ -240,6 +240,12 @@ void mu_store_stats(const struct mu_store *s, struct mu_store_stats *out);
  * unknown or has ended. */
 bool mu_store_link_takes(const struct mu_store *s, uint32_t link, size_t len);
 
+/* Has the link so much to be sent already that no subscription should be caught up
+ * on it now? It is told then to ask again (proto.h: MORE). NULL, as it begins:
+ * never. The shell's, for as long as the store lives. */
+typedef bool mu_busy_fn(void *arg, uint32_t link);
+void mu_store_on_busy(struct mu_store *s, mu_busy_fn *busy, void *arg);
+
 /* What is known of a link, and of its session if that is up. */
 struct mu_store_link {
 	int64_t session;     /* 0: none */

@@ -172,6 +172,8 @@ struct mu_store {
 	struct mu_changelog *changes;
 	struct mu_sessions *sessions;
 	struct mu_fx fx;
+	mu_busy_fn *busy; /* NULL: no link is */
+	void *busy_arg;
 
 	uint64_t mono_ms, last_tick_ms;
 	int64_t wall_ms;    /* never decreases */

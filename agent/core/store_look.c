@@ -1,4 +1,5 @@
-/* Looking at the store from outside: nothing here changes it. */
+/* Looking at the store from outside, and what it may look at: nothing here changes
+ * what it holds. */
 #include "store_impl.h"
 
 bool mu_store_link_takes(const struct mu_store *s, uint32_t link, size_t len)
@@ -7,6 +8,12 @@ bool mu_store_link_takes(const struct mu_store *s, uint32_t link, size_t len)
 
 	return !p || p->state == MU_PEER_ENDED ||
 	       !mu_request_is_full(s, p, len);
+}
+
+void mu_store_on_busy(struct mu_store *s, mu_busy_fn *busy, void *arg)
+{
+	s->busy = busy;
+	s->busy_arg = arg;
 }
 
 bool mu_store_link_look(const struct mu_store *s, uint32_t link,

@@ -5,6 +5,7 @@
 
 #define REPLY_ROOM 128u /* bytes: enough for an answer with its header */
 #define CROWD 256u      /* subscriptions looked at together */
+#define BUSY_ANSWERS 8u /* caught up in one turn of the store */
 
 bool mu_interests_full(const struct mu_store *s)
 {
@@ -210,6 +211,14 @@ struct catching {
 	uint32_t looks;
 };
 
+/* Many may catch up at once on one link. What is told to one of them comes in front
+ * of its answer, so who is told to ask again does so when that has arrived. */
+static bool is_busy(const struct mu_store *s, uint32_t link)
+{
+	return s->fx.bytes.len > MU_SUBSCRIBE_BYTES * BUSY_ANSWERS ||
+	       (s->busy && s->busy(s->busy_arg, link));
+}
+
 /* Not 0: memory is out, or MU_EAGAIN: no more in this answer. */
 static int catch_one(struct catching *c, const struct mu_noted *change,
                      int64_t zxid, int32_t n)
@@ -224,6 +233,8 @@ static int catch_one(struct catching *c, const struct mu_noted *change,
 		return 0;
 	if (!change->open && !mu_peer_may(c->r->p, &change->acl, MU_PERM_READ))
 		return 0;
+	if (!c->told && is_busy(s, c->r->p->number))
+		return MU_EAGAIN;
 	mark = put_event(s, &c->at, change, zxid, n);
 	len = s->fx.bytes.len - mark;
 	if (c->told && c->told + len > MU_SUBSCRIBE_BYTES) {

@@ -329,8 +329,8 @@ MU_EXPORT int mu_client_multi(struct mu_client *c,
  *     on_change            handle it; its (zxid, n) is your position
  *     done, rc 0: LIVE     what comes will be told; (zxid, n) of the answer is
  *                          a position to begin from too
- *                 MORE     no subscription stands, a part was told: subscribe
- *                          again, from (zxid, n) of the answer
+ *                 MORE     no subscription stands, a part was told, or nothing
+ *                          yet: subscribe again, from (zxid, n) of the answer
  *                 GAP      it stands from (zxid, n) of the answer, which is now:
  *                          read what you want to know, after this
  *

@@ -207,12 +207,14 @@ static void catch_up(void)
 /* ---- the author ------------------------------------------------------------------- */
 
 static int done_rc;
+static int64_t done_zxid;
 static bool is_done;
 
 static void on_done(struct mu_client *c, const struct mu_result *r, void *arg)
 {
 	(void)c, (void)arg;
 	done_rc = r->rc;
+	done_zxid = r->zxid;
 	is_done = true;
 }
 
@@ -325,6 +327,19 @@ static void setup_short(void)
 {
 	more = "change_log_max = 3;\n";
 	setup_with(0);
+}
+
+/* Little may wait for a link. */
+static void setup_narrow_native(void)
+{
+	more = "outbox_max = 1048576;\n";
+	setup_with(0);
+}
+
+static void setup_narrow_tcp(void)
+{
+	more = "outbox_max = 1048576;\n";
+	setup_with(1);
 }
 
 static void teardown(void)
@@ -617,6 +632,95 @@ START_TEST(far_more_than_goes_into_one_answer_is_told_in_parts)
 }
 END_TEST
 
+/* ---- many on one connection ---- */
+
+#define CROWD 60
+#define CROWD_WRITES 150
+
+static struct crowd {
+	int64_t zxid, prev_zxid;
+	int32_t n, prev_n;
+	int told;
+} crowd[CROWD];
+static unsigned crowd_live, crowd_connected;
+
+static void crowd_subscribe(struct mu_client *c, struct crowd *k);
+
+static void on_crowd_subscribed(struct mu_client *c, const struct mu_result *r,
+                                void *arg)
+{
+	struct crowd *k = arg;
+
+	ck_assert_int_eq(r->rc, 0);
+	ck_assert_int_ne(r->subscribed->state, MU_SUBSCRIBED_GAP);
+	k->zxid = r->subscribed->zxid;
+	k->n = r->subscribed->n;
+	if (r->subscribed->state == MU_SUBSCRIBED_MORE)
+		crowd_subscribe(c, k);
+	else
+		crowd_live++;
+}
+
+static void crowd_subscribe(struct mu_client *c, struct crowd *k)
+{
+	const struct mu_subscribe what = { .size = sizeof what,
+		                           .id = (int32_t)(k - crowd),
+		                           .path = "/a",
+		                           .mode = MU_SUBSCRIBE_EXACT,
+		                           .zxid = k->zxid,
+		                           .n = k->n };
+
+	k->prev_zxid = k->zxid;
+	k->prev_n = k->n;
+	ck_assert_int_eq(mu_client_subscribe(c, &what, on_crowd_subscribed, k),
+	                 0);
+}
+
+static void on_crowd_change(struct mu_client *c, const struct mu_change *e,
+                            void *arg)
+{
+	struct crowd *k = &crowd[e->id];
+
+	(void)c, (void)arg;
+	ck_assert_int_eq(e->prev_zxid, k->prev_zxid);
+	ck_assert_int_eq(e->prev_n, k->prev_n);
+	k->prev_zxid = e->zxid;
+	k->prev_n = e->n;
+	k->told++;
+}
+
+static void on_crowd_state(struct mu_client *c, enum mu_client_state state,
+                           int why, void *arg)
+{
+	(void)why, (void)arg;
+	if (state != MU_CLIENT_CONNECTED)
+		return;
+	crowd_connected++;
+	for (int i = 0; i < CROWD; i++)
+		crowd_subscribe(c, &crowd[i]);
+}
+
+START_TEST(many_that_catch_up_at_once_keep_their_connection)
+{
+	static char value[4096];
+
+	create("/a", "", 0);
+	w.o.on_change = on_crowd_change;
+	w.o.on_state = on_crowd_state;
+	crowd_live = crowd_connected = 0;
+	for (int i = 0; i < CROWD; i++)
+		crowd[i] = (struct crowd){ .zxid = done_zxid, .n = INT32_MAX };
+	for (int i = 0; i < CROWD_WRITES; i++)
+		ck_do(mu_client_set(author, "/a", value, sizeof value, -1,
+		                    on_done, NULL));
+	watcher_make();
+	UNTIL(crowd_live == CROWD);
+	ck_assert_uint_eq(crowd_connected, 1);
+	for (int i = 0; i < CROWD; i++)
+		ck_assert_int_eq(crowd[i].told, CROWD_WRITES);
+}
+END_TEST
+
 START_TEST(what_the_log_does_not_hold_any_more_is_a_gap)
 {
 	int64_t from;
@@ -718,6 +822,10 @@ int main(void)
 	add_both(s, "native", setup_native);
 	add_both(s, "tcp", setup_tcp);
 	tcase_add_test(tc, what_the_log_does_not_hold_any_more_is_a_gap);
+	tc = new_case(s, "narrow native", setup_narrow_native);
+	tcase_add_test(tc, many_that_catch_up_at_once_keep_their_connection);
+	tc = new_case(s, "narrow tcp", setup_narrow_tcp);
+	tcase_add_test(tc, many_that_catch_up_at_once_keep_their_connection);
 	sr = srunner_create(s);
 	srunner_run_all(sr, CK_ENV);
 	failed = srunner_ntests_failed(sr);

@@ -278,6 +278,70 @@ START_TEST(a_small_request_does_not_take_all_memory)
 }
 END_TEST
 
+static uint32_t busy_link;
+
+static bool is_busy(void *arg, uint32_t link)
+{
+	ck_assert_ptr_eq(arg, &busy_link);
+	return link == busy_link;
+}
+
+START_TEST(who_has_much_to_take_is_told_to_ask_again)
+{
+	int64_t before, other;
+	struct mu_subscribe_reply r;
+
+	bed_make(2, "/a", "");
+	before = set("/a");
+	bed_make(2, "/b", "");
+	other = bed_counts().zxid;
+	set("/a");
+	mu_store_on_busy(store.s, is_busy, &busy_link);
+	busy_link = 1;
+	/* What is not for it is passed over all the same. */
+	r = bed_subscribe(1, 1, "/a", EXACT, before, 0);
+	ck_assert_int_eq(r.state, MU_SUBSCRIBED_MORE);
+	ck_assert_int_eq(r.zxid, other);
+	ck_assert_int_eq(r.n, 1); /* created, and children of "/" */
+	ck_assert_uint_eq(bed_stats().subscriptions, 0);
+	/* Who has nothing to catch up, and anybody else, is not held up. */
+	r = bed_subscribe(1, 1, "/c", EXACT, before, 0);
+	ck_assert_int_eq(r.state, MU_SUBSCRIBED_LIVE);
+	bed_ask(2, MU_OP_SUBSCRIBE, q_subscribe(1, "/a", EXACT, before, 0));
+	bed_change(2);
+	ck_assert_int_eq(bed_subscribed(2).state, MU_SUBSCRIBED_LIVE);
+	busy_link = 0;
+	bed_ask(1, MU_OP_SUBSCRIBE, q_subscribe(2, "/a", EXACT, other, 1));
+	bed_change(1);
+	ck_assert_int_eq(bed_subscribed(1).state, MU_SUBSCRIBED_LIVE);
+}
+END_TEST
+
+/* Behind a write that takes its time. */
+START_TEST(many_that_are_answered_at_once_are_not_all_caught_up_at_once)
+{
+	enum { WRITES = 100, SUBS = 40 }; /* 400 KiB to catch up for each */
+	static char data[4001];
+	int64_t before;
+
+	memset(data, 'd', sizeof data - 1);
+	bed_make(2, "/a", "");
+	before = bed_counts().zxid;
+	for (int i = 0; i < WRITES; i++)
+		bed_err(2, MU_OP_SET_DATA, q_set("/a", data, -1));
+	store.slow = true;
+	bed_ask(1, MU_OP_SET_DATA, q_set("/a", data, -1));
+	for (int32_t id = 1; id <= SUBS; id++)
+		bed_ask(1, MU_OP_SUBSCRIBE,
+		        q_subscribe(id, "/a", EXACT, before, MU_CHANGE_N_END));
+	ck_assert_int_eq(mu_store_durable(store.s, store.logged), 0);
+	ck_assert_uint_lt(store.s->fx.bytes.len, 10 * MU_SUBSCRIBE_BYTES);
+	ck_assert_uint_gt(store.s->fx.bytes.len, 8 * MU_SUBSCRIBE_BYTES);
+	store.slow = false;
+	bed_drain();
+}
+END_TEST
+
 START_TEST(the_counters_tell_how_it_is)
 {
 	struct mu_store_stats before = bed_stats(), now;
@@ -654,6 +718,8 @@ int main(void)
 		one_that_would_be_told_more_is_ended_and_goes_on_later,
 		all_links_are_told_so_much_at_once,
 		a_small_request_does_not_take_all_memory,
+		who_has_much_to_take_is_told_to_ask_again,
+		many_that_are_answered_at_once_are_not_all_caught_up_at_once,
 		the_counters_tell_how_it_is,
 		limits_may_change_while_running,
 		a_replay_fills_the_log_back_to_the_beginning,
