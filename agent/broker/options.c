@@ -70,6 +70,8 @@ const struct mu_conf_row mu_broker_rows[] = {
 	  "links from one address to listen_zookeeper; more are closed; 0: any number", true },
 	{ "watches_max", MU_CONF_INT, AT(watches_max), "2000000", 1, 100000000, "watches",
 	  "watches and subscriptions at a time, of all sessions", true },
+	{ "watch_bytes_max", MU_CONF_INT, AT(watch_bytes_max), "268435456", 0, 1024 * 1024 * (int64_t)MIB, "bytes",
+	  "paths of these, together; where they take it there are no more; 0: no limit", true },
 	{ "subscriptions_per_link_max", MU_CONF_INT, AT(subscriptions_per_link_max),
 	  "1000", 0, 1000000, "subscriptions", "subscriptions of one link at a time; 0: none", true },
 	{ "change_log_max", MU_CONF_INT, AT(change_log_max), "100000", 0, 100000000, "changes",
@@ -340,6 +342,7 @@ void mu_broker_options_store(const struct mu_broker_options *o,
 	c->sessions_max = (uint32_t)o->sessions_max;
 	c->links_max = (uint32_t)o->links_max;
 	c->watches_max = (uint32_t)o->watches_max;
+	c->watch_bytes_max = (uint64_t)o->watch_bytes_max;
 	c->subscriptions_per_link_max = (uint32_t)o->subscriptions_per_link_max;
 	c->change_log_max = (uint32_t)o->change_log_max;
 	c->change_log_bytes = (uint64_t)o->change_log_bytes;

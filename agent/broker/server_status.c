@@ -60,6 +60,7 @@ static int add_store(struct mu_json *o, const struct mu_server *s)
 		{ "sessions", st.sessions, opt->sessions_max },
 		{ "links", st.links, opt->links_max },
 		{ "watches", st.watches, opt->watches_max },
+		{ "watch_bytes", st.watch_bytes, opt->watch_bytes_max },
 		{ "subscriptions", st.subscriptions, NO_LIMIT },
 		{ "data_bytes", st.tree_memory, opt->max_data },
 		{ "waiting_bytes", st.waiting_bytes, opt->waiting_max },

@@ -425,6 +425,7 @@ void mu_store_stats(const struct mu_store *s, struct mu_store_stats *out)
 	out->tree_memory = mu_tree_memory(s->tree);
 	out->waiting_bytes = s->pending_bytes + s->queued_bytes;
 	out->subscriptions = mu_subs_count(s->subs);
+	out->watch_bytes = mu_interest_bytes(s);
 	out->changes = mu_changelog_count(s->changes);
 	out->change_bytes = mu_changelog_bytes(s->changes);
 	out->change_floor = mu_changelog_floor(s->changes, NULL);

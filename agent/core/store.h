@@ -73,6 +73,9 @@ struct mu_store_config {
 	uint64_t max_data;
 	uint32_t sessions_max, links_max;
 	uint32_t watches_max; /* watches and subscriptions together */
+	/* Bytes of the paths that they name: at it there are no more of either.
+	 * 0: no limit. */
+	uint64_t watch_bytes_max;
 	uint32_t subscriptions_per_link_max; /* 0: none */
 	/* The change log, from which a subscription catches up: changes and
 	 * bytes of memory. 0: there is none. */
@@ -221,6 +224,7 @@ struct mu_store_stats {
 	/* Subscriptions; how many change events they were told (also in
 	 * `events`), and how many could not resume. */
 	uint32_t subscriptions;
+	uint64_t watch_bytes; /* of the paths of watches and subscriptions */
 	uint64_t change_events, gaps;
 	/* The change log: what it holds, and the zxid it reaches back to. */
 	uint32_t changes;

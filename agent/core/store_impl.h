@@ -321,6 +321,7 @@ void mu_subs_tell(struct mu_store *s, const struct mu_noted *c, int32_t n);
 void mu_doomed_end(struct mu_store *s);
 /* Would one more watch or subscription be too many? */
 bool mu_interests_full(const struct mu_store *s);
+uint64_t mu_interest_bytes(const struct mu_store *s); /* of their paths */
 
 /* store_load.c */
 struct mu_snapshot_info;

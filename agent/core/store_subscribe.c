@@ -7,11 +7,18 @@
 #define CROWD 256u      /* subscriptions looked at together */
 #define BUSY_ANSWERS 8u /* caught up in one turn of the store */
 
+uint64_t mu_interest_bytes(const struct mu_store *s)
+{
+	return mu_watches_path_bytes(s->watches) + mu_subs_path_bytes(s->subs);
+}
+
 bool mu_interests_full(const struct mu_store *s)
 {
-	return (uint64_t)mu_watches_count(s->watches) +
-	               mu_subs_count(s->subs) >=
-	       s->config.watches_max;
+	uint64_t count = mu_watches_count(s->watches);
+
+	return count + mu_subs_count(s->subs) >= s->config.watches_max ||
+	       (s->config.watch_bytes_max &&
+	        mu_interest_bytes(s) >= s->config.watch_bytes_max);
 }
 
 /* A change event of `sub`, begun in the buffer of effects. */

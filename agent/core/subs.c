@@ -32,6 +32,7 @@ struct mu_subs {
 	struct mu_slab spots, holders, subs;
 	struct mu_table by_path, by_link, by_id;
 	uint32_t count[MODES];
+	uint64_t path_bytes;
 };
 
 /* ---- the three tables ---- */
@@ -192,6 +193,11 @@ uint32_t mu_subs_count(const struct mu_subs *t)
 	return t->subs.used;
 }
 
+uint64_t mu_subs_path_bytes(const struct mu_subs *t)
+{
+	return t->path_bytes;
+}
+
 uint32_t mu_subs_link_count(const struct mu_subs *t, uint32_t link)
 {
 	uint32_t holder = holder_find(t, link);
@@ -221,6 +227,7 @@ static uint32_t spot_get(struct mu_subs *t, struct mu_str path)
 	spot_at(t, id)->path = copy;
 	spot_at(t, id)->len = path.len;
 	mu_table_insert(&t->by_path, path_hash(t, path), id);
+	t->path_bytes += path.len;
 	return id;
 }
 
@@ -232,6 +239,7 @@ static void spot_drop_if_idle(struct mu_subs *t, uint32_t id)
 		if (s->first[mode])
 			return;
 	mu_table_remove(&t->by_path, path_hash(t, spot_path(s)), id);
+	t->path_bytes -= s->len;
 	mu_free(s->path);
 	mu_slab_free(&t->spots, id);
 }

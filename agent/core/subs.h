@@ -54,6 +54,7 @@ uint64_t mu_subs_add_told(struct mu_subs *t, const struct mu_sub *sub,
                           int64_t zxid, size_t len);
 
 uint32_t mu_subs_count(const struct mu_subs *t);
+uint64_t mu_subs_path_bytes(const struct mu_subs *t); /* of distinct paths */
 uint32_t mu_subs_link_count(const struct mu_subs *t, uint32_t link);
 
 /* Does a subscription of this mode to `top` tell of such an event of `path`?

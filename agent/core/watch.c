@@ -44,6 +44,7 @@ struct mu_watches {
 	struct mu_slab spots, watchers, regs;
 	struct mu_table by_path, by_link, by_both;
 	uint32_t recursive; /* registrations that have this kind */
+	uint64_t path_bytes;
 	uint64_t trigger;   /* number of the last */
 	uint32_t *told;     /* owned; the links that a trigger found */
 	uint32_t told_room; /* never less than there are watchers */
@@ -221,6 +222,7 @@ static uint32_t spot_get(struct mu_watches *w, struct mu_str path)
 	spot_at(w, id)->path = copy;
 	spot_at(w, id)->len = path.len;
 	mu_table_insert(&w->by_path, path_hash(w, path), id);
+	w->path_bytes += path.len;
 	return id;
 }
 
@@ -231,6 +233,7 @@ static void spot_drop_if_idle(struct mu_watches *w, uint32_t id)
 	if (s->first)
 		return;
 	mu_table_remove(&w->by_path, path_hash(w, spot_path(s)), id);
+	w->path_bytes -= s->len;
 	mu_free(s->path);
 	mu_slab_free(&w->spots, id);
 }
@@ -478,6 +481,11 @@ size_t mu_watches_trigger(struct mu_watches *w, struct mu_str path,
 uint32_t mu_watches_count(const struct mu_watches *w)
 {
 	return w->regs.used;
+}
+
+uint64_t mu_watches_path_bytes(const struct mu_watches *w)
+{
+	return w->path_bytes;
 }
 
 uint32_t mu_watches_path_count(const struct mu_watches *w)

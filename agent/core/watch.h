@@ -70,6 +70,7 @@ size_t mu_watches_trigger(struct mu_watches *w, struct mu_str path,
 
 uint32_t mu_watches_count(const struct mu_watches *w);      /* registrations */
 uint32_t mu_watches_path_count(const struct mu_watches *w); /* distinct */
+uint64_t mu_watches_path_bytes(const struct mu_watches *w); /* of these */
 uint32_t mu_watches_link_count(const struct mu_watches *w, uint32_t link);
 uint32_t mu_watches_links(const struct mu_watches *w); /* that hold any */
 

@@ -106,6 +106,7 @@ START_TEST(status_has_each_limit_beside_its_number)
 		{ "sessions", "{\"used\":0,\"max\":11}" },
 		{ "links", "{\"used\":0,\"max\":12}" },
 		{ "watches", "{\"used\":0,\"max\":13}" },
+		{ "watch_bytes", "{\"used\":0,\"max\":268435456}" },
 		{ "change_log", "{\"used\":0,\"max\":100000}" },
 		{ "change_log_bytes", "{\"used\":0,\"max\":67108864}" },
 		{ "data_bytes", ",\"max\":1400000}" },

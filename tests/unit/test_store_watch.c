@@ -63,6 +63,33 @@ START_TEST(watches_have_a_limit)
 }
 END_TEST
 
+/* A path may be as long as a packet. */
+START_TEST(their_paths_have_a_limit)
+{
+	store.config.watch_bytes_max = 6;
+	ck_assert_int_eq(mu_store_reconfigure(store.s, &store.config, NULL), 0);
+	ck_assert_int_eq(bed_err(1, MU_OP_ADD_WATCH, q_add_watch("/a", 0)), 0);
+	ck_assert_int_eq(bed_err(2, MU_OP_ADD_WATCH, q_add_watch("/a", 0)), 0);
+	bed_subscribe(1, 1, "/b", 0, -1, 0);
+	bed_subscribe(1, 2, "/b", 0, -1, 0);
+	ck_assert_uint_eq(bed_stats().watch_bytes, 4);
+	bed_subscribe(1, 3, "/c", 0, -1, 0);
+	ck_assert_uint_eq(bed_stats().watch_bytes, 6);
+	ck_assert_int_eq(
+		bed_err(1, MU_OP_SUBSCRIBE, q_subscribe(4, "/d", 0, -1, 0)),
+		MU_EFULL);
+	ck_assert_int_eq(bed_err(1, MU_OP_ADD_WATCH, q_add_watch("/d", 0)),
+	                 MU_EFULL);
+	ck_assert_int_eq(bed_err(1, MU_OP_ADD_WATCH, q_add_watch("/a", 1)), 0);
+	ck_assert_int_eq(bed_err(1, MU_OP_UNSUBSCRIBE, q_unsubscribe(3)), 0);
+	ck_assert_int_eq(bed_err(1, MU_OP_ADD_WATCH, q_add_watch("/d", 0)), 0);
+	bed_lost(1);
+	ck_assert_uint_eq(bed_stats().watch_bytes, 2);
+	bed_lost(2);
+	ck_assert_uint_eq(bed_stats().watch_bytes, 0);
+}
+END_TEST
+
 START_TEST(a_reply_over_the_limit_is_an_error_and_leaves_no_watch)
 {
 	struct bed_reply r = { 0 };
@@ -167,6 +194,7 @@ int main(void)
 	const TTest *const tests[] = {
 		rule32_the_event_comes_before_the_new_data,
 		watches_have_a_limit,
+		their_paths_have_a_limit,
 		a_reply_over_the_limit_is_an_error_and_leaves_no_watch,
 		one_notification_goes_to_all_who_watch,
 		receivers_that_alternate_are_listed_once,
