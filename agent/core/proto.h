@@ -236,8 +236,9 @@ struct mu_add_watch_request {
 
 /* All up to and with (zxid, n) is known; zxid -1: from now on. `id` is the
  * client's own number, of this link; one that is in use is replaced: it ends,
- * whatever the answer then is, unless that is MU_EINVAL. A path needs no node,
- * and no right: events are told to who may read the node. */
+ * whatever the answer then is, unless that is MU_EINVAL, or the request was not
+ * looked at: MU_EMARSHAL, MU_ETHROTTLED. A path needs no node, and no right:
+ * events are told to who may read the node. */
 struct mu_subscribe_request {
 	int32_t id;
 	struct mu_str path;
