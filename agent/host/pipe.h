@@ -1,6 +1,10 @@
 /*
  * pipe.h - the agent's end of the channel to a runner: whole frames, both ways,
  * never waiting. Lives on the loop's thread.
+ *
+ * Bounded in all that a runner can drive: so many frames are handled at a time,
+ * then nothing is read for a few milliseconds, so that one that talks without end
+ * is held up by its own channel and not the agent by it.
  */
 #ifndef MU_HOST_PIPE_H
 #define MU_HOST_PIPE_H
@@ -10,6 +14,8 @@
 
 #define MU_PIPE_OUT_MAX (2u * MU_CHAN_FRAME_MAX) /* bytes not yet taken */
 #define MU_PIPE_LAST_MAX (4u * 1024 * 1024)
+#define MU_PIPE_FRAMES 64u /* handled at a time, then the pipe rests */
+#define MU_PIPE_LAST_FRAMES 4096u
 
 struct mu_pipe;
 
@@ -24,7 +30,8 @@ int mu_pipe_new(struct mu_loop *loop,
                 struct mu_pipe **out, int *theirs, struct mu_err *err);
 void mu_pipe_free(struct mu_pipe *p); /* NULL is allowed */
 
-/* The other end is dead: read what it said last, up to MU_PIPE_LAST_MAX bytes. */
+/* The other end is dead: read what it said last, up to MU_PIPE_LAST_MAX bytes and
+ * MU_PIPE_LAST_FRAMES frames. */
 void mu_pipe_drain(struct mu_pipe *p);
 
 /* Append frames here, then send. */

@@ -15,6 +15,9 @@ static struct mu_timer *limit;
 static struct mu_pipe *p;
 static int theirs;
 static char told[256];
+static size_t frames, turns, most;
+static struct mu_after *turn;
+static bool stop_at_first;
 static int end_rc, refuse;
 static bool ended;
 
@@ -26,6 +29,9 @@ static int on_frame(void *arg, struct mu_str record)
 	(void)arg;
 	ck_assert_int_eq(mu_chan_type(&in), MU_CHAN_LOG);
 	ck_assert_int_eq(mu_get_chan_log(&in, &m), 0);
+	frames++;
+	if (turn)
+		return 0;
 	ck_assert_uint_lt(strlen(told) + m.text.len, sizeof told);
 	strncat(told, m.text.at, m.text.len);
 	return refuse;
@@ -52,6 +58,8 @@ static void setup(void)
 
 	told[0] = '\0';
 	ended = false;
+	frames = turns = most = 0;
+	turn = NULL;
 	refuse = 0;
 	ck_assert_int_eq(mu_loop_new(&loop, &err), 0);
 	ck_assert_int_eq(mu_timer_new(loop, too_late, NULL, &limit), 0);
@@ -64,6 +72,7 @@ static void setup(void)
 static void teardown(void)
 {
 	mu_pipe_free(p);
+	mu_after_free(turn);
 	mu_timer_free(limit);
 	mu_loop_free(loop);
 	if (theirs >= 0)
@@ -159,6 +168,109 @@ START_TEST(a_runner_that_does_not_read_fills_the_pipe_to_its_limit)
 }
 END_TEST
 
+/* ---- how much at a time ---- */
+
+static void on_turn(void *arg)
+{
+	static size_t before;
+
+	(void)arg;
+	if (turns == 0)
+		before = 0;
+	if (frames - before > most)
+		most = frames - before;
+	before = frames;
+	turns++;
+	if (stop_at_first && frames)
+		mu_loop_stop(loop);
+}
+
+static void count_turns(void)
+{
+	ck_assert_int_eq(mu_after_new(loop, on_turn, NULL, &turn), 0);
+	mu_after_set(turn, true, false);
+}
+
+static void say_often(size_t n)
+{
+	struct mu_chan_log m = { MU_INFO, MU_STR("x") };
+	struct mu_buf b;
+
+	mu_buf_init(&b);
+	while (n-- > 0)
+		mu_put_chan_log(&b, &m);
+	ck_assert_int_eq(send(theirs, b.data, b.len, MSG_NOSIGNAL),
+	                 (ssize_t)b.len);
+	mu_buf_fini(&b);
+}
+
+START_TEST(a_flood_of_small_frames_is_handled_a_few_at_a_time)
+{
+	count_turns();
+	say_often(10 * MU_PIPE_FRAMES + 1);
+	hang_up();
+	mu_loop_run(loop);
+	ck_assert_int_eq(end_rc, 0);
+	ck_assert_uint_eq(frames, 10 * MU_PIPE_FRAMES + 1);
+	ck_assert_uint_eq(most, MU_PIPE_FRAMES);
+}
+END_TEST
+
+START_TEST(of_the_last_words_so_many_are_read)
+{
+	count_turns();
+	say_often(MU_PIPE_LAST_FRAMES + 1);
+	hang_up();
+	mu_pipe_drain(p);
+	ck_assert_uint_eq(frames, MU_PIPE_LAST_FRAMES);
+}
+END_TEST
+
+START_TEST(what_was_left_for_later_is_not_lost_at_the_end)
+{
+	count_turns();
+	say_often(MU_PIPE_LAST_FRAMES);
+	stop_at_first = true;
+	mu_loop_run(loop);
+	ck_assert_uint_eq(frames, MU_PIPE_FRAMES);
+	hang_up();
+	mu_pipe_drain(p);
+	ck_assert_uint_eq(frames, MU_PIPE_LAST_FRAMES);
+	ck_assert(ended);
+}
+END_TEST
+
+static void enough(void *arg)
+{
+	(void)arg;
+	mu_loop_stop(loop);
+}
+
+START_TEST(a_runner_that_will_not_read_any_more_is_left_alone)
+{
+	uint8_t *at = mu_buf_grow(mu_pipe_out(p), 1024 * 1024);
+	struct mu_timer *t;
+
+	ck_assert_ptr_nonnull(at);
+	memset(at, 0, 1024 * 1024);
+	ck_assert_int_eq(mu_pipe_send(p), 0);
+	ck_assert_uint_gt(mu_pipe_out(p)->len, 0);
+	count_turns();
+	while (recv(theirs, told, sizeof told, MSG_DONTWAIT) > 0)
+		;
+	ck_assert_int_eq(shutdown(theirs, SHUT_RD), 0);
+	ck_assert_int_eq(mu_timer_new(loop, enough, NULL, &t), 0);
+	mu_timer_arm(t, 100, 0);
+	mu_loop_run(loop);
+	mu_timer_free(t);
+	ck_assert_uint_lt(turns, 20);
+	ck_assert(!ended); /* it may have something to say still */
+	say("a", 100);
+	mu_pipe_drain(p);
+	ck_assert_uint_eq(frames, 1);
+}
+END_TEST
+
 START_TEST(what_is_sent_arrives)
 {
 	struct mu_chan_log m = { MU_INFO, MU_STR("hello") };
@@ -220,6 +332,10 @@ int main(void)
 	tcase_add_test(tc, half_a_frame_before_the_end_is_no_frame);
 	tcase_add_test(tc,
 	               a_runner_that_does_not_read_fills_the_pipe_to_its_limit);
+	tcase_add_test(tc, a_flood_of_small_frames_is_handled_a_few_at_a_time);
+	tcase_add_test(tc, of_the_last_words_so_many_are_read);
+	tcase_add_test(tc, what_was_left_for_later_is_not_lost_at_the_end);
+	tcase_add_test(tc, a_runner_that_will_not_read_any_more_is_left_alone);
 	tcase_add_test(tc, what_is_sent_arrives);
 	tcase_add_test(tc, a_runner_that_is_gone_is_no_signal);
 	tcase_add_test(tc, what_a_dead_runner_said_last_is_read);
