@@ -241,6 +241,16 @@ void mu_hosted_on_exit(void *arg, int status, int signum)
 	follow(h);
 }
 
+void mu_hosted_wrong(char *out, size_t room, int rc)
+{
+	if (rc == MU_EFULL)
+		mu_format(out, room,
+		          "its runner does not read what it is sent");
+	else
+		mu_format(out, room, "its runner said what makes no sense: %s",
+		          mu_err_text(rc));
+}
+
 void mu_hosted_pipe_end(void *arg, int rc)
 {
 	struct mu_hosted_run *r = arg;
@@ -251,9 +261,7 @@ void mu_hosted_pipe_end(void *arg, int rc)
 		return;
 	}
 	if (rc && !h->why[0])
-		mu_format(h->why, sizeof h->why,
-		          "its runner said what makes no sense: %s",
-		          mu_err_text(rc));
+		mu_hosted_wrong(h->why, sizeof h->why, rc);
 	if (rc)
 		kill_now(h);
 	mu_hosted_call_end(r);

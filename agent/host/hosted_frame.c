@@ -47,7 +47,9 @@ static void answer(struct mu_hosted_run *r, const struct mu_chan_result *m)
 		mu_put_chan_result(out, &big);
 	}
 	rc = mu_pipe_send(r->pipe);
-	if (rc && rc != MU_EGONE)
+	if (rc == MU_EFULL)
+		mu_hosted_pipe_end(r, rc);
+	else if (rc && rc != MU_EGONE)
 		mu_log(MU_ERROR, MSG("an answer to a plugin was lost"),
 		       KS("instance", r->h->conf->name),
 		       KS("reason", mu_err_text(rc)));

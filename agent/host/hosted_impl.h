@@ -140,6 +140,8 @@ void mu_hosted_on_ready(struct mu_hosted *h, const struct mu_chan_ready *m);
 /* Why a plugin that said so cannot run; 0: it can. */
 int mu_hosted_judge(const struct mu_chan_ready *m, char *why, size_t room);
 void mu_hosted_pipe_end(void *arg, int rc);
+/* Why the channel is at its end, rc not 0. */
+void mu_hosted_wrong(char *out, size_t room, int rc);
 void mu_hosted_on_exit(void *arg, int status, int signum);
 /* "it was ended by signal 9 (Killed)" */
 void mu_hosted_how(char *out, size_t room, int status, int signum);

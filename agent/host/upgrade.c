@@ -168,9 +168,7 @@ static void on_limit(void *arg)
 void mu_upgrade_pipe_end(struct mu_upgrade *u, int rc)
 {
 	if (rc && !u->why[0])
-		mu_format(u->why, sizeof u->why,
-		          "its runner said what makes no sense: %s",
-		          mu_err_text(rc));
+		mu_hosted_wrong(u->why, sizeof u->why, rc);
 	failed(u, rc ? 0 : LAST_GASP_MS);
 }
 

@@ -290,6 +290,37 @@ START_TEST(a_flood_is_logged_in_part_and_the_rest_is_counted)
 }
 END_TEST
 
+START_TEST(a_flood_on_the_channel_is_held_up_there)
+{
+	cluster_edit("create", "/config", "one");
+	start(NULL, "instances = ( " ONE("bad", "chatter",
+	                                 TWICE "deadline_ms = 1000; "
+	                                       "settings = { mode = "
+	                                       "\"lines\"; };") " );");
+	cluster_agent_wait_log(&a, "msg=\"instance quarantined");
+	ck_assert_uint_ge(file_count(a.log, "msg=x instance=bad"), 100);
+	/* 64 each 5 ms, and 4,096 at the end; twice, and twice that again on a
+	 * machine that does not look at its clock. */
+	ck_assert_uint_lt(file_count(a.log, "msg=x instance=bad"),
+	                  2 * 2 * (200 * 64 + 4096));
+}
+END_TEST
+
+START_TEST(a_runner_that_reads_no_answer_is_ended)
+{
+	static char value[100001];
+
+	memset(value, 'v', sizeof value - 1);
+	cluster_edit("create", "/config", value);
+	start(NULL, "instances = ( " ONE("bad", "chatter",
+	                                 "quarantine_failures = 0; "
+	                                 "settings = { mode = "
+	                                 "\"deaf\"; };") " );");
+	cluster_agent_wait_log(&a, "reason=\"its runner does not read what it "
+	                           "is sent");
+}
+END_TEST
+
 START_TEST(last_words_without_an_end_of_line_are_kept)
 {
 	cluster_edit("create", "/config", "bad");
@@ -730,6 +761,8 @@ static void add_cases(Suite *s)
 		tc,
 		what_a_killed_agent_left_in_its_cgroup_is_ended_by_the_next);
 	tcase_add_test(tc, a_flood_is_logged_in_part_and_the_rest_is_counted);
+	tcase_add_test(tc, a_flood_on_the_channel_is_held_up_there);
+	tcase_add_test(tc, a_runner_that_reads_no_answer_is_ended);
 	tcase_add_test(tc, last_words_without_an_end_of_line_are_kept);
 	tcase_add_test(tc, quarantine_is_shown_in_the_record_and_by_an_alarm);
 	tcase_add_test(
