@@ -9,6 +9,7 @@
 #include "files.h"
 #include "log.h"
 #include "mem.h"
+#include "userdir.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -60,6 +61,9 @@ static int make_work_dir(const struct mu_hosted *h, struct mu_err *err)
 		rc = make_own_dir(h->o.agent->state_dir, dir, err);
 	else if (stat(dir, &st) == 0)
 		return 0;
+	else if (c->account.uid != geteuid())
+		return mu_userdir_make(dir, c->account.uid, c->account.gid,
+		                       err);
 	else
 		rc = mu_dir_make(dir, 0755, err);
 	return rc ? rc : give_away(dir, &c->account, err);

@@ -656,6 +656,31 @@ START_TEST(a_work_dir_that_is_named_is_made_and_used)
 }
 END_TEST
 
+START_TEST(a_work_dir_is_not_made_through_a_link_of_its_users)
+{
+	char text[512], his[200], link[300], real[200], new[300];
+	struct stat st;
+
+	if (!is_root(__func__))
+		return;
+	snprintf(his, sizeof his, "%s/his", c.dir);
+	snprintf(real, sizeof real, "%s/real", c.dir);
+	snprintf(link, sizeof link, "%s/link", his);
+	ck_assert(mkdir(his, 0755) == 0 && mkdir(real, 0755) == 0);
+	ck_assert(chown(his, 5, 60) == 0 && symlink(real, link) == 0);
+	snprintf(text, sizeof text,
+	         "instances = ( " ONE("one", "who",
+	                              "user = \"" OWN_USER
+	                              "\"; work_dir = \"%s/new\";") " );",
+	         link);
+	start(NULL, text);
+	cluster_agent_wait_log(&a, "a link on the way is somebody's who could "
+	                           "point it anywhere");
+	snprintf(new, sizeof new, "%s/new", real);
+	ck_assert_int_eq(lstat(new, &st), -1);
+}
+END_TEST
+
 /* ---- configurations that cannot be ---- */
 
 static void check_config(struct run *r, bool as_nobody)
@@ -786,6 +811,7 @@ static void add_cases(Suite *s)
 	tcase_add_test(tc, root_without_a_user_gives_up_what_undoes_limits);
 	tcase_add_test(tc, the_environment_is_clean);
 	tcase_add_test(tc, a_work_dir_that_is_named_is_made_and_used);
+	tcase_add_test(tc, a_work_dir_is_not_made_through_a_link_of_its_users);
 	tcase_add_loop_test(tc, what_cannot_be_is_refused_with_a_sentence, 0,
 	                    (int)(sizeof wrong / sizeof wrong[0]));
 	tcase_add_test(tc, what_is_at_its_limit_is_taken);
