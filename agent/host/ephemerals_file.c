@@ -128,12 +128,22 @@ static bool write_all(int fd, const void *p, size_t len)
 	return true;
 }
 
+static void shut(struct mu_ephemerals_file *f)
+{
+	if (f->fd >= 0)
+		close(f->fd);
+	f->fd = -1;
+}
+
+/* Behind half a line none is whole: it must be written anew. */
 static void put(struct mu_ephemerals_file *f, const char *text, size_t len)
 {
-	if (f->gathering)
+	if (f->gathering) {
 		mu_buf_put(&f->b, text, len);
-	else if (f->fd >= 0 && !write_all(f->fd, text, len))
+	} else if (f->fd >= 0 && !write_all(f->fd, text, len)) {
 		failed(f);
+		shut(f);
+	}
 }
 
 bool mu_ephemerals_file_is_open(const struct mu_ephemerals_file *f)
@@ -169,8 +179,7 @@ void mu_ephemerals_file_end(struct mu_ephemerals_file *f)
 		if (fd >= 0)
 			close(fd);
 	} else {
-		if (f->fd >= 0)
-			close(f->fd);
+		shut(f);
 		f->fd = fd;
 	}
 	mu_buf_fini(&f->b);
@@ -187,10 +196,12 @@ static size_t put_line(struct mu_ephemerals_file *f, char sign,
 	mu_buf_put(&line, path, strlen(path));
 	mu_buf_put(&line, "\n", 1);
 	errno = ENOMEM;
-	if (mu_buf_failed(&line))
+	if (mu_buf_failed(&line)) {
 		failed(f);
-	else
+		shut(f);
+	} else {
 		put(f, (const char *)line.data, line.len);
+	}
 	mu_buf_fini(&line);
 	return ++f->lines;
 }

@@ -34,7 +34,8 @@ bool mu_ephemerals_file_is_open(const struct mu_ephemerals_file *f);
 /* Write it anew: begin, add what there is, end. The old one stands until then. */
 void mu_ephemerals_file_begin(struct mu_ephemerals_file *f, int64_t session);
 void mu_ephemerals_file_end(struct mu_ephemerals_file *f);
-/* One more, one less. The number of lines now. */
+/* One more, one less. The number of lines now. A line that cannot be written whole
+ * is passed over by who loads the file, and it is not open any more. */
 size_t mu_ephemerals_file_add(struct mu_ephemerals_file *f,
                               const char *instance, const char *path);
 size_t mu_ephemerals_file_remove(struct mu_ephemerals_file *f,

@@ -2,9 +2,11 @@
 #include "ephemerals_file.h"
 
 #include <check.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -147,6 +149,34 @@ START_TEST(a_file_that_cannot_be_written_is_no_trouble)
 }
 END_TEST
 
+START_TEST(behind_half_a_line_nothing_is_written)
+{
+	struct rlimit limit;
+
+	mu_ephemerals_file_begin(f, 1);
+	mu_ephemerals_file_add(f, "web", "/a");
+	mu_ephemerals_file_end(f);
+	ck_assert_int_eq(getrlimit(RLIMIT_FSIZE, &limit), 0);
+	ck_assert(signal(SIGXFSZ, SIG_IGN) != SIG_ERR);
+	limit.rlim_cur = 40; /* the disk is full in the middle of it */
+	ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
+	mu_ephemerals_file_add(f, "web", "/a/path/that/is/too/long/for/it");
+	limit.rlim_cur = limit.rlim_max;
+	ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
+	mu_ephemerals_file_add(f, "web", "/b");
+	ck_assert(!mu_ephemerals_file_is_open(f));
+	ck_assert_int_eq(load(), 0);
+	ck_assert_str_eq(told, "+web|/a;");
+	mu_ephemerals_file_begin(f, 1);
+	mu_ephemerals_file_add(f, "web", "/b");
+	mu_ephemerals_file_end(f);
+	mu_ephemerals_file_add(f, "web", "/c");
+	ck_assert(mu_ephemerals_file_is_open(f));
+	ck_assert_int_eq(load(), 0);
+	ck_assert_str_eq(told, "+web|/b;+web|/c;");
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("ephemerals_file");
@@ -163,6 +193,7 @@ int main(void)
 	                    (int)(sizeof bad / sizeof *bad));
 	tcase_add_test(tc, an_error_of_the_listener_ends_it);
 	tcase_add_test(tc, a_file_that_cannot_be_written_is_no_trouble);
+	tcase_add_test(tc, behind_half_a_line_nothing_is_written);
 	suite_add_tcase(s, tc);
 	sr = srunner_create(s);
 	srunner_run_all(sr, CK_ENV);
