@@ -12,6 +12,8 @@
 /* Between looks at the plugins' files: what the watch of their directories cannot
  * tell of, a file behind a symbolic link among it, is noticed by these. */
 #define FILES_MS 5000u
+/* Beyond stop_grace_ms, for the kernel to end what was killed. */
+#define KILLED_MS 2000u
 
 struct place {
 	struct place *next;
@@ -36,6 +38,7 @@ struct mu_plugins {
 		*files;        /* likewise, or where there is none to be had */
 	struct mu_timer *look; /* at all files */
 	struct mu_timer *sweep;
+	struct mu_timer *give_up; /* waiting for those that cannot be killed */
 	struct place *places;
 	bool stopping;
 };
@@ -309,14 +312,31 @@ void mu_plugins_apply(struct mu_plugins *p, struct mu_instance_confs *confs)
 	mu_ephemerals_only(p->ephemerals, is_configured, p);
 }
 
+/* The kernel holds them; the agent has a word to say, and must not be held. */
+static void on_give_up(void *arg)
+{
+	struct mu_plugins *p = arg;
+
+	for (struct place *at = p->places; at; at = at->next)
+		mu_log(MU_ERROR,
+		       MSG("the process of an instance was killed and does not "
+		           "end; the agent ends without it"),
+		       KS("instance", mu_hosted_conf(at->hosted)->name));
+	if (p->places)
+		p->o.on_stopped(p->o.arg);
+}
+
 void mu_plugins_stop(struct mu_plugins *p, bool for_good)
 {
+	uint64_t grace_ms = (uint64_t)p->o.agent->stop_grace_ms;
+
 	p->stopping = true;
 	if (!for_good)
 		mu_ephemerals_stay(p->ephemerals);
 	for (struct place *at = p->places; at; at = at->next)
 		mu_hosted_stop(at->hosted);
 	mu_timer_arm(p->sweep, 0, 0);
+	mu_timer_arm(p->give_up, grace_ms + KILLED_MS, 0);
 }
 
 /* ---- what concerns all ---- */
@@ -422,6 +442,8 @@ int mu_plugins_new(const struct mu_plugins_options *o, struct mu_plugins **out)
 	mu_uplink_listen(o->uplink, &p->listener);
 	rc = mu_timer_new(o->loop, on_sweep, p, &p->sweep);
 	if (!rc)
+		rc = mu_timer_new(o->loop, on_give_up, p, &p->give_up);
+	if (!rc)
 		rc = mu_timer_new(o->loop, look_at_files, p, &p->look);
 	if (!rc)
 		rc = mu_applied_new(o->loop, o->uplink, o->agent->name,
@@ -463,6 +485,7 @@ void mu_plugins_free(struct mu_plugins *p)
 	mu_reload_free(p->reload);
 	mu_dirwatch_free(p->files);
 	mu_timer_free(p->look);
+	mu_timer_free(p->give_up);
 	mu_members_free(p->members);
 	mu_applied_free(p->applied);
 	mu_ephemerals_free(p->ephemerals);

@@ -27,8 +27,9 @@ void mu_plugins_free(struct mu_plugins *p); /* NULL is allowed */
  * untouched. */
 void mu_plugins_apply(struct mu_plugins *p, struct mu_instance_confs *confs);
 
-/* Stop all; on_stopped is called from the loop when the last has ended. Not for
- * good: the session is kept, and nodes of plugins stay for the next agent. */
+/* Stop all; on_stopped is called from the loop when the last has ended, or past
+ * stop_grace_ms and 2 s: what was killed and has not ended by then is left to the
+ * kernel. Not for good: the session is kept, and nodes of plugins stay for the next agent. */
 void mu_plugins_stop(struct mu_plugins *p, bool for_good);
 
 #endif /* MU_HOST_PLUGINS_H */

@@ -333,6 +333,70 @@ START_TEST(last_words_without_an_end_of_line_are_kept)
 }
 END_TEST
 
+/* ---- what cannot be killed ---- */
+
+#define FREEZER "/sys/fs/cgroup/freezer"
+
+/* In a frozen cgroup (v1) even SIGKILL waits, as it does for a process that the
+ * kernel holds at a disk or a network that is away. False: there is none here. */
+static bool freeze(const char *dir, pid_t pid)
+{
+	char file[300], number[16];
+
+	if (access(FREEZER "/cgroup.procs", W_OK) || mkdir(dir, 0755))
+		return false;
+	snprintf(file, sizeof file, "%s/cgroup.procs", dir);
+	snprintf(number, sizeof number, "%d", (int)pid);
+	file_write_text(file, number);
+	snprintf(file, sizeof file, "%s/freezer.state", dir);
+	file_write_text(file, "FROZEN");
+	return file_comes_to_have(file, "FROZEN", WAIT_MS);
+}
+
+static bool is_removed(void *arg)
+{
+	return rmdir(arg) == 0;
+}
+
+/* What was killed meanwhile ends now, and leaves it empty. */
+static void thaw(char *dir)
+{
+	char file[300];
+
+	snprintf(file, sizeof file, "%s/freezer.state", dir);
+	file_write_text(file, "THAWED");
+	ck_assert(wait_for(is_removed, dir, WAIT_MS));
+}
+
+START_TEST(a_process_that_cannot_be_killed_keeps_no_agent_from_its_end)
+{
+	char dir[200], *text, *at;
+	pid_t pid;
+	int code;
+
+	cluster_edit("create", "/config", "one");
+	start("stop_grace_ms = 200;\nsession_timeout_ms = 40000;\n",
+	      "instances = ( " NEIGHBOUR " );");
+	cluster_agent_wait_log(&a, "instance=neighbour pid=");
+	text = file_read(a.log, NULL);
+	at = strstr(text, "instance=neighbour pid=");
+	ck_assert_ptr_nonnull(at);
+	pid = (pid_t)atoi(at + strlen("instance=neighbour pid="));
+	free(text);
+	snprintf(dir, sizeof dir, FREEZER "/muster-test-%d", (int)getpid());
+	if (!freeze(dir, pid)) {
+		printf("SKIPPED: %s: no freezer of cgroup v1 here\n", __func__);
+		return;
+	}
+	code = program_stop(&a.program, SIGTERM);
+	thaw(dir);
+	ck_assert_int_eq(code, 0);
+	ck_assert(file_has(a.log, "does not end; the agent ends without it\" "
+	                          "instance=neighbour"));
+	wait_said("get", "/members/alpha", "\"state\":\"leaving\"");
+}
+END_TEST
+
 /* ---- quarantine ---- */
 
 #define ALARM "/alarms/quarantine/one@alpha"
@@ -789,6 +853,9 @@ static void add_cases(Suite *s)
 	tcase_add_test(tc, a_flood_on_the_channel_is_held_up_there);
 	tcase_add_test(tc, a_runner_that_reads_no_answer_is_ended);
 	tcase_add_test(tc, last_words_without_an_end_of_line_are_kept);
+	tcase_add_test(
+		tc,
+		a_process_that_cannot_be_killed_keeps_no_agent_from_its_end);
 	tcase_add_test(tc, quarantine_is_shown_in_the_record_and_by_an_alarm);
 	tcase_add_test(
 		tc, who_deletes_the_alarm_releases_the_instance_and_its_events);
