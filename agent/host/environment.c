@@ -5,6 +5,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define USUAL_PATH \
 	"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -90,6 +91,8 @@ char **mu_environment_new(const struct mu_account *account,
                           const struct mu_conf_list *more)
 {
 	const char *own[] = { account->home, account->name, account->name };
+	/* A number without a name is not us. */
+	bool ours = !account->name[0] && account->uid == geteuid();
 	struct texts t = { .count = 0 };
 	char **out;
 
@@ -101,8 +104,7 @@ char **mu_environment_new(const struct mu_account *account,
 		put(&t, "PATH", USUAL_PATH);
 	for (size_t i = 0; i < COUNT(person); i++)
 		if (!is_in(more, person[i]))
-			put(&t, person[i],
-			    account->name[0] ? own[i] : getenv(person[i]));
+			put(&t, person[i], ours ? getenv(person[i]) : own[i]);
 	put_more(&t, more);
 	out = lay_out(&t);
 	mu_buf_fini(&t.b);

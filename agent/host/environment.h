@@ -10,7 +10,7 @@
 #include "conffile.h"
 
 /* more: "NAME=value", or "NAME" to pass the agent's on. A user of its own has
- * HOME, USER and LOGNAME of its own. Ends in NULL; freed with mu_free, all of it.
+ * HOME, USER and LOGNAME of its own, or none if he has no name. Ends in NULL; freed with mu_free, all of it.
  * NULL: memory is out. */
 char **mu_environment_new(const struct mu_account *account,
                           const struct mu_conf_list *more);

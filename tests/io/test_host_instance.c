@@ -172,7 +172,7 @@ START_TEST(only_what_is_usual_and_what_is_named_is_passed_on)
 		          (char *)(uintptr_t) "TZ=UTC",
 		          (char *)(uintptr_t) "NOT_THERE" };
 	struct mu_conf_list more = { items, 4 };
-	struct mu_account none = { .name = "" };
+	struct mu_account none = { .uid = geteuid() };
 	char **env;
 
 	setenv("TZ", "Asia/Tokyo", 1);
@@ -208,6 +208,23 @@ START_TEST(a_user_of_its_own_has_a_home_of_its_own)
 	ck_assert_str_eq(value_of(env, "USER"), "web");
 	ck_assert_str_eq(value_of(env, "LOGNAME"), "web");
 	ck_assert_ptr_nonnull(strstr(value_of(env, "PATH"), "/usr/bin"));
+	mu_free(env);
+}
+END_TEST
+
+START_TEST(a_user_without_a_name_has_nobodys_home)
+{
+	struct mu_account a = { .uid = geteuid() + 4711, .gid = 4711 };
+	struct mu_conf_list none = { NULL, 0 };
+	char **env;
+
+	setenv("HOME", "/root", 1);
+	setenv("USER", "root", 1);
+	setenv("LOGNAME", "root", 1);
+	env = mu_environment_new(&a, &none);
+	ck_assert_ptr_null(value_of(env, "HOME"));
+	ck_assert_ptr_null(value_of(env, "USER"));
+	ck_assert_ptr_null(value_of(env, "LOGNAME"));
 	mu_free(env);
 }
 END_TEST
@@ -542,6 +559,7 @@ static Suite *suite(void)
 	tcase_add_test(tc, without_memory_no_state_is_taken);
 	tcase_add_test(tc, only_what_is_usual_and_what_is_named_is_passed_on);
 	tcase_add_test(tc, a_user_of_its_own_has_a_home_of_its_own);
+	tcase_add_test(tc, a_user_without_a_name_has_nobodys_home);
 	tcase_add_test(tc, an_environment_without_memory_is_none);
 	tcase_add_test(tc, users_and_groups_are_found_by_name_and_number);
 	tcase_add_loop_test(tc, a_user_that_is_not_there_is_an_error, 0,
