@@ -21,6 +21,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -504,6 +505,9 @@ int mu_supervisor_run(const char *file, const struct mu_agent_conf *conf)
 	struct mu_err err;
 
 	mu_log_open("muster-supervisor", (enum mu_level)conf->level);
+	/* What users of plugins are to go through is open to them, whatever
+	 * we were started with; what is secret has a mode of its own. */
+	(void)umask(022);
 	mu_supervision_init(&s.plan, (uint32_t)conf->restart_failures,
 	                    (uint64_t)conf->restart_window_s * 1000);
 	if (open_all(&s, &err)) {

@@ -705,6 +705,24 @@ START_TEST(the_environment_is_clean)
 }
 END_TEST
 
+START_TEST(the_way_to_its_directory_is_open_whatever_the_agents_umask)
+{
+	char path[300];
+	struct stat st;
+
+	umask(077);
+	start(NULL, "instances = ( " ONE("one", "who", "") " );");
+	umask(022);
+	cluster_agent_wait_log(&a, "work dir can be written");
+	snprintf(path, sizeof path, "%s/instances", a.state);
+	ck_assert_int_eq(stat(path, &st), 0);
+	ck_assert_uint_eq(st.st_mode & 0777, 0755);
+	snprintf(path, sizeof path, "%s/instances/one.d", a.state);
+	ck_assert_int_eq(stat(path, &st), 0);
+	ck_assert_uint_eq(st.st_mode & 0777, 0700);
+}
+END_TEST
+
 START_TEST(a_work_dir_that_is_named_is_made_and_used)
 {
 	char text[512], want[300];
@@ -877,6 +895,8 @@ static void add_cases(Suite *s)
 	tcase_add_test(tc, a_limit_of_processes_is_set_with_the_user);
 	tcase_add_test(tc, root_without_a_user_gives_up_what_undoes_limits);
 	tcase_add_test(tc, the_environment_is_clean);
+	tcase_add_test(
+		tc, the_way_to_its_directory_is_open_whatever_the_agents_umask);
 	tcase_add_test(tc, a_work_dir_that_is_named_is_made_and_used);
 	tcase_add_test(tc, a_work_dir_is_not_made_through_a_link_of_its_users);
 	tcase_add_loop_test(tc, what_cannot_be_is_refused_with_a_sentence, 0,
