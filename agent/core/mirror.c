@@ -120,6 +120,8 @@ void mu_mirror_stop(struct mu_mirror *m)
 void mu_mirror_forget(struct mu_mirror *m)
 {
 	mu_mirror_table_clear(&m->held);
+	m->s.owed = 0;
+	m->s.unsaid = false;
 	m->told_pzxid = 0;
 	m->fresh = true;
 }
@@ -226,28 +228,6 @@ bool mu_mirror_read_next(struct mu_mirror *m, struct mu_mirror_read *out)
 
 /* ---- live events ---- */
 
-/* The node was gone before it could be read. Its DELETED will say so; if nobody
- * has heard of it, a ghost stands in for it until then. */
-int mu_mirror_unseen(struct mu_mirror *m, struct mu_str path, int64_t zxid)
-{
-	struct mu_mirror_node *n = mu_mirror_table_find(&m->held, path);
-	int rc;
-
-	if (!n) {
-		rc = mu_mirror_admit(m, &m->held, 0, NULL);
-		if (rc)
-			return rc;
-		n = mu_mirror_node_new(path, (struct mu_str){ 0 }, NULL);
-		if (!n)
-			return MU_ENOMEM;
-		n->ghost = true;
-		n->stat.czxid = zxid;
-		mu_mirror_table_put(&m->held, n);
-	}
-	n->unseen++;
-	return 0;
-}
-
 static int apply_value(struct mu_mirror *m, struct mu_mirror_item *item)
 {
 	struct mu_mirror_node *now = item->got;
@@ -338,6 +318,17 @@ static int apply_children(struct mu_mirror *m, struct mu_mirror_item *item)
 	return 0;
 }
 
+static int unread(struct mu_mirror *m, const struct mu_mirror_item *item)
+{
+	struct mu_mirror_event e = { .count = 1,
+		                     .zxid = item->zxid,
+		                     .path = mu_str_of(item->path) };
+
+	if (item->zxid < 0)
+		e.zxid = m->last_zxid;
+	return mu_mirror_unread(m, &e);
+}
+
 static int apply(struct mu_mirror *m, struct mu_mirror_item *item)
 {
 	if (item->change)
@@ -350,7 +341,9 @@ static int apply(struct mu_mirror *m, struct mu_mirror_item *item)
 		return apply_value(m, item);
 	if (item->rc == MU_ENONODE && item->type != MU_EVENT_CHILDREN)
 		return mu_mirror_unseen(m, mu_str_of(item->path), item->zxid);
-	return 0; /* could not be read, or its read fell to a later one */
+	if (item->rc && item->rc != MU_ENONODE)
+		return unread(m, item);
+	return 0; /* gone, or its read fell to a later one */
 }
 
 int mu_mirror_settle(struct mu_mirror *m)
@@ -442,6 +435,7 @@ static int live_done(struct mu_mirror *m, struct mu_mirror_item *item,
                      const struct mu_mirror_answer *a)
 {
 	item->rc = a->rc;
+	item->seen_zxid = a->zxid;
 	item->state = ITEM_DONE;
 	if (a->rc == 0) {
 		item->got = mu_mirror_node_new(mu_str_of(item->path), a->data,
@@ -452,6 +446,18 @@ static int live_done(struct mu_mirror *m, struct mu_mirror_item *item,
 		}
 	}
 	return mu_mirror_settle(m);
+}
+
+bool mu_mirror_may_pass(int rc)
+{
+	return rc && rc != MU_ENONODE && rc != MU_ENOAUTH;
+}
+
+static bool comes_again(struct mu_mirror_item *item, int rc)
+{
+	if (rc == MU_EFULL || rc == MU_ETHROTTLED)
+		return true;
+	return mu_mirror_may_pass(rc) && ++item->tries < MU_MIRROR_TRIES_MAX;
 }
 
 int mu_mirror_read_done(struct mu_mirror *m, uint32_t id,
@@ -471,7 +477,7 @@ int mu_mirror_read_done(struct mu_mirror *m, uint32_t id,
 		m->start_zxid = a->zxid;
 	if (scan && a->zxid > m->end_zxid)
 		m->end_zxid = a->zxid;
-	if (a->rc == MU_EFULL || a->rc == MU_ETHROTTLED) {
+	if (comes_again(item, a->rc)) {
 		item->state = ITEM_QUEUED;
 		return 0;
 	}

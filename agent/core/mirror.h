@@ -38,7 +38,9 @@
  * Live events come in the order of their notifications. A value may be newer
  * than its event; the changes it overtook are then not told again, the event's
  * count says how many they were. A node that was gone before it could be read
- * is told of by its DELETED alone, whose count includes what was not seen.
+ * is told of by its DELETED alone, whose count includes what was not seen. (If
+ * that DELETED is not ours to be told, for we may not read the node any more, the
+ * mirror tells it, COALESCED, once all that it was read with was told.)
  *
  * exact     created, deleted, changed, children of the path: arm PERSISTENT
  * children  the same, and created, deleted, changed one level down: RECURSIVE
@@ -70,7 +72,9 @@ struct mu_mirror_limits {
 
 /* The type of an event of the mirror's own: changes may be missing; what
  * differs follows, COALESCED. Its path is the top, its zxid and n are those of
- * the last change that was told before. */
+ * the last change that was told before. `alone`: this one change of this path is
+ * missing, for its value cannot be read; what is held stays, and the node's next
+ * event counts it too. */
 #define MU_MIRROR_GAP MU_EVENT_GAP
 
 struct mu_mirror_event {
@@ -84,6 +88,10 @@ struct mu_mirror_event {
 	               cursor; the position that is told behind them does */
 	bool past;  /* what is held is newer (or not there, as before): nothing
 	               that is held changed with it */
+	bool held;  /* exact; but something before it is not told yet (a node
+	               was gone before it could be read), so a cursor must not
+	               move there. A position is told when it may */
+	bool alone; /* GAP: of this change and no other */
 	struct mu_str path, data, old_data; /* at NULL: none */
 	const struct mu_stat *stat;         /* NULL: the node is gone */
 	const struct mu_stat *last; /* DELETED: as it last was; NULL: unknown */
@@ -191,8 +199,8 @@ int mu_mirror_change(struct mu_mirror *m, const struct mu_mirror_change *c);
 bool mu_mirror_wants_more(const struct mu_mirror *m);
 
 /* The broker has told on this link that its tree has got to zxid. Passed over
- * unless the subscription is live. */
-void mu_mirror_reached(struct mu_mirror *m, int64_t zxid);
+ * unless the subscription is live. What the sink said: idle from then on. */
+int mu_mirror_reached(struct mu_mirror *m, int64_t zxid);
 
 /* True, once for each: the sink has had all up to *at, and no exact event has
  * said so. */
@@ -235,9 +243,19 @@ struct mu_mirror_answer {
 	size_t count;
 };
 
+/* True for the end of a read that says nothing of the node: another try may go
+ * well. Not 0, MU_ENONODE, MU_ENOAUTH. */
+bool mu_mirror_may_pass(int rc);
+
+/* A read that was refused so often for what may pass is given up. */
+#define MU_MIRROR_TRIES_MAX 64u
+
 /* A read has ended. An id from before a stop is passed over. rc MU_EFULL and
- * MU_ETHROTTLED: it was not carried out, and will be given again; other codes
- * than 0 and MU_ENONODE leave that node as it was held.
+ * MU_ETHROTTLED: it was not carried out, and will be given again; others that may
+ * pass: likewise, MU_MIRROR_TRIES_MAX times in all. When to ask for it
+ * (mu_mirror_read_next) is the shell's to say; all that is behind it waits.
+ * What cannot be read leaves that node as it was held: in a reading of all
+ * nothing is said of it, a change gives a GAP, `alone`.
  * Returns 0, or, idle from then on: MU_ENOMEM, MU_ETOOBIG (more nodes or bytes
  * than the limits allow), what the sink said. */
 int mu_mirror_read_done(struct mu_mirror *m, uint32_t id,

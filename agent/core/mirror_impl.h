@@ -16,6 +16,8 @@ struct mu_mirror_item {
 	int type; /* of the notification: enum mu_event_type */
 	int64_t zxid;
 	int rc;                          /* of the read, when DONE */
+	uint32_t tries;                  /* of it, that were refused */
+	int64_t seen_zxid;               /* as of when it was read */
 	struct mu_mirror_node *got;      /* what was read: owned */
 	struct mu_mirror_change *change; /* of a subscription: owned */
 	char path[];
@@ -42,6 +44,9 @@ struct mu_mirror_stream {
 	struct mu_mirror_at had;  /* told, or waiting */
 	struct mu_mirror_at prev; /* what the next change must name */
 	struct mu_mirror_at said; /* told, as far as mu_mirror_position knows */
+	uint32_t owed;            /* nodes that were gone, and not told of */
+	int64_t owed_zxid;        /* none of them before this one */
+	bool unsaid;              /* and so a cursor may lie before `said` */
 	/* Of the last reading that was not quiet: it saw all that happened up
 	 * to start; and what is not held and ended up to end was told to none.
 	 */
@@ -110,6 +115,22 @@ int mu_mirror_settle(struct mu_mirror *m);
 
 /* A node was gone before it could be read: count that, for its DELETED. */
 int mu_mirror_unseen(struct mu_mirror *m, struct mu_str path, int64_t zxid);
+/* It has another reason why it cannot be: tell the gap. e: what would have been
+ * told. */
+int mu_mirror_unread(struct mu_mirror *m, struct mu_mirror_event *e);
+/* The same as _unseen of a change of a subscription: until its DELETED is told
+ * no cursor moves. gone: as of when there was no node. */
+int mu_mirror_owe(struct mu_mirror *m, const struct mu_mirror_change *c,
+                  int64_t gone);
+/* All up to and with that zxid was told: what is still owed will not come. Tell
+ * it. What the sink said. */
+int mu_mirror_pay(struct mu_mirror *m, int64_t zxid);
+/* Nothing is owed any more: all was read. */
+void mu_mirror_owe_nothing(struct mu_mirror *m);
+
+/* Does a come later than b? */
+bool mu_mirror_is_behind(struct mu_mirror_at a, struct mu_mirror_at b);
+struct mu_mirror_at mu_mirror_place(const struct mu_mirror_change *c);
 
 /* The next change that waits, which is ready to be told. */
 int mu_mirror_change_apply(struct mu_mirror *m, struct mu_mirror_item *item);

@@ -11,14 +11,9 @@
 
 #include <string.h>
 
-static bool is_behind(struct mu_mirror_at a, struct mu_mirror_at b)
-{
-	return a.zxid != b.zxid ? a.zxid > b.zxid : a.n > b.n;
-}
-
 static void advance(struct mu_mirror_at *a, struct mu_mirror_at to)
 {
-	if (is_behind(to, *a))
+	if (mu_mirror_is_behind(to, *a))
 		*a = to;
 }
 
@@ -65,6 +60,25 @@ int mu_mirror_subscribe(struct mu_mirror *m, bool fresh,
 	return 0;
 }
 
+/* Nothing waits: all that was had is told. */
+static int settle_at_had(struct mu_mirror *m)
+{
+	struct mu_mirror_stream *s = &m->s;
+	int rc;
+
+	if (m->live.head)
+		return 0;
+	s->told = s->had;
+	rc = m->phase != MIRROR_LIVE
+	             ? 0
+	             : mu_mirror_pay(m, s->told.n == INT32_MAX
+	                                        ? s->told.zxid
+	                                        : s->told.zxid - 1);
+	if (rc)
+		mu_mirror_stop(m);
+	return rc;
+}
+
 /* Read all once more: what waits of before is in it. */
 static int read_again(struct mu_mirror *m)
 {
@@ -102,9 +116,7 @@ int mu_mirror_subscribed(struct mu_mirror *m, enum mu_mirror_state state,
 		s->told = at;
 		return read_again(m);
 	}
-	if (!m->live.head)
-		s->told = s->had;
-	return 0;
+	return settle_at_had(m);
 }
 
 bool mu_mirror_expects(const struct mu_mirror *m, struct mu_mirror_at prev)
@@ -121,11 +133,6 @@ int mu_mirror_missed(struct mu_mirror *m)
 }
 
 /* ---- telling ---- */
-
-static struct mu_mirror_at place_of(const struct mu_mirror_change *c)
-{
-	return (struct mu_mirror_at){ c->zxid, c->n };
-}
 
 static struct mu_mirror_event event_of(const struct mu_mirror_change *c)
 {
@@ -144,12 +151,35 @@ static struct mu_mirror_event event_of(const struct mu_mirror_change *c)
 		                         .origin = c->origin };
 }
 
-static int send(struct mu_mirror *m, const struct mu_mirror_event *e)
+static void said(struct mu_mirror *m, const struct mu_mirror_event *e)
 {
-	int rc = m->fn(m->arg, e);
+	advance(&m->s.said, (struct mu_mirror_at){ e->zxid, e->n });
+	m->s.unsaid = e->held;
+}
 
+static int send(struct mu_mirror *m, struct mu_mirror_event *e)
+{
+	int rc;
+
+	e->held = e->exact && m->s.owed > 0;
+	rc = m->fn(m->arg, e);
 	if (!rc && e->exact)
-		advance(&m->s.said, (struct mu_mirror_at){ e->zxid, e->n });
+		said(m, e);
+	return rc;
+}
+
+/* It stands for what was owed of this node too. */
+static int send_for(struct mu_mirror *m, const struct mu_mirror_node *old,
+                    struct mu_mirror_event *e)
+{
+	uint32_t owed = m->s.owed;
+	int rc;
+
+	if (old && old->gone_zxid)
+		m->s.owed--;
+	rc = send(m, e);
+	if (rc)
+		m->s.owed = owed;
 	return rc;
 }
 
@@ -173,6 +203,7 @@ void mu_mirror_stream_read(struct mu_mirror *m, bool was_fresh)
 	struct mu_mirror_stream *s = &m->s;
 	bool quiet = s->quiet;
 
+	mu_mirror_owe_nothing(m);
 	s->unread = false;
 	s->quiet = false;
 	s->start_zxid = quiet ? 0 : m->start_zxid;
@@ -198,7 +229,7 @@ static bool is_in(const struct mu_mirror_node *n,
 {
 	struct mu_mirror_at at = { n->at_zxid, n->at_n };
 
-	return !n->ghost && !is_behind(place_of(c), at);
+	return !n->ghost && !mu_mirror_is_behind(mu_mirror_place(c), at);
 }
 
 /* Nobody has heard of it, and what is held is newer. */
@@ -235,7 +266,7 @@ static int apply_deleted(struct mu_mirror *m, const struct mu_mirror_change *c,
 	e.last = c->stat;
 	e.count += old->unseen;
 	e.old_data = c->whole || old->ghost ? c->data : old->data;
-	rc = send(m, &e);
+	rc = send_for(m, old, &e);
 	if (rc)
 		return rc;
 	mu_mirror_table_take(&m->held, old);
@@ -248,7 +279,8 @@ static int apply_children(struct mu_mirror *m, const struct mu_mirror_change *c,
 {
 	struct mu_mirror_at told = { m->told_pzxid, m->told_n };
 	struct mu_mirror_event e = event_of(c);
-	bool in = top && !top->ghost && !is_behind(place_of(c), told);
+	bool in = top && !top->ghost &&
+	          !mu_mirror_is_behind(mu_mirror_place(c), told);
 	int rc;
 
 	if (in && !top->quiet)
@@ -286,7 +318,8 @@ static uint32_t ahead(const struct mu_stat *now, const struct mu_stat *then)
 
 /* How many changes the node that was read for the first one has in it besides:
  * they will be passed over. Those that wait are known one by one; while the
- * broker tells of the past in parts, others may be yet to come. */
+ * broker tells of the past in parts, others may be yet to come, and where Stats
+ * do not tell how many, those that were not counted here are told as they were. */
 static uint32_t overtaken(const struct mu_mirror_item *first,
                           const struct mu_mirror_node *now)
 {
@@ -323,7 +356,7 @@ static int apply_value(struct mu_mirror *m, const struct mu_mirror_change *c,
 	if (old && old->ghost)
 		e.type = MU_EVENT_CREATED;
 	e.count += more;
-	rc = send(m, &e);
+	rc = send_for(m, old, &e);
 	if (!rc)
 		mu_mirror_table_put(&m->held, now);
 	return rc;
@@ -346,21 +379,52 @@ static int apply_whole(struct mu_mirror *m, const struct mu_mirror_change *c,
 	return rc;
 }
 
+static int tell_unread(struct mu_mirror *m, const struct mu_mirror_change *c,
+                       struct mu_mirror_node *old)
+{
+	struct mu_mirror_event e = event_of(c);
+	int rc;
+
+	e.held = m->s.owed > 0;
+	rc = mu_mirror_unread(m, &e);
+	if (rc)
+		return rc;
+	said(m, &e);
+	if (old)
+		old->unseen++;
+	return 0;
+}
+
 /* Its value was too long to come with it, and was read. */
 static int apply_read(struct mu_mirror *m, struct mu_mirror_item *item,
                       struct mu_mirror_node *old)
 {
 	const struct mu_mirror_change *c = item->change;
+	uint32_t more;
 	int rc;
 
 	if (item->rc == MU_ENONODE)
-		return mu_mirror_unseen(m, c->path, c->zxid);
+		return mu_mirror_owe(m, c, item->seen_zxid);
 	if (item->rc)
-		return 0;
-	rc = apply_value(m, c, item->got, old, overtaken(item, item->got));
+		return tell_unread(m, c, old);
+	more = overtaken(item, item->got);
+	item->got->counts = true;
+	item->got->ahead = more;
+	rc = apply_value(m, c, item->got, old, more);
 	if (!rc)
 		item->got = NULL;
 	return rc;
+}
+
+/* What is held has it in it: somebody was told so, or is told now. */
+static int pass_over(struct mu_mirror *m, const struct mu_mirror_change *c,
+                     struct mu_mirror_node *n)
+{
+	if (n->quiet || (n->counts && n->ahead == 0))
+		return tell_past(m, c, n);
+	if (n->counts)
+		n->ahead--;
+	return 0;
 }
 
 static int apply(struct mu_mirror *m, const struct mu_mirror_change *c,
@@ -373,7 +437,7 @@ static int apply(struct mu_mirror *m, const struct mu_mirror_change *c,
 	if (c->type == MU_EVENT_CHILDREN)
 		return apply_children(m, c, old);
 	if (old && is_in(old, c))
-		return old->quiet ? tell_past(m, c, old) : 0;
+		return pass_over(m, c, old);
 	if (c->type == MU_EVENT_DELETED)
 		return old ? apply_deleted(m, c, old) : tell_past(m, c, NULL);
 	return c->whole ? apply_whole(m, c, old) : apply_read(m, item, old);
@@ -381,8 +445,9 @@ static int apply(struct mu_mirror *m, const struct mu_mirror_change *c,
 
 int mu_mirror_change_apply(struct mu_mirror *m, struct mu_mirror_item *item)
 {
-	int rc = apply(m, item->change, item);
+	int rc = mu_mirror_pay(m, item->change->zxid - 1);
 
+	rc = rc ? rc : apply(m, item->change, item);
 	if (rc == MU_ETOOBIG) {
 		m->s.unread = true;
 		m->s.gap = true;
@@ -394,108 +459,8 @@ void mu_mirror_change_told(struct mu_mirror *m, const struct mu_mirror_item *i)
 {
 	if (!i->change)
 		return;
-	m->s.told = i->next ? place_of(i->change) : m->s.had;
+	m->s.told = i->next ? mu_mirror_place(i->change) : m->s.had;
 	m->s.bytes -= i->change->data.len;
-}
-
-/* ---- changes that come ---- */
-
-struct copy {
-	struct mu_mirror_change c;
-	struct mu_stat stat;
-	char text[];
-};
-
-static struct mu_str put_text(char **at, struct mu_str s)
-{
-	struct mu_str copy = { s.at ? *at : NULL, s.len };
-
-	if (s.at)
-		memcpy(*at, s.at, s.len);
-	*at += s.at ? s.len : 0;
-	return copy;
-}
-
-static struct mu_mirror_change *copy_of(const struct mu_mirror_change *c)
-{
-	/* One byte more, so that an empty text has a place. */
-	struct copy *copy = mu_alloc(sizeof *copy + (size_t)c->path.len +
-	                             c->data.len + c->origin.len + 1);
-	char *at;
-
-	if (!copy)
-		return NULL;
-	at = copy->text;
-	copy->c = *c;
-	copy->stat = *c->stat;
-	copy->c.stat = &copy->stat;
-	copy->c.path = put_text(&at, c->path);
-	copy->c.data = put_text(&at, c->data);
-	copy->c.origin = put_text(&at, c->origin);
-	return &copy->c;
-}
-
-static bool has_value(const struct mu_mirror_change *c)
-{
-	return c->type == MU_EVENT_CREATED || c->type == MU_EVENT_CHANGED;
-}
-
-static int enqueue(struct mu_mirror *m, const struct mu_mirror_change *c)
-{
-	struct mu_mirror_item *item;
-
-	if (m->live.count >= m->limits.queue_max ||
-	    m->s.bytes + c->data.len > m->limits.bytes_max) {
-		m->s.behind = true;
-		return 0;
-	}
-	item = mu_mirror_item_add(&m->live, c->path);
-	if (!item)
-		return MU_ENOMEM;
-	item->change = copy_of(c);
-	if (!item->change)
-		return MU_ENOMEM; /* with the whole list */
-	item->type = c->type;
-	item->zxid = c->zxid;
-	item->what = MU_MIRROR_NODE;
-	item->state = has_value(c) && !c->whole ? ITEM_QUEUED : ITEM_DONE;
-	m->s.bytes += c->data.len;
-	m->s.had = place_of(c);
-	return 0;
-}
-
-/* Nothing waits: tell it without a copy. */
-static int tell_now(struct mu_mirror *m, const struct mu_mirror_change *c)
-{
-	struct mu_mirror_item item = { .change = (struct mu_mirror_change *)c };
-	int rc = mu_mirror_change_apply(m, &item);
-
-	if (!rc) {
-		m->s.had = place_of(c);
-		m->s.told = m->s.had;
-	}
-	return rc;
-}
-
-int mu_mirror_change(struct mu_mirror *m, const struct mu_mirror_change *c)
-{
-	struct mu_mirror_stream *s = &m->s;
-	int rc = 0;
-
-	if (m->phase == MIRROR_IDLE || !s->on || s->behind)
-		return 0;
-	s->prev = place_of(c);
-	if (!is_behind(place_of(c), s->had) ||
-	    !mu_mirror_covers(m, c->type, c->path))
-		return 0;
-	if (m->phase == MIRROR_LIVE && !m->live.head &&
-	    (c->whole || !has_value(c)))
-		rc = tell_now(m, c);
-	else
-		rc = enqueue(m, c);
-	if (rc)
-		mu_mirror_stop(m);
-	return rc;
 }
 
 /* ---- how far we are ---- */
@@ -506,25 +471,25 @@ bool mu_mirror_wants_more(const struct mu_mirror *m)
 	       (m->s.more || m->s.behind);
 }
 
-void mu_mirror_reached(struct mu_mirror *m, int64_t zxid)
+int mu_mirror_reached(struct mu_mirror *m, int64_t zxid)
 {
 	/* Others of the same transaction may still come. */
 	struct mu_mirror_at at = { zxid - 1, INT32_MAX };
 
 	if (m->phase == MIRROR_IDLE || !m->s.live || m->s.behind)
-		return;
+		return 0;
 	advance(&m->s.had, at);
-	if (m->phase == MIRROR_LIVE && !m->live.head)
-		m->s.told = m->s.had;
+	return m->phase == MIRROR_LIVE ? settle_at_had(m) : 0;
 }
 
 bool mu_mirror_position(struct mu_mirror *m, struct mu_mirror_at *at)
 {
 	struct mu_mirror_stream *s = &m->s;
 
-	if (m->phase != MIRROR_LIVE || !s->on || m->live.head ||
-	    !is_behind(s->told, s->said))
+	if (m->phase != MIRROR_LIVE || !s->on || m->live.head || s->owed ||
+	    !(s->unsaid || mu_mirror_is_behind(s->told, s->said)))
 		return false;
+	s->unsaid = false;
 	s->said = s->told;
 	*at = s->told;
 	return true;

@@ -14,7 +14,11 @@ struct mu_mirror_node {
 	bool past;    /* the last that was told of it is older than it */
 	int32_t at_n; /* with at_zxid: changes up to there are in it */
 	int64_t at_zxid;
-	uint32_t unseen;    /* changes that were not told for it was gone */
+	bool counts;     /* it was read for a change, whose event stands for */
+	uint32_t ahead;  /* so many more that are yet to come */
+	uint32_t unseen; /* changes that were not told for it was gone */
+	int64_t gone_zxid;  /* a read found it gone as of then, and no event has
+	                       said so yet; 0: none. See mirror_unseen.c */
 	struct mu_str data; /* owned; at NULL: null data */
 	struct mu_stat stat;
 	char path[];

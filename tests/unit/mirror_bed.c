@@ -34,6 +34,13 @@ bool bed_covers(const struct bed *b, int type, const char *path)
 	return p.len > 1 && mu_str_eq(mu_path_parent(p), top);
 }
 
+static bool is_ours(const struct bed *b, int type, const char *path)
+{
+	return bed_covers(b, type, path) &&
+	       !(type == MU_EVENT_DELETED && b->hidden &&
+	         strcmp(path, b->hidden) == 0);
+}
+
 static struct bed_message *send_to_mirror(struct bed *b)
 {
 	if (b->out_head == b->out_tail)
@@ -64,7 +71,7 @@ static void note(struct bed *b, int type, const struct bed_node *n)
 	memcpy(c->path, n->path, sizeof c->path);
 	if (type != MU_EVENT_CHILDREN)
 		memcpy(c->data, n->data, sizeof c->data);
-	if (b->told >= 0 && bed_covers(b, type, c->path))
+	if (b->told >= 0 && is_ours(b, type, c->path))
 		tell(b, b->changes, b->sub);
 	b->changes++;
 }
@@ -228,7 +235,7 @@ static void subscribe(struct bed *b, const struct bed_request *r)
 
 		if (is_known(r->from, c))
 			continue;
-		if (bed_covers(b, c->type, c->path))
+		if (is_ours(b, c->type, c->path))
 			tell(b, i, r->sub);
 		if (++said == b->part) {
 			reply(b, r->sub, MU_MIRROR_MORE, c->at);

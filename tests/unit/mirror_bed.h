@@ -53,9 +53,10 @@ struct bed {
 	int changes;
 	int64_t zxid;
 	int32_t n;
-	int64_t floor;    /* the log reaches back to here */
-	int part;         /* changes told by one catching up */
-	size_t whole_max; /* longer values do not come with their change */
+	int64_t floor;      /* the log reaches back to here */
+	int part;           /* changes told by one catching up */
+	size_t whole_max;   /* longer values do not come with their change */
+	const char *hidden; /* whose deletion is not ours to know; or NULL */
 	const char *top;
 	enum mu_mirror_mode mode;
 	/* The broker's side of the link. */

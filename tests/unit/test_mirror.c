@@ -90,14 +90,17 @@ static int sink(void *arg, const struct mu_mirror_event *e)
 	static const char *const word[] = { "present", "created", "deleted",
 		                            "changed", "children" };
 	size_t len = strlen(told);
+	bool gap = e->type == MU_MIRROR_GAP;
 
 	(void)arg;
 	if (sink_rc)
 		return sink_rc;
 	ck_assert_uint_ge(e->count, 1);
-	ck_assert((e->type == MU_EVENT_DELETED) == (e->stat == NULL));
+	ck_assert((gap || e->type == MU_EVENT_DELETED) == (e->stat == NULL));
+	ck_assert(gap == e->alone); /* there is no other on a watch */
 	len += (size_t)snprintf(told + len, sizeof told - len, "%s %.*s",
-	                        word[e->type], (int)e->path.len, e->path.at);
+	                        gap ? "gap" : word[e->type], (int)e->path.len,
+	                        e->path.at);
 	if (e->data.at)
 		len += (size_t)snprintf(told + len, sizeof told - len, "=%.*s",
 		                        (int)e->data.len, e->data.at);
@@ -642,7 +645,78 @@ START_TEST(a_node_that_cannot_be_read_stays_as_it_was)
 	notify(3, "/c/a");
 	ck_assert(mu_mirror_read_next(m, &read));
 	ck_assert_int_eq(mu_mirror_read_done(m, read.id, &no), 0);
-	assert_told("");
+	assert_told("gap /c/a; ");
+	edit("/c/a", "12");
+	notify(3, "/c/a");
+	serve();
+	assert_told("changed /c/a=12<1 x2; ");
+}
+END_TEST
+
+/* The first reading, and then a change: each read is refused n times. */
+static unsigned refuse(unsigned n, int rc)
+{
+	struct mu_mirror_answer no = { .rc = rc };
+	struct mu_mirror_read read;
+	unsigned tries = 0;
+
+	while (mu_mirror_read_next(m, &read)) {
+		if (strcmp(read.path, "/c/a") != 0 || tries == n) {
+			answer(&read);
+			continue;
+		}
+		tries++;
+		assert_told("");
+		ck_assert_int_eq(mu_mirror_read_done(m, read.id, &no), 0);
+	}
+	return tries;
+}
+
+START_TEST(a_read_that_is_refused_for_what_may_pass_is_given_again)
+{
+	static const int codes[] = { MU_ENOMEM, MU_ETOOBIG, MU_ESYSTEM };
+	unsigned n = MU_MIRROR_TRIES_MAX - 1;
+
+	mirror("/c", MU_MIRROR_CHILDREN);
+	ck_assert_uint_eq(refuse(n, codes[_i]), n);
+	assert_told("present /c=top; present /c/a=1; present /c/b=2; ");
+	edit("/c/a", "11");
+	notify(3, "/c/a");
+	drop("/c/b");
+	notify(2, "/c/b");
+	ck_assert_uint_eq(refuse(n, codes[_i]), n);
+	assert_told("changed /c/a=11<1; deleted /c/b<2; children /c=top<top; ");
+}
+END_TEST
+
+START_TEST(a_read_that_is_refused_too_often_is_given_up)
+{
+	mirror("/c", MU_MIRROR_CHILDREN);
+	serve();
+	told[0] = '\0';
+	edit("/c/a", "11");
+	notify(3, "/c/a");
+	edit("/c/b", "22");
+	notify(3, "/c/b");
+	ck_assert_uint_eq(refuse(UINT32_MAX, MU_ENOMEM), MU_MIRROR_TRIES_MAX);
+	assert_told("gap /c/a; changed /c/b=22<2; ");
+	/* One that was not carried out is none. */
+	edit("/c/a", "12");
+	notify(3, "/c/a");
+	ck_assert_uint_eq(refuse(3 * MU_MIRROR_TRIES_MAX, MU_ETHROTTLED),
+	                  3 * MU_MIRROR_TRIES_MAX);
+	assert_told("changed /c/a=12<1 x2; ");
+}
+END_TEST
+
+START_TEST(what_says_something_of_the_node_does_not_pass)
+{
+	ck_assert(!mu_mirror_may_pass(0));
+	ck_assert(!mu_mirror_may_pass(MU_ENONODE));
+	ck_assert(!mu_mirror_may_pass(MU_ENOAUTH));
+	ck_assert(mu_mirror_may_pass(MU_ENOMEM));
+	ck_assert(mu_mirror_may_pass(MU_ETOOBIG));
+	ck_assert(mu_mirror_may_pass(MU_ETHROTTLED));
 }
 END_TEST
 
@@ -973,6 +1047,11 @@ int main(void)
 	tcase_add_test(tc, notifications_wait_for_the_end_of_the_reading);
 	tcase_add_test(tc, a_deletion_seen_by_the_reading_is_not_told_again);
 	tcase_add_test(tc, a_node_that_cannot_be_read_stays_as_it_was);
+	tcase_add_loop_test(
+		tc, a_read_that_is_refused_for_what_may_pass_is_given_again, 0,
+		3);
+	tcase_add_test(tc, a_read_that_is_refused_too_often_is_given_up);
+	tcase_add_test(tc, what_says_something_of_the_node_does_not_pass);
 	tcase_add_test(tc, names_that_cannot_be_read_end_the_reading);
 	tcase_add_test(tc, a_directory_gone_between_two_reads_is_no_error);
 	tcase_add_test(tc, a_ghost_is_told_of_by_the_next_reading);

@@ -25,12 +25,25 @@ struct known {
 	char path[24], data[24];
 };
 
+#define PATHS 6
+
+static const char *const path_of[PATHS] = { "/c",     "/c/a",   "/c/b",
+	                                    "/c/a/x", "/c/a/y", "/o" };
+
+/* Somebody may go on from there, who was told of so many changes of each. */
+struct cursor {
+	struct mu_mirror_at at;
+	int64_t counts[PATHS];
+};
+
 static struct {
 	struct known at[BED_NODES];
 	int told[BED_HISTORY];    /* times, over all restarts */
 	struct mu_mirror_at last; /* exact event of this life */
 	int64_t excused; /* changes up to here may have been read, not told */
-	struct mu_mirror_at cursor[8]; /* the newest last */
+	struct cursor cursor[8]; /* the newest last */
+	int64_t counts[PATHS];
+	int64_t counts_from; /* changes behind this zxid are counted */
 	int cursors, gaps;
 	int checked; /* of the history: told or excused */
 	bool ready, refuses;
@@ -86,12 +99,50 @@ static int present_sink(void *arg, const struct mu_mirror_event *e)
 	return 0;
 }
 
+static int number_of(const char *path)
+{
+	int i = 0;
+
+	while (strcmp(path_of[i], path) != 0)
+		i++;
+	return i;
+}
+
+/* The events up to a cursor count all that was changed up to there, be it that a
+ * value was read later, or that its node was gone. */
+static void check_counts(struct mu_mirror_at at)
+{
+	int64_t changes[PATHS] = { 0 };
+
+	for (int i = 0; i < b.changes; i++) {
+		const struct bed_change *c = &b.history[i];
+
+		if (is_up_to(c->at, at) && c->at.zxid > sink.counts_from &&
+		    c->type != MU_EVENT_CHILDREN &&
+		    bed_covers(&b, c->type, c->path))
+			changes[number_of(c->path)]++;
+	}
+	for (int i = 0; i < PATHS; i++)
+		ck_assert_msg(sink.counts[i] >= changes[i],
+		              "seed %u: at (%lld,%d) %lld of %lld changes of "
+		              "%s are counted",
+		              seed, (long long)at.zxid, at.n,
+		              (long long)sink.counts[i], (long long)changes[i],
+		              path_of[i]);
+}
+
 static void move_cursor(struct mu_mirror_at at)
 {
+	struct cursor *c;
+
+	if (sink.gaps == 0)
+		check_counts(at);
 	if (sink.cursors == 8)
 		memmove(sink.cursor, sink.cursor + 1,
-		        (size_t)--sink.cursors * sizeof at);
-	sink.cursor[sink.cursors++] = at;
+		        (size_t)--sink.cursors * sizeof *c);
+	c = &sink.cursor[sink.cursors++];
+	c->at = at;
+	memcpy(c->counts, sink.counts, sizeof c->counts);
 }
 
 static int index_of(int64_t zxid, int32_t n)
@@ -134,7 +185,10 @@ static void check_exact(const struct mu_mirror_event *e)
 	check_value(e, c);
 	sink.told[i]++;
 	sink.last = at;
-	move_cursor(at);
+	if (e->type != MU_EVENT_CHILDREN)
+		sink.counts[number_of(c->path)] += e->count;
+	if (!e->held)
+		move_cursor(at);
 }
 
 static int on_event(void *arg, const struct mu_mirror_event *e)
@@ -166,6 +220,7 @@ static void on_ready(void *arg, bool quiet)
 	sink.ready = true;
 	if (!quiet) {
 		sink.excused = b.zxid;
+		sink.counts_from = b.zxid;
 		return;
 	}
 	ck_assert_int_eq(mu_mirror_present(b.m, present_sink, NULL), 0);
@@ -196,7 +251,8 @@ static void check_position(void)
 
 	while (mu_mirror_position(b.m, &at)) {
 		if (sink.cursors)
-			ck_assert(!is_up_to(at, sink.cursor[sink.cursors - 1]));
+			ck_assert(!is_up_to(at,
+			                    sink.cursor[sink.cursors - 1].at));
 		if (b.whole_max == 20)
 			check_all_told(at);
 		move_cursor(at);
@@ -230,10 +286,8 @@ static void check_state(void)
 
 static void write_one(void)
 {
-	static const char *const path[] = { "/c",     "/c/a",   "/c/b",
-		                            "/c/a/x", "/c/a/y", "/o" };
 	static int serial;
-	const char *p = path[roll(6)];
+	const char *p = path_of[roll(PATHS)];
 	char data[24];
 	unsigned what = roll(8);
 
@@ -269,7 +323,8 @@ static void birth(bool resume)
 	if (resume && sink.cursors) {
 		int i = (int)roll((uint32_t)sink.cursors);
 
-		from = sink.cursor[i];
+		from = sink.cursor[i].at;
+		memcpy(sink.counts, sink.cursor[i].counts, sizeof sink.counts);
 		sink.cursors = i + 1;
 		sink.last = from;
 		mu_mirror_resume(b.m, from);
@@ -302,7 +357,8 @@ static void step(bool gaps)
 	else if (what == 95 && gaps)
 		b.floor = b.zxid;
 	else if (what == 96)
-		mu_mirror_reached(b.m, b.out_head == b.out_tail ? b.zxid : 0);
+		(void)mu_mirror_reached(b.m,
+		                        b.out_head == b.out_tail ? b.zxid : 0);
 	bed_pump(&b);
 	check_position();
 	if (mu_mirror_is_idle(b.m) && roll(3) == 0)
@@ -326,6 +382,8 @@ static const struct setting settings[] = {
 	{ MU_MIRROR_CHILDREN, true, 20, 2, 1 },
 	{ MU_MIRROR_EXACT, true, 3, 5, 3 },
 	{ MU_MIRROR_SUBTREE, false, 3, 1000, 1000 },
+	{ MU_MIRROR_CHILDREN, false, 3, 1000, 2 },
+	{ MU_MIRROR_SUBTREE, false, 3, 5, 3 },
 	{ MU_MIRROR_SUBTREE, true, 3, 4, 3 },
 };
 #define SETTINGS ((int)(sizeof settings / sizeof *settings))

@@ -37,9 +37,11 @@ static int sink(void *arg, const struct mu_mirror_event *e)
 	if (e->exact)
 		len += (size_t)snprintf(told + len, sizeof told - len,
 		                        "@%lld.%d", (long long)e->zxid, e->n);
-	snprintf(told + len, sizeof told - len, "%s%s; ",
+	ck_assert(!e->alone || (e->type == MU_MIRROR_GAP && e->exact));
+	ck_assert(!e->held || e->exact);
+	snprintf(told + len, sizeof told - len, "%s%s%s; ",
 	         e->flags & MU_EVENT_COALESCED ? "!" : "",
-	         e->past ? " past" : "");
+	         e->past ? " past" : "", e->held ? " held" : "");
 	return 0;
 }
 
@@ -548,7 +550,34 @@ START_TEST(a_count_knows_what_went_and_came_back_in_one_transaction)
 }
 END_TEST
 
-START_TEST(one_that_may_not_be_read_any_more_is_passed_over)
+/* Everything moves, but the next read is refused so. */
+static void refuse(int answer)
+{
+	struct mu_mirror_answer no = { .rc = answer, .zxid = b.zxid };
+	struct mu_mirror_read read;
+	int rc;
+
+	while (bed_deliver(&b, &rc))
+		ck_assert_int_eq(rc, 0);
+	ck_assert(mu_mirror_read_next(b.m, &read));
+	ck_assert_int_eq(mu_mirror_read_done(b.m, read.id, &no), 0);
+}
+
+START_TEST(one_that_may_not_be_read_any_more_is_a_gap_and_counted)
+{
+	b.whole_max = 3;
+	edit("/c/a", "long");
+	edit("/c/b", "s");
+	refuse(MU_ENOAUTH);
+	assert_told("gap /c/a@14.0; changed /c/b=s<2@15.0; ");
+	assert_no_position(); /* these have told it */
+	edit("/c/a", "x");
+	run();
+	assert_told("changed /c/a=x<1 x2@16.0; ");
+}
+END_TEST
+
+START_TEST(a_gap_that_was_not_taken_comes_again)
 {
 	struct mu_mirror_answer no = { .rc = MU_ENOAUTH };
 	struct mu_mirror_read read;
@@ -558,9 +587,190 @@ START_TEST(one_that_may_not_be_read_any_more_is_passed_over)
 	edit("/c/a", "long");
 	ck_assert(bed_deliver(&b, &rc));
 	ck_assert(mu_mirror_read_next(b.m, &read));
-	ck_assert_int_eq(mu_mirror_read_done(b.m, read.id, &no), 0);
+	sink_rc = MU_EFULL;
+	ck_assert_int_eq(mu_mirror_read_done(b.m, read.id, &no), MU_EFULL);
+	sink_rc = 0;
+	lose();
+	ck_assert_int_eq(bed_up(&b, false), 0);
+	ck_assert(bed_serve(&b));
+	refuse(MU_ENOAUTH);
+	assert_told("gap /c/a@14.0; ");
+	edit("/c/a", "x");
+	run();
+	assert_told("changed /c/a=x<1 x2@15.0; ");
+}
+END_TEST
+
+START_TEST(a_read_that_is_refused_keeps_its_place)
+{
+	b.whole_max = 3;
+	edit("/c/a", "long");
+	edit("/c/b", "s");
+	edit("/c/a", "t");
+	for (unsigned i = 1; i < MU_MIRROR_TRIES_MAX; i++) {
+		refuse(i % 2 ? MU_ENOMEM : MU_ETOOBIG);
+		assert_told("");
+		assert_no_position();
+	}
+	edit("/c/a", "long again"); /* so that it is not read as it was */
+	run();
+	assert_told("changed /c/a=long again<1 x3@14.0; "
+	            "changed /c/b=s<2@15.0; ");
+	edit("/c/a", "wide");
+	for (unsigned i = 0; i < MU_MIRROR_TRIES_MAX; i++)
+		refuse(MU_ESYSTEM);
+	assert_told("gap /c/a@18.0; ");
+}
+END_TEST
+
+START_TEST(a_read_that_was_cut_off_is_made_again_with_the_next_link)
+{
+	struct mu_mirror_read read;
+	int rc;
+
+	b.whole_max = 3;
+	edit("/c/a", "long");
+	edit("/c/b", "s");
+	while (bed_deliver(&b, &rc))
+		;
+	ck_assert(mu_mirror_read_next(b.m, &read));
+	lose();
+	come_back();
+	assert_told("changed /c/a=long<1@14.0; changed /c/b=s<2@15.0; ");
+}
+END_TEST
+
+/* ---- what is owed ---- */
+
+/* /c/a is changed, read and gone; its DELETED is yet to come, others are told. */
+static void owe(void)
+{
+	b.part = 1;
+	b.whole_max = 3;
+	lose();
+	edit("/c/a", "long");
+	edit("/c/b", "s");
+	drop("/c/a"); /* 16 */
+	ck_assert_int_eq(bed_up(&b, false), 0);
+}
+
+/* Until so much was told. */
+static void run_until(const char *want)
+{
+	int rc = 0;
+
+	while (strcmp(told, want) != 0) {
+		bed_pump(&b);
+		ck_assert_msg(bed_deliver(&b, &rc) || bed_serve(&b),
+		              "it ends with '%s'", told);
+		ck_assert_int_eq(rc, 0);
+	}
+	told[0] = '\0';
+}
+
+START_TEST(until_what_was_gone_is_told_no_cursor_moves)
+{
+	owe();
+	run_until("changed /c/b=s<2@15.0 held; ");
+	assert_no_position();
+	run();
+	assert_told("deleted /c/a<1 x2@16.0; children /c@16.1; ");
+	assert_position(16, INT32_MAX);
+}
+END_TEST
+
+START_TEST(one_that_resumes_counts_again_what_was_gone)
+{
+	owe();
+	run_until("changed /c/b=s<2@15.0 held; ");
+	bed_down(&b);
+	resume(13, INT32_MAX);
+	run();
+	assert_told("changed /c/b=s@15.0 past held; "
+	            "deleted /c/a x2@16.0; children /c@16.1 past; ");
+	assert_position(16, INT32_MAX);
+}
+END_TEST
+
+START_TEST(what_was_gone_is_owed_over_a_cut_link_and_a_refusal)
+{
+	int rc = 0;
+
+	owe();
+	run_until("changed /c/b=s<2@15.0 held; ");
+	lose();
+	assert_no_position();
+	ck_assert_int_eq(bed_up(&b, false), 0);
+	sink_rc = MU_EFULL;
+	while (!rc) {
+		ck_assert(bed_deliver(&b, &rc) || bed_serve(&b));
+		bed_pump(&b);
+	}
+	ck_assert_int_eq(rc, MU_EFULL);
+	sink_rc = 0;
+	lose();
+	assert_no_position();
+	come_back();
+	assert_told("deleted /c/a<1 x2@16.0; children /c@16.1; ");
+	assert_position(16, INT32_MAX);
+}
+END_TEST
+
+START_TEST(a_deletion_that_is_not_ours_to_hear_of_is_told_when_it_must_be_past)
+{
+	b.hidden = "/c/a";
+	owe();
+	edit("/c/b", "t");
+	make("/o", ""); /* 18: the read is as of it */
+	run_until("changed /c/b=s<2@15.0 held; ");
+	run();
+	/* Behind the last that may be before it. */
+	assert_told("children /c@16.1 held; changed /c/b=t<s@17.0 held; "
+	            "deleted /c/a<1 x2!; ");
+	ck_assert_uint_eq(mu_mirror_count(b.m), 2);
+	assert_position(18, INT32_MAX);
+}
+END_TEST
+
+START_TEST(one_that_is_not_ours_to_hear_of_comes_before_what_is_later)
+{
+	int rc;
+
+	b.hidden = "/c/a";
+	b.whole_max = 3;
+	edit("/c/a", "long");
+	ck_assert(bed_deliver(&b, &rc));
+	drop("/c/a"); /* 15 */
+	run();
+	assert_told("children /c@15.1 held; ");
+	ck_assert_int_eq(mu_mirror_reached(b.m, 15), 0);
 	assert_told("");
-	assert_position(14, 0);
+	assert_no_position();
+	sink_rc = MU_EFULL;
+	ck_assert_int_eq(mu_mirror_reached(b.m, 16), MU_EFULL);
+	ck_assert(mu_mirror_is_idle(b.m));
+	sink_rc = 0;
+	lose();
+	edit("/c/b", "s"); /* 16 */
+	come_back();
+	assert_told("deleted /c/a<1 x2!; changed /c/b=s<2@16.0; ");
+	assert_position(16, INT32_MAX);
+}
+END_TEST
+
+START_TEST(behind_a_gap_nothing_is_owed)
+{
+	owe();
+	run_until("changed /c/b=s<2@15.0 held; ");
+	lose();
+	b.floor = b.zxid;
+	b.part = BED_HISTORY;
+	come_back();
+	assert_told("gap /c; deleted /c/a<1 x2!; children /c!; ");
+	assert_position(16, INT32_MAX);
+	edit("/c/b", "t");
+	run();
+	assert_told("changed /c/b=t<s@17.0; ");
 }
 END_TEST
 
@@ -642,10 +852,10 @@ START_TEST(how_far_the_broker_has_got_is_a_position_without_an_event)
 	assert_position(13, INT32_MAX);
 	make("/o", "");
 	make("/p", "");
-	mu_mirror_reached(b.m, b.zxid);
+	ck_assert_int_eq(mu_mirror_reached(b.m, b.zxid), 0);
 	assert_position(14, INT32_MAX); /* 15 may not be all */
 	lose();
-	mu_mirror_reached(b.m, 99);
+	ck_assert_int_eq(mu_mirror_reached(b.m, 99), 0);
 	assert_no_position();
 	b.floor = 14;
 	come_back();
@@ -747,7 +957,16 @@ int main(void)
 	T(a_value_that_did_not_come_along_is_read);
 	T(one_gone_before_it_was_read_is_told_by_its_deletion);
 	T(a_count_knows_what_went_and_came_back_in_one_transaction);
-	T(one_that_may_not_be_read_any_more_is_passed_over);
+	T(one_that_may_not_be_read_any_more_is_a_gap_and_counted);
+	T(a_gap_that_was_not_taken_comes_again);
+	T(a_read_that_is_refused_keeps_its_place);
+	T(a_read_that_was_cut_off_is_made_again_with_the_next_link);
+	T(until_what_was_gone_is_told_no_cursor_moves);
+	T(one_that_resumes_counts_again_what_was_gone);
+	T(what_was_gone_is_owed_over_a_cut_link_and_a_refusal);
+	T(a_deletion_that_is_not_ours_to_hear_of_is_told_when_it_must_be_past);
+	T(one_that_is_not_ours_to_hear_of_comes_before_what_is_later);
+	T(behind_a_gap_nothing_is_owed);
 	T(an_event_that_was_not_taken_comes_again_as_it_was);
 	T(what_does_not_fit_into_the_queue_is_asked_for_again);
 	T(one_that_covers_too_much_reads_again_as_behind_a_gap);
