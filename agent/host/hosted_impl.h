@@ -202,7 +202,7 @@ struct mu_chan_event mu_hosted_member_event(uint32_t type,
                                             char path[MU_MEMBER_PATH_MAX]);
 mu_mirror_fn mu_hosted_change; /* arg: the source */
 
-/* ---- sources, and what is kept of them: hosted_source.c ---- */
+/* ---- sources: hosted_source.c ---- */
 
 /* Begin to listen, where the agent or instance before got to. MU_ENOMEM. */
 int mu_hosted_subscribe(struct mu_hosted *h);
@@ -226,12 +226,16 @@ bool mu_hosted_is_stale(const struct mu_hosted_source *s);
 /* The link came, or went: there is so much time for the sources; then the cache
  * may have to speak. */
 void mu_hosted_await(struct mu_hosted *h);
-/* Nothing waits: write the cache if it is due, or, at the end, if it has
- * changed. */
-void mu_hosted_keep(struct mu_hosted *h, bool at_end);
 /* The tree is another: all sources begin anew. */
 void mu_hosted_restart_sources(struct mu_hosted *h);
 
+/* ---- the last known state: hosted_cache.c ---- */
+
+/* Nothing waits: write the cache if it is due, or, at the end, if it has
+ * changed. */
+void mu_hosted_keep(struct mu_hosted *h, bool at_end);
+/* The broker could not go on from where the source was: tell what is gone. */
+void mu_hosted_tell_gone(struct mu_hosted_source *s);
 /* A member of the cache; wipe it in any case. MU_ENOMEM. */
 struct mu_hosted_cached {
 	char *name;

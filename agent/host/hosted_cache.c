@@ -1,0 +1,210 @@
+/* The last known state of an instance: what the cache has of it, and writing it
+ * down. See hosted.h and keep.h. */
+#include "hosted_impl.h"
+
+#include "err.h"
+#include "log.h"
+#include "mem.h"
+#include "member.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- what it has ---- */
+
+int mu_hosted_cached_member(const struct mu_cache_node *node,
+                            struct mu_hosted_cached *out)
+{
+	struct mu_str name = mu_path_name(node->path);
+
+	*out = (struct mu_hosted_cached){ 0 };
+	out->name = mu_alloc((size_t)name.len + 1);
+	if (!out->name)
+		return MU_ENOMEM;
+	memcpy(out->name, name.at, name.len);
+	mu_record_decode(node->data, out->name, node->stat.czxid, &out->record);
+	return 0;
+}
+
+void mu_hosted_cached_wipe(struct mu_hosted_cached *c)
+{
+	if (c->name)
+		mu_record_wipe(&c->record);
+	mu_free(c->name);
+}
+
+/* What is there now, sorted: paths of nodes, names of members. */
+struct census {
+	struct mu_str *at; /* borrowed texts */
+	size_t count, room;
+};
+
+static int count_in(struct census *c, struct mu_str name)
+{
+	if (c->count == c->room) {
+		size_t room = c->room ? 2 * c->room : 64;
+		struct mu_str *at = mu_realloc(c->at, room * sizeof *at);
+
+		if (!at)
+			return MU_ENOMEM;
+		c->at = at;
+		c->room = room;
+	}
+	c->at[c->count++] = name;
+	return 0;
+}
+
+static int count_node(void *arg, const struct mu_mirror_event *e)
+{
+	return count_in(arg, e->path);
+}
+
+static int by_text(const void *a, const void *b)
+{
+	const struct mu_str *x = a, *y = b;
+	uint32_t len = x->len < y->len ? x->len : y->len;
+	int d = len ? memcmp(x->at, y->at, len) : 0;
+
+	return d ? d : (x->len > y->len) - (x->len < y->len);
+}
+
+static int take_census(const struct mu_hosted_source *s, struct census *c)
+{
+	const struct mu_member *m = NULL;
+	int rc = 0;
+
+	if (s->sub)
+		rc = mu_sub_present(s->sub, count_node, c);
+	while (!s->sub && !rc && (m = mu_members_next(s->h->o.members, m)))
+		rc = count_in(c, mu_str_of(m->name));
+	if (c->count > 0)
+		qsort(c->at, c->count, sizeof *c->at, by_text);
+	return rc;
+}
+
+static bool is_there(const struct census *c, struct mu_str name)
+{
+	return c->count > 0 &&
+	       bsearch(&name, c->at, c->count, sizeof *c->at, by_text);
+}
+
+static int64_t place_zxid(const struct mu_hosted_source *s)
+{
+	return mu_kept_place(s->h->kept, (size_t)s->index)->zxid;
+}
+
+static void tell_node_gone(struct mu_hosted_source *s,
+                           const struct mu_cache_node *node)
+{
+	struct mu_mirror_event e = { .type = MU_EVENT_DELETED,
+		                     .flags = MU_EVENT_COALESCED,
+		                     .count = 1,
+		                     .zxid = place_zxid(s),
+		                     .path = node->path,
+		                     .old_data = node->data };
+
+	(void)mu_hosted_change(s, &e);
+}
+
+/* Whether it left or failed nobody can say any more, unless it was leaving. */
+static void tell_member_gone(struct mu_hosted_source *s,
+                             const struct mu_cache_node *node)
+{
+	struct mu_roll_event e = { .flags = MU_EVENT_COALESCED, .count = 1 };
+	struct mu_hosted_cached c;
+
+	if (mu_hosted_cached_member(node, &c) == 0) {
+		e.type = mu_member_end(&c.record.member, (struct mu_str){ 0 });
+		e.zxid = place_zxid(s);
+		e.member = &c.record.member;
+		mu_hosted_member(s->h, &e);
+	}
+	mu_hosted_cached_wipe(&c);
+}
+
+/* What is there was told as PRESENT, and what is not there any more is told here.
+ * A member that a process has not heard of is not missed. */
+void mu_hosted_tell_gone(struct mu_hosted_source *s)
+{
+	struct census c = { 0 };
+	struct mu_cache_part part;
+	struct mu_cache_node node;
+	int rc;
+
+	if (!mu_kept_cached(s->h->kept, (size_t)s->index, &part) ||
+	    (!s->sub && !s->stale))
+		return;
+	rc = take_census(s, &c);
+	if (rc)
+		mu_log(MU_ERROR,
+		       MSG("an instance cannot be told what went while the "
+		           "agent was away"),
+		       KS("instance", s->h->conf->name),
+		       KS("reason", mu_err_text(rc)));
+	while (!rc && mu_cache_next(&part, &node)) {
+		if (is_there(&c, s->sub ? node.path : mu_path_name(node.path)))
+			continue;
+		if (s->sub)
+			tell_node_gone(s, &node);
+		else
+			tell_member_gone(s, &node);
+	}
+	mu_free(c.at);
+}
+
+/* ---- writing it ---- */
+
+static int put_node(void *arg, const struct mu_mirror_event *e)
+{
+	mu_cache_node(arg, e->path, e->data, e->stat);
+	return 0;
+}
+
+static void put_members(const struct mu_hosted *h, struct mu_cache_writer *w)
+{
+	const struct mu_member *m = NULL;
+	char path[MU_MEMBER_PATH_MAX];
+
+	while ((m = mu_members_next(h->o.members, m))) {
+		struct mu_stat stat = { .czxid = m->czxid, .mzxid = m->czxid };
+		char *json = mu_record_encode(m, NULL);
+
+		mu_format(path, sizeof path, "/members/%s", m->name);
+		if (json)
+			mu_cache_node(w, mu_str_of(path), mu_str_of(json),
+			              &stat);
+		else
+			w->b->failed = true;
+		free(json);
+	}
+}
+
+static void put_source(void *arg, size_t i, struct mu_cache_writer *w)
+{
+	struct mu_hosted *h = arg;
+
+	if (!h->source[i].sub)
+		put_members(h, w);
+	else if (mu_sub_present(h->source[i].sub, put_node, w))
+		w->b->failed = true;
+}
+
+/* Is what is held what was handled? */
+static bool is_settled(const struct mu_hosted *h)
+{
+	if (h->stop || h->prologue_due || h->missed_members ||
+	    mu_mailbox_count(h->mail) || mu_mailbox_count(h->prologue))
+		return false;
+	for (size_t i = 0; i < h->sources; i++)
+		if (!h->source[i].ready)
+			return false;
+	return true;
+}
+
+void mu_hosted_keep(struct mu_hosted *h, bool at_end)
+{
+	if (at_end ? !mu_kept_is_changed(h->kept) : !mu_kept_is_due(h->kept))
+		return;
+	if (is_settled(h))
+		mu_kept_save(h->kept, put_source, h);
+}
