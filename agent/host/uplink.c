@@ -1,7 +1,6 @@
-#include "uplink.h"
+#include "uplink_impl.h"
 
 #include "err.h"
-#include "identity.h"
 #include "log.h"
 #include "mem.h"
 
@@ -14,152 +13,7 @@
 #define TROUBLE_FIRST_MS 1000u /* without a broker, until the log tells why */
 #define TROUBLE_AGAIN_MS 60000u
 
-struct pending {
-	struct pending *next, **prev;
-	struct mu_uplink *u;
-	void (*done)(void *owner, uint64_t tag, const struct mu_result *r);
-	void *owner;
-	uint64_t tag;
-};
-
-struct mu_uplink {
-	struct mu_loop *loop;
-	const char *brokers, *runtime_dir, *name;
-	uint32_t timeout_ms;
-	uint32_t negotiated_ms;   /* that the log has told of */
-	struct mu_client *client; /* NULL: the next one is to be made */
-	struct mu_poll *poll;
-	int fd; /* that poll watches */
-	struct mu_timer *timer;
-	struct mu_timer *trouble; /* no broker: see why */
-	struct mu_after *after;
-	struct mu_uplink_listener *listeners;
-	struct pending *pending;
-	uint32_t outstanding;
-	bool up, ended, silent, processing;
-	bool unheard;             /* it ended because no broker was heard of */
-	bool again;               /* the log says so already, of this outage */
-	bool new_handle;          /* nobody was told yet of this handle */
-	bool streams;             /* the broker has subscriptions */
-	bool told;                /* somebody was told of a tree */
-	int64_t tree_id, session; /* of the last connection */
-	int64_t zxid;             /* of the last answer of this one */
-	uint64_t zxid_ms;         /* when it came, or was asked for */
-	int32_t subscription;     /* the last number given */
-	struct mu_saved_session saved;
-	char former[MU_NAME_MAX + 1]; /* "": this host was always called so */
-};
-
 static void begin(struct mu_uplink *u);
-
-/* ---- requests ---- */
-
-static void pending_free(struct pending *p)
-{
-	*p->prev = p->next;
-	if (p->next)
-		p->next->prev = p->prev;
-	p->u->outstanding--;
-	mu_free(p);
-}
-
-static void on_done(struct mu_client *c, const struct mu_result *r, void *arg)
-{
-	struct pending p = *(struct pending *)arg;
-
-	(void)c;
-	pending_free(arg);
-	if (r->zxid > p.u->zxid)
-		p.u->zxid = r->zxid;
-	p.u->zxid_ms = mu_loop_now_ms(p.u->loop);
-	if (p.done && !p.u->silent)
-		p.done(p.owner, p.tag, r);
-}
-
-static int subscribe_on(struct mu_client *c, const struct mu_uplink_request *r,
-                        struct pending *p)
-{
-	struct mu_subscribe s = { .size = sizeof s,
-		                  .id = r->subscription,
-		                  .path = r->path,
-		                  .mode = (enum mu_subscribe_mode)r->flags,
-		                  .zxid = r->zxid,
-		                  .n = r->n };
-
-	return mu_client_subscribe(c, &s, on_done, p);
-}
-
-static int send_on(struct mu_client *c, const struct mu_uplink_request *r,
-                   struct pending *p)
-{
-	switch (r->op) {
-	case MU_UP_GET:
-		return mu_client_get(c, r->path, false, on_done, p);
-	case MU_UP_CHILDREN:
-		return mu_client_children(c, r->path, false, on_done, p);
-	case MU_UP_CREATE:
-		return mu_client_create(c, r->path, r->data, r->len, r->flags,
-		                        on_done, p);
-	case MU_UP_SET:
-		return mu_client_set(c, r->path, r->data, r->len, r->version,
-		                     on_done, p);
-	case MU_UP_DELETE:
-		return mu_client_delete(c, r->path, r->version, on_done, p);
-	case MU_UP_MULTI:
-		return mu_client_multi(c, r->ops, r->count, on_done, p);
-	case MU_UP_ADD_WATCH:
-		return mu_client_add_watch(c, r->path,
-		                           (enum mu_addwatch_mode)r->flags,
-		                           on_done, p);
-	case MU_UP_SUBSCRIBE:
-		return subscribe_on(c, r, p);
-	case MU_UP_UNSUBSCRIBE:
-		return mu_client_unsubscribe(c, r->subscription, on_done, p);
-	}
-	return MU_EUNIMPLEMENTED;
-}
-
-int mu_uplink_send(struct mu_uplink *u, const struct mu_uplink_request *r)
-{
-	struct pending *p;
-	int rc;
-
-	if (!u->up)
-		return MU_ECONNLOSS;
-	p = mu_alloc(sizeof *p);
-	if (!p)
-		return MU_ENOMEM;
-	p->u = u;
-	p->done = r->done;
-	p->owner = r->owner;
-	p->tag = r->tag;
-	p->next = u->pending;
-	if (p->next)
-		p->next->prev = &p->next;
-	p->prev = &u->pending;
-	u->pending = p;
-	u->outstanding++;
-	rc = send_on(u->client, r, p);
-	if (rc)
-		pending_free(p);
-	return rc;
-}
-
-void mu_uplink_forget(struct mu_uplink *u, const void *owner)
-{
-	for (struct pending *p = u->pending; p; p = p->next)
-		if (p->owner == owner)
-			p->done = NULL;
-}
-
-/* The handle is gone: whoever still waits gets an end. */
-static void fail_all(struct mu_uplink *u)
-{
-	struct mu_result r = { .size = sizeof r, .rc = MU_EEXPIRED };
-
-	while (u->pending)
-		on_done(NULL, &r, u->pending);
-}
 
 /* ---- listeners ---- */
 
@@ -314,27 +168,6 @@ static void on_change(struct mu_client *c, const struct mu_change *change,
 		l->on_change(l->arg, change);
 }
 
-int32_t mu_uplink_new_subscription(struct mu_uplink *u)
-{
-	u->subscription =
-		u->subscription == INT32_MAX ? 1 : u->subscription + 1;
-	return u->subscription;
-}
-
-int64_t mu_uplink_zxid(const struct mu_uplink *u)
-{
-	return u->zxid;
-}
-
-void mu_uplink_ask_zxid(struct mu_uplink *u, uint64_t older_ms)
-{
-	struct mu_uplink_request r = { .op = MU_UP_GET, .path = "/" };
-	uint64_t now = mu_loop_now_ms(u->loop);
-
-	if (now - u->zxid_ms >= older_ms && mu_uplink_send(u, &r) == 0)
-		u->zxid_ms = now;
-}
-
 /* ---- the handle ---- */
 
 static void drop(struct mu_uplink *u)
@@ -359,13 +192,13 @@ static void processed(struct mu_uplink *u)
 			           "session's timeout; asking for it again"));
 		u->again = true;
 		drop(u);
-		fail_all(u);
+		mu_uplink_fail_all(u);
 		begin(u);
 		return;
 	}
 	mu_log(MU_WARN, MSG("the session has expired; starting a new one"));
 	drop(u);
-	fail_all(u);
+	mu_uplink_fail_all(u);
 	u->saved = (struct mu_saved_session){ 0 };
 	u->former[0] = '\0'; /* its node went with the session */
 	mu_session_forget(u->runtime_dir);
@@ -537,7 +370,7 @@ void mu_uplink_free(struct mu_uplink *u)
 		return;
 	u->silent = true;
 	drop(u);
-	fail_all(u);
+	mu_uplink_fail_all(u);
 	if (u->timer)
 		mu_timer_free(u->timer);
 	mu_timer_free(u->trouble);
@@ -564,11 +397,6 @@ bool mu_uplink_now(const struct mu_uplink *u, struct mu_uplink_up *up)
 int64_t mu_uplink_session(const struct mu_uplink *u)
 {
 	return u->session;
-}
-
-uint32_t mu_uplink_outstanding(const struct mu_uplink *u)
-{
-	return u->outstanding;
 }
 
 const char *mu_uplink_former(const struct mu_uplink *u)
