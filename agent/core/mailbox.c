@@ -22,6 +22,11 @@ struct letter {
 	char text[];
 };
 
+struct track {
+	struct letter *last; /* the newest; NULL: none waits */
+	bool ahead;          /* some were handled since its last position */
+};
+
 struct mu_mailbox {
 	uint32_t queue_max;
 	struct letter *head, **tail;
@@ -30,7 +35,7 @@ struct mu_mailbox {
 	uint64_t due_ms; /* the head is not given before */
 	uint64_t last_seq;
 	struct letter *tried; /* given, not handled, and cleared; or NULL */
-	struct letter **last; /* of each source the newest; NULL: none waits */
+	struct track *track;  /* of each source */
 	int32_t sources;
 	mu_mailbox_fn *fn;
 	void *arg;
@@ -157,8 +162,8 @@ static struct letter *unlink_at(struct mu_mailbox *b, struct letter **p)
 {
 	struct letter *l = *p;
 
-	if (is_tracked(b, l->e.source) && b->last[l->e.source] == l)
-		b->last[l->e.source] = NULL;
+	if (is_tracked(b, l->e.source) && b->track[l->e.source].last == l)
+		b->track[l->e.source].last = NULL;
 	if (l == b->head)
 		b->due_ms = 0;
 	*p = l->next;
@@ -176,7 +181,7 @@ void mu_mailbox_free(struct mu_mailbox *b)
 	while (b->head)
 		letter_free(unlink_at(b, &b->head));
 	letter_free(b->tried);
-	mu_free(b->last);
+	mu_free(b->track);
 	mu_free(b);
 }
 
@@ -219,17 +224,29 @@ int mu_mailbox_tried(struct mu_mailbox *b, const struct mu_mailbox_failure *f)
 int mu_mailbox_track(struct mu_mailbox *b, int32_t sources, mu_mailbox_fn *fn,
                      void *arg)
 {
-	struct letter **last;
+	struct track *track;
 
-	MU_BUG_ON(b->last || b->head);
-	last = mu_alloc(((size_t)sources + 1) * sizeof(struct letter *));
-	if (!last)
+	MU_BUG_ON(b->track || b->head);
+	track = mu_alloc(((size_t)sources + 1) * sizeof *track);
+	if (!track)
 		return MU_ENOMEM;
-	b->last = last;
+	b->track = track;
 	b->sources = sources;
 	b->fn = fn;
 	b->arg = arg;
 	return 0;
+}
+
+static void reached(struct mu_mailbox *b, int32_t source, int64_t zxid,
+                    int32_t n)
+{
+	b->track[source].ahead = false;
+	b->fn(b->arg, source, zxid, n);
+}
+
+bool mu_mailbox_is_ahead(const struct mu_mailbox *b, int32_t source)
+{
+	return is_tracked(b, source) && b->track[source].ahead;
 }
 
 void mu_mailbox_position(struct mu_mailbox *b, int32_t source, int64_t zxid,
@@ -239,9 +256,9 @@ void mu_mailbox_position(struct mu_mailbox *b, int32_t source, int64_t zxid,
 
 	if (!is_tracked(b, source))
 		return;
-	l = b->last[source];
+	l = b->track[source].last;
 	if (!l) {
-		b->fn(b->arg, source, zxid, n);
+		reached(b, source, zxid, n);
 		return;
 	}
 	l->marked = true;
@@ -251,8 +268,11 @@ void mu_mailbox_position(struct mu_mailbox *b, int32_t source, int64_t zxid,
 
 static void handled(struct mu_mailbox *b, struct letter *l)
 {
-	if (l->marked && is_tracked(b, l->e.source))
-		b->fn(b->arg, l->e.source, l->zxid, l->n);
+	if (is_tracked(b, l->e.source)) {
+		b->track[l->e.source].ahead = true;
+		if (l->marked)
+			reached(b, l->e.source, l->zxid, l->n);
+	}
 	letter_free(l);
 }
 
@@ -349,7 +369,7 @@ static void append(struct mu_mailbox *b, struct letter *l)
 	b->count++;
 	b->bytes += l->bytes;
 	if (is_tracked(b, l->e.source))
-		b->last[l->e.source] = l;
+		b->track[l->e.source].last = l;
 }
 
 /* Beside what is there, or in the place of `older`, whose old value stays. */

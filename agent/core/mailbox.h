@@ -54,6 +54,10 @@ int mu_mailbox_track(struct mu_mailbox *b, int32_t sources, mu_mailbox_fn *fn,
 void mu_mailbox_position(struct mu_mailbox *b, int32_t source, int64_t zxid,
                          int32_t n);
 
+/* True if events of this source were handled that lie behind the last position
+ * which fn was told: whoever goes on from there is given them again. */
+bool mu_mailbox_is_ahead(const struct mu_mailbox *b, int32_t source);
+
 /* Append an event (copied; seq and attempt are the mailbox's own). With AGAIN:
  * it may have been given before, by somebody who knows no more of it; its first
  * attempt here is then the second.

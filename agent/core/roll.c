@@ -191,6 +191,7 @@ static void tell(struct mu_roll *r, const struct entry *why, uint32_t type,
 		                   .n = why->why.n,
 		                   .exact = why->why.exact,
 		                   .past = why->why.past,
+		                   .held = why->why.held,
 		                   .cause = why->why.cause,
 		                   .session = why->why.session,
 		                   .origin = why->why.origin };

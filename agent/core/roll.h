@@ -22,7 +22,7 @@ struct mu_roll_event {
 	const struct mu_member *member; /* as it is, or as it last was */
 	/* As of struct mu_mirror_event, for the change behind it. */
 	int32_t n;
-	bool exact, past;
+	bool exact, past, held;
 	int cause;
 	int64_t session;
 	struct mu_str origin;
@@ -48,7 +48,7 @@ struct mu_roll_change {
 	const struct mu_member *member; /* copied; of DELETED as it last was, as
 	                                   far as that is known */
 	int32_t n; /* from here on as of struct mu_mirror_event */
-	bool exact, past;
+	bool exact, past, held;
 	int cause;
 	int64_t session;
 	struct mu_str origin; /* copied */

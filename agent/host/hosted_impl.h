@@ -216,8 +216,8 @@ bool mu_hosted_had(const struct mu_hosted_source *s, int64_t zxid, int32_t n,
                    bool past, struct mu_chan_event *e);
 /* Changes of a source may be missing. */
 void mu_hosted_source_gap(struct mu_hosted_source *s);
-/* An event of it was put, up to that place if it is exact. */
-void mu_hosted_source_put(struct mu_hosted_source *s, bool exact, int64_t zxid,
+/* An event of it was put; if it moves the cursor, up to that place. */
+void mu_hosted_source_put(struct mu_hosted_source *s, bool moves, int64_t zxid,
                           int32_t n);
 /* Can a new process be told what is there? */
 bool mu_hosted_can_begin(const struct mu_hosted *h);

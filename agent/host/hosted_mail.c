@@ -232,6 +232,23 @@ static struct mu_chan_event change_event(const struct mu_hosted_source *s,
 	return e;
 }
 
+/* A plugin that does not want to hear of it is told with the next event. */
+static void tell_gap(struct mu_hosted_source *s,
+                     const struct mu_mirror_event *gap)
+{
+	char path[400];
+
+	if (!gap->alone) {
+		mu_hosted_source_gap(s);
+		return;
+	}
+	mu_format(path, sizeof path, "%.*s", (int)gap->path.len, gap->path.at);
+	mu_log(MU_WARN,
+	       MSG("a change cannot be told to an instance, for the node "
+	           "cannot be read"),
+	       KS("instance", s->h->conf->name), KS("path", path));
+}
+
 int mu_hosted_change(void *arg, const struct mu_mirror_event *from)
 {
 	struct mu_hosted_source *s = arg;
@@ -246,8 +263,9 @@ int mu_hosted_change(void *arg, const struct mu_mirror_event *from)
 	if (rc)
 		return rc;
 	if (from->type == MU_MIRROR_GAP)
-		mu_hosted_source_gap(s);
-	mu_hosted_source_put(s, from->exact, from->zxid, from->n);
+		tell_gap(s, from);
+	mu_hosted_source_put(s, from->exact && !from->held, from->zxid,
+	                     from->n);
 	mu_hosted_next(h);
 	return 0;
 }
@@ -344,8 +362,9 @@ void mu_hosted_member(struct mu_hosted *h, const struct mu_roll_event *from)
 	     mu_hosted_had(s, from->zxid, from->n, from->past, &e)))
 		return;
 	put_member(h, &e);
-	mu_hosted_source_put(s, from->exact && !h->missed_members, from->zxid,
-	                     from->n);
+	mu_hosted_source_put(s,
+	                     from->exact && !from->held && !h->missed_members,
+	                     from->zxid, from->n);
 	mu_hosted_next(h);
 }
 

@@ -174,8 +174,12 @@ int mu_hosted_subscribe(struct mu_hosted *h)
 
 void mu_hosted_unsubscribe(struct mu_hosted *h)
 {
-	for (size_t i = 0; i < h->sources; i++)
+	for (size_t i = 0; i < h->sources; i++) {
+		if (mu_kept_place(h->kept, i)->known &&
+		    mu_mailbox_is_ahead(h->mail, (int32_t)i))
+			mu_keep_unclean(h->o.keep);
 		mu_sub_free(h->source[i].sub);
+	}
 	h->sources = 0;
 	mu_free(h->source);
 	h->source = NULL;
@@ -210,10 +214,10 @@ void mu_hosted_source_gap(struct mu_hosted_source *s)
 	mu_kept_restart(s->h->kept, (size_t)s->index);
 }
 
-void mu_hosted_source_put(struct mu_hosted_source *s, bool exact, int64_t zxid,
+void mu_hosted_source_put(struct mu_hosted_source *s, bool moves, int64_t zxid,
                           int32_t n)
 {
-	if (exact)
+	if (moves)
 		mu_mailbox_position(s->h->mail, s->index, zxid, n);
 	mu_kept_changed(s->h->kept);
 }

@@ -158,6 +158,11 @@ bool mu_keep_was_clean(const struct mu_keep *k)
 	return k->was_clean;
 }
 
+void mu_keep_unclean(struct mu_keep *k)
+{
+	k->unclean = true;
+}
+
 int mu_keep_new(const struct mu_keep_options *o, struct mu_keep **out)
 {
 	struct mu_keep *k = mu_alloc(sizeof *k);
@@ -198,7 +203,7 @@ void mu_keep_free(struct mu_keep *k)
 	if (!k)
 		return;
 	write_dirty(k);
-	if (mu_saver_flush(k->saver, MU_KEEP_FLUSH_MS))
+	if (mu_saver_flush(k->saver, MU_KEEP_FLUSH_MS) && !k->unclean)
 		say_clean(k);
 	mu_saver_free(k->saver);
 	mu_timer_free(k->timer);

@@ -48,6 +48,10 @@ void mu_keep_free(struct mu_keep *k);
  * given to anybody, but for the one event of mu_kept_failed. */
 bool mu_keep_was_clean(const struct mu_keep *k);
 
+/* Something was handled that the cursors will not cover: this agent will not have
+ * ended well. */
+void mu_keep_unclean(struct mu_keep *k);
+
 /* The broker has this tree: what is kept of another is forgotten. */
 void mu_keep_tree(struct mu_keep *k, int64_t tree_id);
 

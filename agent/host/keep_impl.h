@@ -45,6 +45,7 @@ struct mu_keep {
 	struct mu_timer *timer; /* write what is dirty */
 	struct mu_kept *all;
 	bool was_clean;
+	bool unclean; /* this agent, whatever its end */
 	bool tree_known;
 	int64_t tree_id;
 	char dir[PATH_MAX];

@@ -111,7 +111,7 @@ static void on_roll(void *arg, const struct mu_roll_event *e)
 		tell_gap(m, e);
 		return;
 	}
-	if (e->exact)
+	if (e->exact && !e->held)
 		m->said = (struct mu_mirror_at){ e->zxid, e->n };
 	m->o.fn(m->o.arg, e);
 }
@@ -166,6 +166,7 @@ static int change(struct mu_members *m, const struct mu_mirror_event *e)
 		                    .n = e->n,
 		                    .exact = e->exact,
 		                    .past = e->past,
+		                    .held = e->held,
 		                    .cause = e->cause,
 		                    .session = e->session,
 		                    .origin = e->origin };
@@ -207,7 +208,7 @@ static int on_change(void *arg, const struct mu_mirror_event *e)
 		rc = change(m, e);
 	if (rc)
 		return rc;
-	if (e->exact)
+	if (e->exact && !e->held)
 		m->had = (struct mu_mirror_at){ e->zxid, e->n };
 	tell_position(m);
 	ask(m);

@@ -345,7 +345,7 @@ static void on_member(void *arg, const struct mu_roll_event *e)
 {
 	struct mu_plugins *p = arg;
 
-	if (e->exact)
+	if (e->exact && !e->held)
 		p->members_at = (struct mu_keep_place){ true, e->zxid, e->n };
 	for (struct place *at = p->places; at; at = at->next)
 		if (at->hosted)

@@ -1,6 +1,7 @@
 #include "sub.h"
 
 #include "log.h"
+#include "mailbox.h"
 #include "mem.h"
 
 #include <inttypes.h>
@@ -8,7 +9,8 @@
 #include <string.h>
 
 #define TOO_BIG_RETRY_MS 60000u
-#define RETRY_MS 1000u /* after the mirror went idle, or a read was refused */
+#define RETRY_MS 1000u /* after the mirror went idle, or a read was not sent */
+#define REFUSED_LAST_MS 10000u /* after a read was refused, at most */
 /* How far the broker has got is asked for this often, so that a subscription of
  * which nothing is to be told does not fall behind the broker's log. */
 #define POSITION_MS 30000u
@@ -24,6 +26,8 @@ struct mu_sub {
 	bool streams; /* the broker has subscriptions */
 	bool armed;   /* the watch stands on this handle, or was asked for */
 	bool failing; /* the log has said so */
+	bool resting; /* no read goes out until the timer rings */
+	uint32_t refusals; /* of reads, in a row */
 };
 
 static void pump(struct mu_sub *s);
@@ -78,6 +82,30 @@ static struct mu_str bytes(const void *data, int32_t len)
 	return (struct mu_str){ data ? data : "", (uint32_t)len };
 }
 
+/* The broker had no memory for the answer, or no room, or trouble: what is read
+ * keeps its place, and all that is behind it waits. */
+static void rest(struct mu_sub *s, int rc)
+{
+	uint32_t ms;
+
+	if (s->resting)
+		return; /* it was sent together with the one before */
+	if (s->refusals++ == 0)
+		mu_log(MU_WARN,
+		       MSG("a watched node cannot be read now; trying again"),
+		       KS("instance", s->o.who), KS("path", s->o.path),
+		       KS("reason", mu_client_strerror(rc)));
+	ms = mu_backoff_ms(s->refusals);
+	s->resting = true;
+	mu_timer_arm(s->retry, ms < REFUSED_LAST_MS ? ms : REFUSED_LAST_MS, 0);
+}
+
+static void wake(struct mu_sub *s)
+{
+	s->resting = false;
+	s->refusals = 0;
+}
+
 static void on_read(void *owner, uint64_t tag, const struct mu_result *r)
 {
 	struct mu_sub *s = owner;
@@ -91,11 +119,15 @@ static void on_read(void *owner, uint64_t tag, const struct mu_result *r)
 		a.stat = r->stat;
 		a.names = r->children;
 		a.count = r->count;
-	} else if (r->rc != MU_ENONODE && r->rc != MU_ETHROTTLED) {
+	} else if (mu_mirror_may_pass(r->rc)) {
+		rest(s, r->rc);
+	} else if (r->rc != MU_ENONODE) {
 		mu_log(MU_WARN, MSG("a watched node cannot be read"),
 		       KS("instance", s->o.who), KS("path", s->o.path),
 		       KS("reason", mu_client_strerror(r->rc)));
 	}
+	if (!mu_mirror_may_pass(r->rc) && !s->resting)
+		s->refusals = 0;
 	after(s, mu_mirror_read_done(s->mirror, (uint32_t)tag, &a));
 }
 
@@ -103,6 +135,8 @@ static void pump(struct mu_sub *s)
 {
 	struct mu_mirror_read read;
 
+	if (s->resting)
+		return;
 	while (mu_uplink_outstanding(s->o.uplink) < MU_UPLINK_READS_MAX &&
 	       mu_mirror_read_next(s->mirror, &read)) {
 		struct mu_uplink_request r = {
@@ -295,10 +329,13 @@ static void on_change(void *arg, const struct mu_change *c)
 static void on_position_due(void *arg)
 {
 	struct mu_sub *s = arg;
+	int rc;
 
 	if (!s->streams || !mu_uplink_is_up(s->o.uplink))
 		return;
-	mu_mirror_reached(s->mirror, mu_uplink_zxid(s->o.uplink));
+	rc = mu_mirror_reached(s->mirror, mu_uplink_zxid(s->o.uplink));
+	if (rc)
+		after(s, rc);
 	tell_position(s);
 	mu_uplink_ask_zxid(s->o.uplink, POSITION_MS);
 }
@@ -350,6 +387,7 @@ static void on_down(void *arg)
 	struct mu_sub *s = arg;
 
 	s->listener.subscription = 0;
+	wake(s);
 	mu_mirror_stop(s->mirror);
 	mu_timer_disarm(s->retry);
 }
@@ -358,6 +396,7 @@ static void on_retry(void *arg)
 {
 	struct mu_sub *s = arg;
 
+	s->resting = false;
 	if (!mu_uplink_is_up(s->o.uplink))
 		return;
 	if (mu_mirror_is_idle(s->mirror))

@@ -115,7 +115,9 @@ extern "C" {
  * on purpose, FAILED did not. CONNECTED and DISCONNECTED speak of the agent and
  * its broker. GAP: events on this path, and below it where that is watched too,
  * may be missing, for the broker does not remember so far back; what differs
- * follows, with MU_EVENT_COALESCED. Only for a plugin that wants MU_WANT_GAP.
+ * follows, with MU_EVENT_COALESCED. Or, where the new value of one node cannot be
+ * read any more (its ACL): this change of it; what is known of it stays, and its
+ * next event counts it too. Only for a plugin that wants MU_WANT_GAP.
  */
 enum mu_event_type {
 #define MU_EVENT_ENUM(name, number, word) name = number,

@@ -640,6 +640,25 @@ START_TEST(a_cursor_is_written_soon_and_an_agent_that_was_killed_is_not_clean)
 }
 END_TEST
 
+START_TEST(an_agent_whose_cursors_do_not_cover_all_is_not_clean)
+{
+	live(7, 1);
+	keep_open(1);
+	ck_assert(mu_keep_was_clean(keep));
+	kept_open("web", 0, 1);
+	mu_keep_unclean(keep);
+	keep_close();
+	keep_open(1);
+	ck_assert(!mu_keep_was_clean(keep));
+	kept_open("web", 0, 1);
+	keep_close();
+	keep_open(1);
+	ck_assert(mu_keep_was_clean(keep));
+	kept_open("web", 0, 1);
+	keep_close();
+}
+END_TEST
+
 START_TEST(a_place_never_goes_back_unless_the_source_starts_anew)
 {
 	live(7, 100);
@@ -1003,6 +1022,8 @@ int main(void)
 	tcase_add_test(
 		lives,
 		a_cursor_is_written_soon_and_an_agent_that_was_killed_is_not_clean);
+	tcase_add_test(lives,
+	               an_agent_whose_cursors_do_not_cover_all_is_not_clean);
 	tcase_add_test(lives,
 	               a_place_never_goes_back_unless_the_source_starts_anew);
 	tcase_add_test(lives, another_tree_makes_all_forgotten_on_disk_too);

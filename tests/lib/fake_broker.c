@@ -138,6 +138,11 @@ static int on_read(struct fake_broker *f, int32_t op, struct mu_in *in)
 
 	ck_assert_int_eq(mu_get_path_watch(in, &r), 0);
 	note(f, mu_op_name(op), r.path, r.watch ? " watch" : "");
+	if (f->refuse_reads) {
+		f->refuse_reads--;
+		f->refused++;
+		return f->refuse_with;
+	}
 	if (code_of(r.path))
 		return code_of(r.path);
 	if (op == MU_OP_GET_DATA)

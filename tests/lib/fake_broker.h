@@ -29,14 +29,17 @@ struct fake_broker {
 	unsigned goodbyes; /* empty messages; over TCP, ends of connections */
 
 	/* What it does. */
-	atomic_bool mute;    /* answer nothing at all */
-	atomic_bool hold;    /* answer only hello, pings, setWatches */
-	atomic_bool refuse;  /* hello: the session has expired */
-	atomic_bool leave;   /* hello: goodbye */
-	atomic_bool garbage; /* hello: bytes of no protocol */
-	atomic_bool cut;     /* replies lack their last byte */
-	atomic_bool deaf;    /* TCP: read nothing more */
-	size_t piece;        /* TCP: bytes a packet; 0: as it comes */
+	atomic_bool mute;      /* answer nothing at all */
+	atomic_bool hold;      /* answer only hello, pings, setWatches */
+	atomic_bool refuse;    /* hello: the session has expired */
+	atomic_bool leave;     /* hello: goodbye */
+	atomic_bool garbage;   /* hello: bytes of no protocol */
+	atomic_bool cut;       /* replies lack their last byte */
+	atomic_bool deaf;      /* TCP: read nothing more */
+	size_t piece;          /* TCP: bytes a packet; 0: as it comes */
+	unsigned refuse_reads; /* so many more, with: */
+	int refuse_with;
+	unsigned refused; /* such reads, so far */
 	int32_t timeout_ms;
 	int32_t features; /* that it answers with */
 	/* How the next subscribe is answered, and the changes, with their

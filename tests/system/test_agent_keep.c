@@ -333,6 +333,42 @@ START_TEST(what_may_have_been_told_says_so_though_its_node_is_gone)
 }
 END_TEST
 
+/* A long value is read behind its change, and its node is gone by then: the
+ * deletion counts the change, and no end of the agent in between makes it forget. */
+START_TEST(what_was_gone_before_it_was_read_is_counted_after_a_kill)
+{
+	char ok[sizeof journal + 4], big[5001];
+
+	ONLY_NATIVE("a ZooKeeper remembers no changes");
+	memset(big, 'b', sizeof big - 1);
+	big[sizeof big - 1] = '\0';
+	cluster_edit("create", "/w/big", "small");
+	cluster_edit("create", "/w/bad", "good");
+	snprintf(ok, sizeof ok, "%s.ok", journal);
+	file_write_text(ok, "");
+	start("");
+	wait_journal("path /w/bad data good");
+	ck_assert(wait_for(is_file, kept("keeper.cursor"), WAIT_MS));
+	cluster_agent_stop(&a, SIGTERM);
+	unlink(ok);
+	cluster_edit("set", "/w/big", big);
+	cluster_edit("set", "/w", "between");
+	cluster_edit("set", "/w/bad", "worse");
+	cluster_edit("rm", "/w/big", NULL);
+	cluster_agent_start(&a);
+	wait_journal("path /w data between");
+	wait_times(journal, "refused", 3); /* what was handled is on disk */
+	cluster_agent_stop(&a, SIGKILL);
+	unlink(kept("keeper.cache")); /* so that only the cursor speaks */
+	file_write_text(ok, "");
+	cluster_agent_start(&a);
+	wait_journal("done type 2 ");
+	ck_assert_uint_eq(find(MU_EVENT_DELETED, "/w/big", "").count, 2);
+	ck_assert_uint_eq(find(MU_EVENT_CHANGED, "/w", "between").flags,
+	                  MU_EVENT_AGAIN);
+}
+END_TEST
+
 START_TEST(what_happened_while_the_agent_was_away_comes_one_by_one)
 {
 	char *at;
@@ -706,6 +742,8 @@ int main(void)
 	tcase_set_timeout(tc, 300);
 	tcase_add_test(tc,
 	               an_agent_that_is_killed_under_a_writer_loses_nothing);
+	tcase_add_test(
+		tc, what_was_gone_before_it_was_read_is_counted_after_a_kill);
 	tcase_add_test(tc,
 	               what_happened_while_the_agent_was_away_comes_one_by_one);
 	tcase_add_test(tc,

@@ -660,6 +660,29 @@ START_TEST(an_event_that_took_the_place_of_others_holds_the_position_back)
 }
 END_TEST
 
+START_TEST(what_was_handled_behind_the_last_position_is_ahead_of_it)
+{
+	track();
+	put_of(0, "/a", 1, 0);
+	put_of(0, "/b", 2, 0);
+	put_of(0, "/c", 3, 0);
+	put_of(0, "/a", 4, 0); /* full: in the place of 1 */
+	put_of(1, "/x", 4, 0);
+	ck_assert(!mu_mailbox_is_ahead(b, 0));
+	handle(2);
+	ck_assert(mu_mailbox_is_ahead(b, 0));
+	ck_assert(!mu_mailbox_is_ahead(b, 1));
+	handle(3);
+	ck_assert(mu_mailbox_is_ahead(b, 0));
+	handle(4);
+	ck_assert(!mu_mailbox_is_ahead(b, 0));
+	handle(4);
+	ck_assert(!mu_mailbox_is_ahead(b, 1));
+	ck_assert(!mu_mailbox_is_ahead(b, 2));
+	ck_assert(!mu_mailbox_is_ahead(b, -1));
+}
+END_TEST
+
 START_TEST(events_of_two_sources_never_stand_for_each_other)
 {
 	track();
@@ -909,6 +932,8 @@ int main(void)
 		tc,
 		an_event_that_took_the_place_of_others_holds_the_position_back);
 	tcase_add_test(tc, events_of_two_sources_never_stand_for_each_other);
+	tcase_add_test(
+		tc, what_was_handled_behind_the_last_position_is_ahead_of_it);
 	tcase_add_test(tc, a_cleared_mailbox_has_no_positions);
 	tcase_add_test(
 		tc,

@@ -38,6 +38,10 @@ static int journal_event(void *self, const struct mu_event *e,
 	                 e->data ? (const char *)e->data : "");
 
 	(void)err;
+	if (n >= (int)sizeof line) {
+		n = sizeof line - 1; /* the beginning of a long value does */
+		line[n - 1] = '\n';
+	}
 	if (write(s->fd, line, (size_t)n) != n)
 		return MU_ESYSTEM;
 	if (len >= 6 && strcmp(e->path + len - 6, "/fatal") == 0 &&
