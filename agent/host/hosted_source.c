@@ -28,8 +28,11 @@ struct mu_hosted_source *mu_hosted_members_source(struct mu_hosted *h)
 static void on_reached(void *arg, int32_t source, int64_t zxid, int32_t n)
 {
 	struct mu_hosted *h = arg;
+	bool first = !mu_kept_place(h->kept, (size_t)source)->known;
 
 	mu_kept_reached(h->kept, (size_t)source, zxid, n);
+	if (first)
+		mu_kept_changed(h->kept); /* without a place it is left out */
 }
 
 static struct mu_mailbox_failure on_failed(void *arg)

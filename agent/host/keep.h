@@ -102,7 +102,8 @@ void mu_kept_restart(struct mu_kept *p, size_t i);
 /* An event failed: `failed` says something new. */
 void mu_kept_touch(struct mu_kept *p);
 
-/* What the cache would hold has changed. */
+/* What the cache would hold has changed, or can be written now and could not
+ * before: on_due comes, soon or when it is time. */
 void mu_kept_changed(struct mu_kept *p);
 /* It is time to write the cache. */
 bool mu_kept_is_due(const struct mu_kept *p);

@@ -197,10 +197,9 @@ void mu_kept_changed(struct mu_kept *p)
 {
 	uint64_t now = mu_loop_now_ms(p->k->o.loop), due = due_ms(p);
 
-	if (p->changed)
-		return;
 	p->changed = true;
-	mu_timer_arm(p->timer, due > now ? due - now : 0, 0);
+	if (!mu_timer_armed(p->timer))
+		mu_timer_arm(p->timer, due > now ? due - now : 0, 0);
 }
 
 static void save(struct mu_kept *p, struct mu_buf *b)

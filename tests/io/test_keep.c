@@ -849,6 +849,35 @@ START_TEST(the_cache_is_due_at_once_and_then_after_a_while)
 }
 END_TEST
 
+static bool is_due_again(void)
+{
+	return dues >= 2;
+}
+
+static bool is_due_once(void)
+{
+	return dues >= 1;
+}
+
+/* It could not be written when it was due, for something was missing. What comes
+ * now may be just that, and nothing may come behind it. */
+START_TEST(the_cache_is_due_again_with_each_change_until_it_is_written)
+{
+	keep_open(1);
+	mu_keep_tree(keep, 7);
+	kept_open("web", 0, 2);
+	mu_kept_changed(kept);
+	run_until(is_due_once);
+	mu_kept_changed(kept);
+	run_until(is_due_again);
+	ck_assert_uint_eq(dues, 2);
+	mu_kept_reached(kept, 0, 12, 0);
+	mu_kept_save(kept, put_nodes, NULL);
+	keep_close();
+	ck_assert(is_there("instances/web.cache"));
+}
+END_TEST
+
 static void save_cache(void)
 {
 	keep_open(1);
@@ -1034,6 +1063,9 @@ int main(void)
 	tcase_add_test(lives, an_instance_that_is_opened_again_goes_on);
 	tcase_add_test(lives, the_event_that_failed_outlives_the_agent);
 	tcase_add_test(lives, the_cache_is_due_at_once_and_then_after_a_while);
+	tcase_add_test(
+		lives,
+		the_cache_is_due_again_with_each_change_until_it_is_written);
 	tcase_add_test(lives, a_damaged_cache_is_told_set_aside_and_not_used);
 	tcase_add_test(lives, a_damaged_cursor_is_told_set_aside_and_not_used);
 	tcase_add_test(lives,
