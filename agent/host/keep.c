@@ -189,6 +189,16 @@ int mu_keep_new(const struct mu_keep_options *o, struct mu_keep **out)
 	return 0;
 }
 
+/* All is on the disk, and it is all that was handled. */
+static bool is_clean(const struct mu_keep *k)
+{
+	bool dirty = k->unclean;
+
+	for (const struct mu_kept *p = k->all; p; p = p->next)
+		dirty = dirty || p->dirty;
+	return mu_saver_flush(k->saver, MU_KEEP_FLUSH_MS) && !dirty;
+}
+
 static void say_clean(const struct mu_keep *k)
 {
 	char path[PATH_MAX];
@@ -203,7 +213,7 @@ void mu_keep_free(struct mu_keep *k)
 	if (!k)
 		return;
 	write_dirty(k);
-	if (mu_saver_flush(k->saver, MU_KEEP_FLUSH_MS) && !k->unclean)
+	if (is_clean(k))
 		say_clean(k);
 	mu_saver_free(k->saver);
 	mu_timer_free(k->timer);

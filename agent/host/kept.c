@@ -92,20 +92,20 @@ void mu_kept_take_failure(struct mu_kept *p, const struct mu_cursor *c)
 
 /* ---- written ---- */
 
-static void put(struct mu_kept *p, const char *ext, struct mu_buf *b)
+/* False: memory is out. b is used up in any case. */
+static bool put(struct mu_kept *p, const char *ext, struct mu_buf *b)
 {
 	char name[NAME_MAX + 1];
 	uint8_t *bytes;
 	size_t len;
 
+	if (mu_buf_failed(b)) {
+		mu_buf_fini(b);
+		return false;
+	}
 	mu_kept_name(name, p, ext);
 	len = mu_buf_take(b, &bytes);
-	if (mu_saver_put(p->k->saver, name, bytes, len))
-		mu_log(MU_ERROR,
-		       MSG("what the agent remembers of an instance cannot be "
-		           "written"),
-		       KS("instance", p->o.name),
-		       KS("reason", mu_err_text(MU_ENOMEM)));
+	return mu_saver_put(p->k->saver, name, bytes, len) == 0;
 }
 
 void mu_kept_remove_files(struct mu_kept *p)
@@ -148,14 +148,11 @@ void mu_kept_write_cursor(struct mu_kept *p)
 		return;
 	mu_kept_put_failure(p, &c);
 	mu_cursor_put(&b, &c, p->mark, p->o.count);
-	if (mu_buf_failed(&b)) {
-		p->dirty = true;
-		mu_timer_arm(p->k->timer, RETRY_MS, 0);
-		mu_buf_fini(&b);
-		return;
-	}
 	p->stored = true;
-	put(p, MU_CURSOR_EXT, &b);
+	if (put(p, MU_CURSOR_EXT, &b))
+		return;
+	p->dirty = true;
+	mu_timer_arm(p->k->timer, RETRY_MS, 0);
 }
 
 void mu_kept_touch(struct mu_kept *p)
@@ -206,10 +203,7 @@ static void save(struct mu_kept *p, struct mu_buf *b)
 {
 	p->saved_ms = mu_loop_now_ms(p->k->o.loop);
 	p->saved_len = b->len;
-	if (mu_buf_failed(b)) {
-		mu_kept_changed(p);
-		mu_buf_fini(b);
-	} else if (b->len > MU_KEEP_FILE_MAX) {
+	if (!mu_buf_failed(b) && b->len > MU_KEEP_FILE_MAX) {
 		if (!p->too_big)
 			mu_log(MU_WARN,
 			       MSG("the state of an instance is too large to "
@@ -218,8 +212,8 @@ static void save(struct mu_kept *p, struct mu_buf *b)
 			       KS("instance", p->o.name), KI("bytes", b->len));
 		p->too_big = true;
 		mu_buf_fini(b);
-	} else {
-		put(p, MU_CACHE_EXT, b);
+	} else if (!put(p, MU_CACHE_EXT, b)) {
+		mu_kept_changed(p); /* when it is due once more */
 	}
 }
 
