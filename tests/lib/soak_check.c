@@ -263,32 +263,19 @@ static bool is_in_gap(const struct checker *c, const struct told *t, long to,
 	return false;
 }
 
-/* A value that was too long to come along, of a node that went and came back
- * before it was read: counts say only that there was more. */
-static bool has_come_back(const struct told *t, long from, long to)
-{
-	bool was_long = false;
-
-	for (; from < to; from++) {
-		was_long = was_long || entry(t, from)->len > WHOLE_MAX;
-		if (was_long && !is_there(t, from))
-			return true;
-	}
-	return false;
-}
-
 /* Up to which entry an event of entry k tells, that shows the value of entry s:
- * its count says whether those between them are in it, or will come. */
+ * its count says how many of those between them are in it. The others come. */
 static long told_up_to(const struct checker *c, const struct told *t, long k,
                        long s, const struct soak_line *l)
 {
-	long before = t->most < k ? t->most : k - 1;
+	long before = t->most < k ? t->most : k - 1, end;
 
 	if (is_in_gap(c, t, k, l->count, l->flags & MU_EVENT_OVERFLOW))
 		before = k - 1;
-	if (s - before <= (long)l->count)
+	end = before + (long)l->count;
+	if (s <= end)
 		return s;
-	return l->count > 1 && has_come_back(t, k, s) ? s : k;
+	return end > k ? end : k;
 }
 
 /* How many entries before `to` were not told, of those that must be. */
@@ -322,8 +309,7 @@ static void check_skipped(struct checker *c, const struct told *t, long k,
 
 	if (skipped <= 0)
 		return;
-	if (skipped < (long)l->count ||
-	    (l->count > 1 && has_come_back(t, k < first ? k : first, to)))
+	if (skipped < (long)l->count)
 		c->out->counted += (unsigned)skipped;
 	else if (is_in_gap(c, t, k, l->count, l->flags & MU_EVENT_OVERFLOW))
 		c->out->in_gaps += (unsigned)skipped;
