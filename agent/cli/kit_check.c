@@ -231,7 +231,7 @@ static void check_leaks(struct checking *c, const char *measured)
 /* What it has beyond what each plugin must have. */
 static void tell_parts(struct checking *c, const struct kit_host *h)
 {
-	uint32_t strange = h->wants & ~(uint32_t)MU_WANT_GAP;
+	uint32_t strange = h->wants & ~(uint32_t)(MU_WANT_GAP | MU_WANT_NEWEST);
 	char parts[80];
 
 	if (strange)
@@ -239,9 +239,11 @@ static void tell_parts(struct checking *c, const struct kit_host *h)
 		        "or together what enum mu_plugin_wants has",
 		        "it wants 0x%x, which this muster does not know",
 		        (unsigned)strange);
-	mu_format(parts, sizeof parts, "%s%s%s", h->has_tick ? ", tick" : "",
+	mu_format(parts, sizeof parts, "%s%s%s%s", h->has_tick ? ", tick" : "",
 	          h->has_check ? ", check" : "",
-	          h->wants & MU_WANT_GAP ? ", events of gaps" : "");
+	          h->wants & MU_WANT_GAP ? ", events of gaps" : "",
+	          h->wants & MU_WANT_NEWEST ? ", the newest of each path only"
+	                                    : "");
 	if (parts[0])
 		find_so(c, "ok", NULL, "it has%s", parts + 1);
 }

@@ -5,6 +5,9 @@
 
 #include <string.h>
 
+/* Heads that are passed over before one is given, each a walk through the queue. */
+#define PASSES_MAX 64
+
 enum kind { KIND_VALUE, KIND_CHILDREN, KIND_MEMBER, KIND_LINK, KIND_GAP };
 
 struct letter {
@@ -16,6 +19,7 @@ struct letter {
 	size_t bytes;
 	bool failed; /* given, and not handled */
 	bool yields; /* so much so that a newer one may stand for it */
+	bool moved;  /* for older ones of its path, behind those of others */
 	bool marked; /* with it, its source is handled up to: */
 	int64_t zxid;
 	int32_t n;
@@ -32,6 +36,7 @@ struct mu_mailbox {
 	struct letter *head, **tail;
 	size_t count, bytes;
 	bool out;        /* the head is with the instance */
+	bool newest;     /* of each path the newest is enough */
 	uint64_t due_ms; /* the head is not given before */
 	uint64_t last_seq;
 	struct letter *tried; /* given, not handled, and cleared; or NULL */
@@ -334,6 +339,16 @@ static struct letter **newest(struct letter **p, const struct letter *like)
 	return found;
 }
 
+/* The next one behind `l` of its kind and path; NULL if none. */
+static struct letter **next_alike(struct letter *l)
+{
+	struct letter **p = &l->next;
+
+	while (*p && !is_alike(*p, l))
+		p = &(*p)->next;
+	return *p ? p : NULL;
+}
+
 /* `l` stands for `older` too: what it was before, and how many there were. */
 static void absorb(struct mu_mailbox *b, struct letter *l, struct letter *older)
 {
@@ -396,7 +411,7 @@ int mu_mailbox_put(struct mu_mailbox *b, const struct mu_chan_event *e)
 		return MU_ENOMEM;
 	if (b->out)
 		queue = &b->head->next;
-	if (b->count >= b->queue_max)
+	if (b->count >= b->queue_max || (b->newest && !has_room(b, l, NULL)))
 		older = newest(queue, l);
 	else if (has_given_way(b) && is_alike(b->head, l))
 		older = &b->head;
@@ -405,7 +420,7 @@ int mu_mailbox_put(struct mu_mailbox *b, const struct mu_chan_event *e)
 		return MU_EFULL;
 	}
 	if (older) {
-		if (b->count >= b->queue_max)
+		if (b->count >= b->queue_max && !b->newest)
 			l->e.flags |= MU_EVENT_OVERFLOW;
 		unmark(*older, NULL, l->e.source);
 		absorb(b, l, unlink_at(b, older));
@@ -417,11 +432,42 @@ int mu_mailbox_put(struct mu_mailbox *b, const struct mu_chan_event *e)
 
 /* ---- giving ---- */
 
+void mu_mailbox_want_newest(struct mu_mailbox *b, bool newest)
+{
+	b->newest = newest;
+}
+
+/* What waits for the path of the head takes its place, at its own. One that has
+ * gone behind others for that does not do so again: they may change all the time
+ * too, and it would never be its turn. False: the head is the one to give. */
+static bool pass_over(struct mu_mailbox *b)
+{
+	struct letter **at = &b->head, **next;
+	bool any = false, moved = false;
+
+	if (b->head->moved || b->head->kind >= KIND_LINK)
+		return false;
+	while ((next = next_alike(*at))) {
+		struct letter *by = *next;
+		bool apart = (*at)->next != by;
+
+		unmark(*at, by, by->e.source);
+		absorb(b, by, unlink_at(b, at));
+		at = apart ? next : at;
+		moved = moved || apart;
+		by->moved = moved;
+		any = true;
+	}
+	return any;
+}
+
 const struct mu_chan_event *mu_mailbox_give(struct mu_mailbox *b,
                                             uint64_t now_ms)
 {
 	if (!b->head || b->out || now_ms < b->due_ms)
 		return NULL;
+	for (int i = 0; b->newest && i < PASSES_MAX && pass_over(b); i++)
+		;
 	b->out = true;
 	return &b->head->e;
 }

@@ -14,6 +14,11 @@
  * values of MU_MAILBOX_BYTES_MAX, are refused: the caller must then come back
  * with the state of things. Nothing is dropped unsaid.
  *
+ * Where the newest of each path is enough (mu_mailbox_want_newest), the same
+ * happens to the event that is to be given next, however few wait: without
+ * MU_EVENT_OVERFLOW, for it was asked for; the count tells. One that has come
+ * behind those of other paths so is given when its turn comes, be there newer ones.
+ *
  * Events are of sources (`source`: a watch, the members), each with positions of
  * its own, and the mailbox tells how far each was handled. Events of two sources
  * never stand for each other. What took the place of others comes behind them, and
@@ -63,6 +68,10 @@ bool mu_mailbox_is_ahead(const struct mu_mailbox *b, int32_t source);
  * attempt here is then the second.
  * MU_EFULL, MU_ENOMEM: nothing has changed. */
 int mu_mailbox_put(struct mu_mailbox *b, const struct mu_chan_event *e);
+
+/* From now on: is the newest event of each kind and path enough? At first it is
+ * not. The one that is out is not touched. */
+void mu_mailbox_want_newest(struct mu_mailbox *b, bool newest);
 
 /* The event to give now: it is out from now on. NULL: none waits, one is out,
  * or the time is not there yet. Borrowed until ack or lost. */

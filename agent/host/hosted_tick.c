@@ -67,6 +67,7 @@ void mu_hosted_turns_begin(struct mu_hosted *h, const struct mu_chan_ready *m)
 	warn_if_vain(h, c->tick_ms, m->has_tick,
 	             "tick_ms has no effect: the plugin has no tick");
 	h->wants = m->wants;
+	mu_mailbox_want_newest(h->mail, m->wants & MU_WANT_NEWEST);
 	h->has_tick = m->has_tick;
 	h->turn[MU_TURN_TICK].every_ms = m->has_tick ? (uint64_t)c->tick_ms : 0;
 	h->turn[MU_TURN_CHECK].every_ms =
@@ -81,6 +82,8 @@ void mu_hosted_turns_end(struct mu_hosted *h)
 	h->turn_out = h->turn_last = false;
 	h->has_tick = false;
 	h->wants = 0;
+	/* The next one may be another plugin. */
+	mu_mailbox_want_newest(h->mail, false);
 	for (int k = 0; k < MU_TURNS; k++) {
 		h->turn[k].due_ms = NEVER;
 		h->turn[k].wrong[0] = '\0';

@@ -15,8 +15,10 @@
  * A new value is written beside the file and checked; only then does it take the
  * file's place, and the service is told to reload. If that fails, the old file
  * comes back and the service reloads that. How it went is reported, and whatever
- * did not work is tried again when the agent gives the event again. A new process
- * begins with the node as it is now: older values on the way to it are passed over.
+ * did not work is tried again when the agent gives the event again. Values that a
+ * newer one overtakes while they wait are passed over (MU_WANT_NEWEST): whatever
+ * came while one was handled, or during a cut, costs one check and one reload. A
+ * new process, too, begins with the node as it is now.
  *
  * A file that is not as it was last put in force here, for somebody has edited
  * it, is copied to <file>.muster-hand (the newest such copy stays) before it is
@@ -274,4 +276,5 @@ MU_EXPORT const struct mu_plugin mu_plugin = {
 	.init = config_file_init,
 	.event = config_file_event,
 	.fini = config_file_fini,
+	.wants = MU_WANT_NEWEST,
 };

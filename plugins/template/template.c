@@ -474,4 +474,5 @@ MU_EXPORT const struct mu_plugin mu_plugin = {
 	.init = template_init,
 	.event = template_event,
 	.fini = template_fini,
+	.wants = MU_WANT_NEWEST,
 };

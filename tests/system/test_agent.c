@@ -583,6 +583,44 @@ START_TEST(a_report_lands_in_the_tree)
 }
 END_TEST
 
+/* Holds the first reload until the test lets go. */
+#define HELD_RELOAD \
+	"echo >> %s/reloads; while [ ! -e %s/go ]; do sleep 0.02; done"
+
+START_TEST(values_that_were_overtaken_cost_no_reload)
+{
+	char text[2048], file[256], value[16];
+
+	cluster_agent_init(&c, &a, "alpha", NULL);
+	snprintf(text, sizeof text,
+	         "instances = ( { name = \"motd\"; plugin = \"config-file\"; "
+	         "watch = ( { path = \"/config\"; } ); "
+	         "settings : { path = \"/config\"; file = \"%s/motd\"; "
+	         "timeout_ms = 25000; reload = \"" HELD_RELOAD "\"; }; } );",
+	         a.dir, a.dir, a.dir);
+	cluster_agent_instances(&a, "i.conf", text);
+	cluster_edit("create", "/config", "v0");
+	cluster_agent_start(&a);
+	snprintf(file, sizeof file, "%s/reloads", a.dir);
+	ck_assert(file_comes_to_have(file, "\n", WAIT_MS));
+	for (int i = 1; i <= 40; i++) {
+		snprintf(value, sizeof value, "v%d", i);
+		cluster_edit("set", "/config", value);
+	}
+	snprintf(file, sizeof file, "%s/go", a.dir);
+	file_write_text(file, "");
+	wait_value("/applied/motd/alpha", "version", "40");
+	snprintf(file, sizeof file, "%s/motd", a.dir);
+	ck_assert(file_has(file, "v40"));
+	/* The one that was handled, those that had come by then, and the last
+	 * ones if they came late. */
+	snprintf(file, sizeof file, "%s/reloads", a.dir);
+	ck_assert_uint_ge(file_count(file, "\n"), 2);
+	ck_assert_uint_le(file_count(file, "\n"), 3);
+	ck_assert(!file_has(a.log, "queue is full"));
+}
+END_TEST
+
 START_TEST(a_plugin_reads_and_writes_through_its_agent)
 {
 	cluster_edit("create", "/a", "A");
@@ -811,6 +849,7 @@ int main(void)
 	tcase_add_test(tc, sighup_starts_stops_and_exchanges_instances);
 	tcase_add_test(tc, a_bad_file_at_sighup_changes_nothing_and_says_why);
 	tcase_add_test(tc, a_report_lands_in_the_tree);
+	tcase_add_test(tc, values_that_were_overtaken_cost_no_reload);
 	tcase_add_test(tc, a_plugin_reads_and_writes_through_its_agent);
 	tcase_add_test(tc, a_plugin_without_a_broker_is_told_so);
 	tcase_add_test(tc, two_agents_on_one_directory_are_refused);

@@ -4,6 +4,7 @@
 #include "fault.h"
 
 #include <check.h>
+#include <stdio.h>
 #include <string.h>
 
 static struct mu_mailbox *b;
@@ -884,6 +885,254 @@ START_TEST(what_was_lost_once_in_another_life_is_not_replaced_either)
 }
 END_TEST
 
+/* ---- where the newest is enough ---- */
+
+START_TEST(where_the_newest_is_enough_it_stands_for_all_that_waited)
+{
+	static const char *const value[] = { "2", "3", "4", "5", "6" };
+	const struct mu_chan_event *e;
+
+	mu_mailbox_want_newest(b, true);
+	put_old(MU_EVENT_CHANGED, "/a", "1", "0");
+	e = give("/a", "1");
+	ck_assert_uint_eq(e->count, 1);
+	/* The one that is out stays what it is; and no limit is in the way. */
+	put_old(MU_EVENT_CHANGED, "/a", value[0], "1");
+	for (int i = 1; i < 5; i++)
+		put_old(MU_EVENT_CHANGED, "/a", value[i], value[i - 1]);
+	ck_assert(mu_str_eq(mu_mailbox_out(b)->data, MU_STR("1")));
+	done(e);
+	e = give("/a", "6");
+	ck_assert_uint_eq(e->count, 5);
+	ck_assert_uint_eq(e->flags, 0);
+	ck_assert_uint_eq(e->attempt, 1);
+	ck_assert_int_eq(e->zxid, 6);
+	ck_assert(mu_str_eq(e->old_data, MU_STR("1")));
+	done(e);
+	ck_assert_uint_eq(mu_mailbox_count(b), 0);
+}
+END_TEST
+
+START_TEST(what_waited_before_the_newest_was_enough_is_passed_over_too)
+{
+	const struct mu_chan_event *e;
+
+	put("/a", "1");
+	put("/a", "2");
+	mu_mailbox_want_newest(b, true);
+	e = give("/a", "2");
+	put("/a", "3");
+	put("/a", "4");
+	mu_mailbox_want_newest(b, false);
+	done(e);
+	done(give("/a", "3"));
+	done(give("/a", "4"));
+}
+END_TEST
+
+START_TEST(the_newest_says_what_became_of_the_node)
+{
+	const struct mu_chan_event *e;
+
+	mu_mailbox_want_newest(b, true);
+	put_old(MU_EVENT_DELETED, "/a", NULL, "old");
+	put_old(MU_EVENT_CREATED, "/a", "new", NULL);
+	e = give("/a", "new");
+	ck_assert_uint_eq(e->type, MU_EVENT_CREATED);
+	ck_assert_uint_eq(e->count, 2);
+	ck_assert(mu_str_eq(e->old_data, MU_STR("old")));
+	done(e);
+	put_old(MU_EVENT_CHANGED, "/a", "x", "new");
+	put_old(MU_EVENT_DELETED, "/a", NULL, "x");
+	e = mu_mailbox_give(b, 1000);
+	ck_assert_uint_eq(e->type, MU_EVENT_DELETED);
+	ck_assert(mu_str_eq(e->old_data, MU_STR("new")));
+	done(e);
+}
+END_TEST
+
+START_TEST(children_links_and_gaps_are_none_of_a_value_s_newest)
+{
+	static const uint32_t type[] = { MU_EVENT_CHANGED, MU_EVENT_CHILDREN,
+		                         MU_EVENT_GAP,     MU_EVENT_CONNECTED,
+		                         MU_EVENT_GAP,     MU_EVENT_CONNECTED,
+		                         MU_EVENT_CHANGED };
+	static const int64_t expected[] = { 2, 3, 4, 5, 6, 7 };
+
+	mu_mailbox_want_newest(b, true);
+	mu_mailbox_free(b);
+	b = mu_mailbox_new(100);
+	mu_mailbox_want_newest(b, true);
+	for (size_t i = 0; i < sizeof type / sizeof *type; i++)
+		put_old(type[i], "/a", "x", NULL);
+	for (size_t i = 0; i < sizeof expected / sizeof *expected; i++) {
+		const struct mu_chan_event *e = mu_mailbox_give(b, 1000);
+
+		ck_assert_ptr_nonnull(e);
+		ck_assert_int_eq(e->zxid, expected[i]);
+		done(e);
+	}
+	ck_assert_uint_eq(mu_mailbox_count(b), 0);
+}
+END_TEST
+
+START_TEST(a_path_that_changes_all_the_time_has_its_turn)
+{
+	const struct mu_chan_event *e;
+	char text[8];
+	bool told = false;
+
+	mu_mailbox_free(b);
+	b = mu_mailbox_new(100);
+	mu_mailbox_want_newest(b, true);
+	put("/a", "0");
+	for (int i = 1; i < 10 && !told; i++) {
+		put("/b", "x");
+		snprintf(text, sizeof text, "%d", i);
+		put("/a", text);
+		e = mu_mailbox_give(b, 1000);
+		told = mu_str_eq(e->path, MU_STR("/a"));
+		put("/b", "x");
+		put("/a", text);
+		done(e);
+	}
+	ck_assert(told);
+}
+END_TEST
+
+START_TEST(values_that_are_not_waited_for_take_no_room)
+{
+	static char big[MU_MAILBOX_BYTES_MAX / 2];
+	struct mu_chan_event e = { .type = MU_EVENT_CHANGED, .count = 1 };
+
+	mu_mailbox_free(b);
+	b = mu_mailbox_new(100);
+	e.path = MU_STR("/a");
+	e.data = (struct mu_str){ big, sizeof big - 2 };
+	ck_assert_int_eq(mu_mailbox_put(b, &e), 0);
+	ck_assert_int_eq(mu_mailbox_put(b, &e), 0);
+	ck_assert_int_eq(mu_mailbox_put(b, &e), MU_EFULL);
+	mu_mailbox_want_newest(b, true);
+	for (int i = 0; i < 10; i++) {
+		e.zxid = i;
+		ck_assert_int_eq(mu_mailbox_put(b, &e), 0);
+	}
+	ck_assert_int_eq(mu_mailbox_give(b, 1000)->zxid, 9);
+	ck_assert_uint_eq(mu_mailbox_out(b)->count, 12);
+	ck_assert_uint_eq(mu_mailbox_count(b), 1);
+}
+END_TEST
+
+/* Many paths, at random: of each the values come in order, each stands for those
+ * before it, and the last is the last. */
+START_TEST(of_many_paths_each_ends_with_its_newest)
+{
+	enum { PATHS = 150, PUTS = 20000 };
+	static unsigned put_count[PATHS], told[PATHS];
+	static int64_t last[PATHS], seen[PATHS];
+	uint32_t random = 1 + (uint32_t)_i;
+	unsigned given = 0;
+
+	memset(put_count, 0, sizeof put_count);
+	memset(told, 0, sizeof told);
+	memset(last, 0, sizeof last);
+	memset(seen, 0, sizeof seen);
+	mu_mailbox_free(b);
+	b = mu_mailbox_new(_i ? 1000 : 200);
+	mu_mailbox_want_newest(b, true);
+	for (int i = 0; i < PUTS || mu_mailbox_count(b); i++) {
+		const struct mu_chan_event *e;
+		char path[16];
+		unsigned k;
+
+		random = random * 1664525u + 1013904223u;
+		k = (random >> 8) % PATHS;
+		snprintf(path, sizeof path, "/%u", k);
+		if (i < PUTS) {
+			ck_assert_int_eq(put(path, "x"), 0);
+			put_count[k]++;
+			last[k] = zxid;
+		}
+		if (i < PUTS && (random >> 24) > 60)
+			continue;
+		e = mu_mailbox_give(b, 1000);
+		if (!e)
+			continue;
+		ck_assert_uint_eq(e->flags, 0);
+		ck_assert_int_eq(sscanf(e->path.at, "/%u", &k), 1);
+		ck_assert_int_gt(e->zxid, seen[k]);
+		seen[k] = e->zxid;
+		told[k] += e->count;
+		given++;
+		done(e);
+	}
+	for (unsigned k = 0; k < PATHS; k++) {
+		ck_assert_int_eq(seen[k], last[k]);
+		ck_assert_uint_eq(told[k], put_count[k]);
+	}
+	ck_assert_uint_lt(given, PUTS / 2);
+}
+END_TEST
+
+START_TEST(what_was_passed_over_holds_the_position_back)
+{
+	track();
+	mu_mailbox_want_newest(b, true);
+	put_of(0, "/a", 5, 0);
+	put_of(0, "/b", 6, 0);
+	put_of(0, "/a", 7, 0);
+	handle(6);
+	ck_assert_uint_eq(reaches, 0); /* 5 is handled with 7 */
+	handle(7);
+	assert_reached(0, 0, 7, 0);
+	put_of(0, "/a", 8, 0);
+	put_of(1, "/a", 8, 0);
+	put_of(0, "/a", 9, 0);
+	handle(8); /* of the other source, which moves alone */
+	assert_reached(1, 1, 8, 0);
+	handle(9);
+	assert_reached(2, 0, 9, 0);
+	ck_assert_uint_eq(reaches, 3);
+}
+END_TEST
+
+START_TEST(what_was_tried_gives_way_to_the_newest)
+{
+	const struct mu_chan_event *e;
+
+	mu_mailbox_want_newest(b, true);
+	put("/a", "1");
+	give("/a", "1");
+	mu_mailbox_lost(b);
+	e = give("/a", "1"); /* nothing is newer */
+	ck_assert_uint_eq(e->attempt, 2);
+	put("/a", "2");
+	ck_assert_int_eq(mu_mailbox_ack(b, e->seq, MU_EIO, 1000), 0);
+	e = give("/a", "2");
+	ck_assert_uint_eq(e->attempt, 1);
+	ck_assert_int_eq(mu_mailbox_ack(b, e->seq, MU_EIO, 1000), 0);
+	ck_assert_ptr_null(mu_mailbox_give(b, 1000)); /* it waits */
+	ck_assert_ptr_nonnull(mu_mailbox_give(b, 1100));
+}
+END_TEST
+
+static void add_newest(TCase *tc)
+{
+	tcase_add_test(
+		tc, where_the_newest_is_enough_it_stands_for_all_that_waited);
+	tcase_add_test(
+		tc,
+		what_waited_before_the_newest_was_enough_is_passed_over_too);
+	tcase_add_test(tc, the_newest_says_what_became_of_the_node);
+	tcase_add_test(tc,
+	               children_links_and_gaps_are_none_of_a_value_s_newest);
+	tcase_add_test(tc, a_path_that_changes_all_the_time_has_its_turn);
+	tcase_add_test(tc, values_that_are_not_waited_for_take_no_room);
+	tcase_add_loop_test(tc, of_many_paths_each_ends_with_its_newest, 0, 3);
+	tcase_add_test(tc, what_was_passed_over_holds_the_position_back);
+	tcase_add_test(tc, what_was_tried_gives_way_to_the_newest);
+}
+
 int main(void)
 {
 	Suite *s = suite_create("mailbox");
@@ -948,6 +1197,7 @@ int main(void)
 		an_event_that_was_lost_once_is_not_replaced_but_later_it_is);
 	tcase_add_test(
 		tc, what_was_lost_once_in_another_life_is_not_replaced_either);
+	add_newest(tc);
 	suite_add_tcase(s, tc);
 	sr = srunner_create(s);
 	srunner_run_all(sr, CK_ENV);

@@ -253,6 +253,12 @@ struct mu_host {
 
 enum mu_plugin_wants {
 	MU_WANT_GAP = 1, /* MU_EVENT_GAP */
+	/* Only what is newest of each path matters: while an event waits, newer
+	 * ones of the same watch and path (of values, of children, of a member)
+	 * may take its place. What is given is the newest, as it is, with
+	 * `count` and old_data from before the first. The one being handled
+	 * stays. An agent that does not know this gives each. */
+	MU_WANT_NEWEST = 2,
 };
 
 /* The plugin's side. */
