@@ -22,8 +22,9 @@
  *
  * A file that is not as it was last put in force here, for somebody has edited
  * it, is copied to <file>.muster-hand (the newest such copy stays) before it is
- * replaced, and the log tells. Whose the file is that a new process finds, it
- * cannot know: that is copied too.
+ * replaced, and the log tells. What was put in force is noted in the working
+ * directory of the instance, in-force.<instance>, so that a new process knows it
+ * too. A file that was there before the first value is copied likewise.
  *
  * Beside the file lie, while a value is being put in force,
  *     <file>.muster-new       the new value, not yet in place

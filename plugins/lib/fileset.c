@@ -2,6 +2,7 @@
 
 #include "command.h"
 #include "fail.h"
+#include "fileset_notes.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -159,19 +160,12 @@ static int stage(const struct change *c, struct mu_err *err)
 
 /* ---- what is in force, kept ---- */
 
-static void note_seen(struct mu_fileset_file *f, const void *bytes, size_t len)
-{
-	f->seen.known = true;
-	f->seen.exists = bytes != NULL;
-	f->seen.len = len;
-	f->seen.crc = mu_filecopy_crc32c(bytes, len);
-}
-
 static bool is_seen(const struct mu_fileset_file *f,
                     const struct mu_filecopy *now)
 {
-	return f->seen.known && f->seen.exists && f->seen.len == now->len &&
-	       f->seen.crc == mu_filecopy_crc32c(now->bytes, now->len);
+	struct mu_filenote n = mu_filenote_of(now->bytes, now->len);
+
+	return mu_filenote_eq(&f->seen, &n);
 }
 
 static bool is_same(const struct mu_filecopy *f, const struct mu_file_value *v)
@@ -214,7 +208,7 @@ static int keep_edited(const struct change *c, size_t i, struct mu_err *err)
 		       "%s was there before; it is replaced, what it "
 		       "said is in %s",
 		       f->file, f->hand);
-	note_seen(f, now->bytes, now->len);
+	f->seen = mu_filenote_of(now->bytes, now->len);
 	return 0;
 }
 
@@ -314,11 +308,15 @@ static int read_mark(struct change *c, struct mu_err *err)
 	return 0;
 }
 
-/* The service has read the files. The mark goes first: without it, what is in
+/* The service has read the files, which are as seen: that is noted first, for
+ * without the mark it must be right. Then goes the mark: without it, what is in
  * place is good. */
 static int settle(struct mu_fileset *s, struct mu_err *err)
 {
-	int rc = mu_filecopy_remove(s->pending, err);
+	int rc;
+
+	mu_fileset_keep_notes(s);
+	rc = mu_filecopy_remove(s->pending, err);
 
 	for (size_t i = 0; rc == 0 && i < s->count; i++) {
 		s->files[i].covered = false;
@@ -348,14 +346,14 @@ static int put_in_place(const struct change *c, struct mu_err *err)
 
 /* Put a last good file back: as a copy, for what is kept must stay until the
  * service has read it. *was says if there was one. */
-static int put_back(const struct mu_fileset_file *f, bool *was,
-                    struct mu_err *err)
+static int put_back(struct mu_fileset_file *f, bool *was, struct mu_err *err)
 {
 	struct mu_filecopy old;
 	int rc = mu_filecopy_read(f->old, OLD_MAX, &old, err);
 
 	if (rc)
 		return rc;
+	f->seen = mu_filenote_of(old.bytes, old.len);
 	if (!old.exists)
 		return mu_filecopy_remove(f->file, err);
 	*was = true;
@@ -369,8 +367,7 @@ static int put_back(const struct mu_fileset_file *f, bool *was,
 }
 
 /* Those whose last good value is kept; as many as possible. */
-static int put_all_back(const struct mu_fileset *s, bool *was,
-                        struct mu_err *err)
+static int put_all_back(struct mu_fileset *s, bool *was, struct mu_err *err)
 {
 	struct mu_err one;
 	int rc = 0;
@@ -434,6 +431,13 @@ static int replace(const struct change *c, struct mu_err *err)
 	return 0;
 }
 
+static void note_values(const struct change *c)
+{
+	for (size_t i = 0; i < c->set->count; i++)
+		c->set->files[i].seen =
+			mu_filenote_of(c->values[i].bytes, c->values[i].len);
+}
+
 static int put_in_force(const struct change *c, bool same, struct mu_err *err)
 {
 	int rc = same ? 0 : replace(c, err);
@@ -441,13 +445,17 @@ static int put_in_force(const struct change *c, bool same, struct mu_err *err)
 	if (rc)
 		return rc;
 	rc = reload(c->set, err);
-	return rc ? roll_back(c->set, rc, err) : settle(c->set, err);
+	if (rc)
+		return roll_back(c->set, rc, err);
+	note_values(c);
+	return settle(c->set, err);
 }
 
 static int look(struct change *c, struct mu_err *err)
 {
 	int rc = read_mark(c, err);
 
+	rc = rc ? rc : mu_fileset_read_notes(c->set, err);
 	for (size_t i = 0; rc == 0 && i < c->set->count; i++)
 		rc = mu_filecopy_read(c->set->files[i].file, OLD_MAX,
 		                      &c->now[i], err);
@@ -471,11 +479,12 @@ int mu_fileset_apply(struct mu_fileset *s, const struct mu_file_value *values,
 		if (*changed)
 			rc = put_in_force(&c, same, err);
 	}
-	for (size_t i = 0; i < s->count; i++) {
-		mu_filecopy_fini(&c.now[i]);
-		if (rc == 0)
-			note_seen(&s->files[i], values[i].bytes, values[i].len);
+	if (rc == 0 && !*changed) {
+		note_values(&c);
+		mu_fileset_keep_notes(s);
 	}
+	for (size_t i = 0; i < s->count; i++)
+		mu_filecopy_fini(&c.now[i]);
 	return rc;
 }
 
@@ -502,7 +511,10 @@ int mu_fileset_init(struct mu_fileset *s, struct mu_err *err)
 	}
 	s->pending = beside(s->files[0].file, ".muster-pending");
 	s->pending_new = beside(s->files[0].file, ".muster-pending-new");
-	if (good && s->pending && s->pending_new)
+	if (asprintf(&s->notes, "in-force.%s", s->host->instance) < 0)
+		s->notes = NULL;
+	s->notes_new = s->notes ? beside(s->notes, ".new") : NULL;
+	if (good && s->pending && s->pending_new && s->notes_new)
 		return 0;
 	mu_fileset_fini(s);
 	return fail(err, MU_ENOMEM, "out of memory");
@@ -520,5 +532,7 @@ void mu_fileset_fini(struct mu_fileset *s)
 	}
 	free(s->pending);
 	free(s->pending_new);
-	s->pending = s->pending_new = NULL;
+	free(s->notes);
+	free(s->notes_new);
+	s->pending = s->pending_new = s->notes = s->notes_new = NULL;
 }

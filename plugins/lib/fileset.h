@@ -14,14 +14,18 @@
  *                             holds the names of those whose old value is kept
  * and for good
  *     <file>.muster-hand      what somebody had made of it by hand
+ * and in the working directory, to tell an edit by hand from what an earlier
+ * process of the instance has put there,
+ *     in-force.<instance>     length and checksum of each file
  *
  * A crash at any moment leaves either no mark, and then what is in place is
- * good; or the mark, and then what is kept is the last that was good.
+ * good, and as noted; or the mark, and then what is kept is the last that was good.
  */
 #ifndef MU_PLUGINS_FILESET_H
 #define MU_PLUGINS_FILESET_H
 
 #include "filecopy.h"
+#include "filenote.h"
 
 #include <muster/plugin.h>
 
@@ -37,12 +41,8 @@ struct mu_fileset_file {
 	char *fresh, *old, *hand;
 	/* the file as it was last put in force, found to be right, or copied
 	 * because somebody had edited it, */
-	struct {
-		bool known; /* false: this process has done nothing yet */
-		bool exists;
-		size_t len;
-		uint32_t crc;
-	} seen;
+	struct mu_filenote seen;
+	struct mu_filenote noted; /* so it stands in in-force.<instance> */
 	/* and, while a change is pending: its last good value is kept. */
 	bool covered;
 };
@@ -55,8 +55,11 @@ struct mu_fileset {
 	const char *reload;  /* command; NULL: none */
 	uint32_t timeout_ms; /* of each command */
 
-	/* The set's own: names of the mark, and of one being written. */
+	/* The set's own: names of the mark, and of one being written; of */
 	char *pending, *pending_new;
+	char *notes, *notes_new; /* in-force.<instance> likewise */
+	bool notes_read;
+	bool notes_fail; /* and the log has said so */
 };
 
 /* What a file should be. */

@@ -12,7 +12,7 @@
 #define ROWS_MAX 16
 
 static struct fake_agent a;
-static char dir[200], file[300];
+static char dir[200], file[300], work[300]; /* work: the instance's own */
 static struct mu_setting rows[ROWS_MAX];
 static size_t row_count;
 static int32_t version;
@@ -30,6 +30,8 @@ static void setup(void)
 {
 	fake_dir(dir, sizeof dir);
 	snprintf(file, sizeof file, "%s/app.conf", dir);
+	snprintf(work, sizeof work, "%s/work", dir);
+	ck_assert_int_eq(mkdir(work, 0755), 0);
 	row_count = 0;
 	version = 0;
 	ck_assert_int_eq(setenv("D", dir, 1), 0);
@@ -45,6 +47,7 @@ static void teardown(void)
 static void start_with(struct fake_options o)
 {
 	o.plugin_file = fake_plugin("config-file");
+	o.work_dir = work;
 	o.settings = rows;
 	o.setting_count = row_count;
 	fake_start(&a, &o);
@@ -89,6 +92,8 @@ static const char *in_dir(const char *name)
 	snprintf(path, sizeof path, "%s/%s", dir, name);
 	return path;
 }
+
+#define NOTE "work/in-force.test"
 
 static const char *content(const char *name)
 {
@@ -587,6 +592,177 @@ START_TEST(an_edited_file_stays_if_it_cannot_be_kept)
 }
 END_TEST
 
+/* ---- over the end of a process ---- */
+
+static void start_again(void)
+{
+	fake_stop(&a);
+	start();
+}
+
+START_TEST(what_an_earlier_process_wrote_is_no_edit_by_hand)
+{
+	start();
+	ck_assert_int_eq(give("one"), 0);
+	start_again();
+	ck_assert_int_eq(give("two"), 0);
+	ck_assert(!there(HAND));
+	ck_assert(!fake_logged(&a, "was there before"));
+	start_again();
+	ck_assert_int_eq(give_again("two"), 0); /* found right */
+	start_again();
+	ck_assert_int_eq(give("three"), 0);
+	ck_assert(!there(HAND));
+	ck_assert(!there(NOTE ".new"));
+	fake_stop(&a);
+}
+END_TEST
+
+START_TEST(an_edit_while_no_process_was_there_is_kept_and_told)
+{
+	start();
+	ck_assert_int_eq(give("one"), 0);
+	fake_stop(&a);
+	put("app.conf", "own"); /* of the same length */
+	start();
+	ck_assert_int_eq(give("two"), 0);
+	ck_assert_str_eq(content(HAND), "own");
+	ck_assert(fake_logged(&a, "(edited by hand?)"));
+	fake_stop(&a);
+}
+END_TEST
+
+START_TEST(a_file_that_was_found_right_is_known_to_the_next_process)
+{
+	put("app.conf", "one");
+	start();
+	ck_assert_int_eq(give("one"), 0);
+	start_again();
+	ck_assert_int_eq(give("two"), 0);
+	ck_assert(!there(HAND));
+	fake_stop(&a);
+}
+END_TEST
+
+START_TEST(a_removed_file_that_somebody_made_anew_is_his)
+{
+	struct mu_chan_event e = { .type = MU_EVENT_DELETED,
+		                   .path = MU_STR("/config/app") };
+
+	set_str("on_delete", "remove");
+	start();
+	ck_assert_int_eq(give("one"), 0);
+	ck_assert_int_eq(fake_event(&a, e), 0);
+	fake_stop(&a);
+	put("app.conf", "mine");
+	start();
+	ck_assert_int_eq(give("two"), 0);
+	ck_assert_str_eq(content(HAND), "mine");
+	ck_assert(fake_logged(&a, "(edited by hand?)"));
+	fake_stop(&a);
+}
+END_TEST
+
+START_TEST(a_value_that_was_undone_leaves_the_old_one_known)
+{
+	set_str("reload", "! grep bad $D/app.conf");
+	start();
+	ck_assert_int_eq(give("one"), 0);
+	ck_assert_int_eq(give("bad"), MU_EDATA);
+	start_again();
+	ck_assert_int_eq(give("two"), 0);
+	ck_assert(!there(HAND));
+	fake_stop(&a);
+}
+END_TEST
+
+/* Killed behind the note of "two", and before the mark was away. */
+START_TEST(a_note_that_came_before_a_crash_is_put_right)
+{
+	set_str("reload", "! grep -q bad $D/app.conf");
+	start();
+	ck_assert_int_eq(give("one"), 0);
+	ck_assert_int_eq(give("two"), 0);
+	fake_stop(&a);
+	put("app.conf.muster-pending", "");
+	put("app.conf.muster-old", "one");
+	start();
+	ck_assert_int_eq(give("bad"), MU_EDATA);
+	ck_assert_str_eq(content("app.conf"), "one");
+	ck_assert_int_eq(give("three"), 0);
+	ck_assert(!there(HAND));
+	fake_stop(&a);
+	put("app.conf.muster-pending", "");
+	put("app.conf.muster-old", "two");
+	start();
+	ck_assert_int_eq(give("bad"), MU_EDATA);
+	start_again();
+	ck_assert_int_eq(give("four"), 0);
+	ck_assert(!there(HAND));
+	fake_stop(&a);
+}
+END_TEST
+
+#define ENDLESS \
+	"a long line before the name, which is no checksum and no length"
+
+/* %s: the file. */
+static const char *const no_notes[] = {
+	"",
+	"rubbish\n",
+	"e3069283 6", /* half a line */
+	"gone 0 /another\n",
+	"\n\n",
+	"zz 6 %s\n",
+	"12 six %s\n",
+	"12345678 6 and more %s\n",
+	"%s\n",
+	ENDLESS " %s\n",
+};
+
+START_TEST(a_note_that_makes_no_sense_is_none)
+{
+	char text[600];
+	const char *mark = strstr(no_notes[_i], "%s");
+
+	if (mark)
+		snprintf(text, sizeof text, "%.*s%s\n",
+		         (int)(mark - no_notes[_i]), no_notes[_i], file);
+	else
+		snprintf(text, sizeof text, "%s", no_notes[_i]);
+	put(NOTE, text);
+	put("app.conf", "theirs");
+	start();
+	ck_assert_int_eq(give("one"), 0);
+	ck_assert_str_eq(content(HAND), "theirs");
+	ck_assert(fake_logged(&a, "was there before"));
+	start_again();
+	put(HAND, "untouched");
+	ck_assert_int_eq(give("two"), 0);
+	ck_assert_str_eq(content(HAND), "untouched");
+	fake_stop(&a);
+}
+END_TEST
+
+START_TEST(without_room_for_the_note_the_log_tells_once_and_the_value_counts)
+{
+	unsigned told = 0;
+
+	ck_assert_int_eq(mkdir(in_dir(NOTE ".new"), 0755), 0);
+	start();
+	ck_assert_int_eq(give("one"), 0);
+	ck_assert_int_eq(give("two"), 0);
+	ck_assert_str_eq(content("app.conf"), "two");
+	assert_reported(MU_REPORT_APPLIED, "");
+	for (const char *at = (const char *)a.logs.data;
+	     (at = strstr(at, "will not be told")); at++)
+		told++;
+	ck_assert_uint_eq(told, 1);
+	ck_assert(!there(HAND));
+	fake_stop(&a);
+}
+END_TEST
+
 /* ---- the reload ---- */
 
 /* Fails for a file that has "bad" in it, and keeps a diary. */
@@ -697,6 +873,22 @@ START_TEST(a_crash_before_the_reload_leads_to_a_reload)
 	/* Once is enough. */
 	ck_assert_int_eq(give_again("new"), 0);
 	ck_assert_str_eq(content("reloads"), "new\n");
+	fake_stop(&a);
+}
+END_TEST
+
+START_TEST(after_a_crash_a_newer_value_finds_no_edit_by_hand)
+{
+	set_str("reload", DEADLY RELOAD);
+	put("killed", "");
+	start();
+	ck_assert_int_eq(give("one"), 0);
+	ck_assert_int_eq(unlink(in_dir("killed")), 0);
+	crash_on("two"); /* in place, and not noted */
+	start();
+	ck_assert_int_eq(give("three"), 0);
+	ck_assert_int_eq(give("four"), 0);
+	ck_assert(!there(HAND));
 	fake_stop(&a);
 }
 END_TEST
@@ -908,6 +1100,19 @@ static void add_well(TCase *tc)
 
 static void add_edited(TCase *tc)
 {
+	tcase_add_test(tc, what_an_earlier_process_wrote_is_no_edit_by_hand);
+	tcase_add_test(tc, an_edit_while_no_process_was_there_is_kept_and_told);
+	tcase_add_test(
+		tc, a_file_that_was_found_right_is_known_to_the_next_process);
+	tcase_add_test(tc, a_removed_file_that_somebody_made_anew_is_his);
+	tcase_add_test(tc, a_value_that_was_undone_leaves_the_old_one_known);
+	tcase_add_test(tc, a_note_that_came_before_a_crash_is_put_right);
+	tcase_add_test(tc, after_a_crash_a_newer_value_finds_no_edit_by_hand);
+	tcase_add_loop_test(tc, a_note_that_makes_no_sense_is_none, 0,
+	                    (int)(sizeof no_notes / sizeof *no_notes));
+	tcase_add_test(
+		tc,
+		without_room_for_the_note_the_log_tells_once_and_the_value_counts);
 	tcase_add_test(tc, what_was_edited_by_hand_is_kept_and_told);
 	tcase_add_test(tc, an_edit_is_undone_by_the_same_value_too);
 	tcase_add_test(tc, a_file_that_was_not_edited_is_not_kept);

@@ -14,8 +14,8 @@
 #define ANSWERS_MAX 12
 
 static struct fake_agent a;
-static char dir[200];
-static char names[8][300]; /* of files, in the settings */
+static char dir[200], work[300]; /* work: the instance's own */
+static char names[8][300];       /* of files, in the settings */
 static size_t name_count;
 static struct mu_setting rows[ROWS_MAX];
 static size_t row_count;
@@ -102,6 +102,8 @@ static bool there(const char *name)
 static void setup(void)
 {
 	fake_dir(dir, sizeof dir);
+	snprintf(work, sizeof work, "%s/work", dir);
+	ck_assert_int_eq(mkdir(work, 0755), 0);
 	row_count = 0;
 	name_count = 0;
 	zxid = 1000;
@@ -153,6 +155,7 @@ static void two_files(const char *text)
 static void start(void)
 {
 	struct fake_options o = { .plugin_file = fake_plugin("template"),
+		                  .work_dir = work,
 		                  .settings = rows,
 		                  .setting_count = row_count,
 		                  .answers = answers };
@@ -684,6 +687,25 @@ START_TEST(what_was_edited_by_hand_is_kept)
 }
 END_TEST
 
+START_TEST(what_an_earlier_process_rendered_is_no_edit_by_hand)
+{
+	two_files("{{a}}{{b}}");
+	node_is("/a", "1");
+	node_is("/b", "x");
+	start();
+	ck_assert_int_eq(give("/a", "1"), 0);
+	fake_stop(&a);
+	put("two", "mine");
+	node_is("/a", "2");
+	start();
+	ck_assert_int_eq(give("/a", "2"), 0);
+	ck_assert_str_eq(content("one"), "2x");
+	ck_assert_str_eq(content("two.muster-hand"), "mine");
+	ck_assert(!there("one.muster-hand"));
+	fake_stop(&a);
+}
+END_TEST
+
 /* ---- settings ---- */
 
 START_TEST(a_template_that_is_not_there_is_told)
@@ -715,6 +737,7 @@ static const struct {
 START_TEST(a_wrong_setting_is_refused)
 {
 	struct fake_options o = { .plugin_file = fake_plugin("template"),
+		                  .work_dir = work,
 		                  .settings = rows };
 	size_t at = 0;
 
@@ -786,6 +809,7 @@ static void add_files(TCase *tc)
 	tcase_add_test(tc, after_a_crash_all_go_back_to_the_last_good_ones);
 	tcase_add_test(tc, after_a_crash_a_file_that_is_new_in_the_set_stays);
 	tcase_add_test(tc, what_was_edited_by_hand_is_kept);
+	tcase_add_test(tc, what_an_earlier_process_rendered_is_no_edit_by_hand);
 	tcase_add_test(tc, a_template_that_is_not_there_is_told);
 	tcase_add_loop_test(tc, a_wrong_setting_is_refused, 0,
 	                    (int)COUNT(bad_settings));
