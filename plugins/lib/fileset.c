@@ -455,7 +455,7 @@ static int look(struct change *c, struct mu_err *err)
 {
 	int rc = read_mark(c, err);
 
-	rc = rc ? rc : mu_fileset_read_notes(c->set, err);
+	mu_fileset_read_notes(c->set);
 	for (size_t i = 0; rc == 0 && i < c->set->count; i++)
 		rc = mu_filecopy_read(c->set->files[i].file, OLD_MAX,
 		                      &c->now[i], err);

@@ -7,16 +7,20 @@
 
 #define NOTES_MAX (1024u * 1024) /* bytes */
 
-int mu_fileset_read_notes(struct mu_fileset *s, struct mu_err *err)
+void mu_fileset_read_notes(struct mu_fileset *s)
 {
 	struct mu_filecopy text;
-	int rc;
+	struct mu_err err;
 
 	if (s->notes_read)
-		return 0;
-	rc = mu_filecopy_read(s->notes, NOTES_MAX, &text, err);
-	if (rc)
-		return rc;
+		return;
+	s->notes_read = true;
+	if (mu_filecopy_read(s->notes, NOTES_MAX, &text, &err)) {
+		s->host->log(s->host, MU_WARN,
+		             "what was put in force before is not known: %s",
+		             err.msg);
+		return;
+	}
 	for (size_t i = 0; text.exists && i < s->count; i++) {
 		struct mu_fileset_file *f = &s->files[i];
 
@@ -24,8 +28,6 @@ int mu_fileset_read_notes(struct mu_fileset *s, struct mu_err *err)
 			mu_filenote_find(text.bytes, text.len, f->file);
 	}
 	mu_filecopy_fini(&text);
-	s->notes_read = true;
-	return 0;
 }
 
 static int write_notes(const struct mu_fileset *s, struct mu_err *err)

@@ -6,9 +6,9 @@
 #include "fileset.h"
 
 /* What an earlier process of this instance knew: read once, and not before a value
- * is put in force, for that one may go on while this one begins. As of
- * mu_filecopy_read. */
-int mu_fileset_read_notes(struct mu_fileset *s, struct mu_err *err);
+ * is put in force, for that one may go on while this one begins. Where it cannot
+ * be read, the log is told, and nothing is known. */
+void mu_fileset_read_notes(struct mu_fileset *s);
 
 /* Write down what was seen, if that is news. Where it cannot be, the log is told,
  * and nothing is lost: the next process keeps one copy more. */

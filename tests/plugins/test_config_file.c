@@ -744,6 +744,20 @@ START_TEST(a_note_that_makes_no_sense_is_none)
 }
 END_TEST
 
+/* Of another user, say. */
+START_TEST(a_note_that_cannot_be_read_keeps_no_value_off)
+{
+	ck_assert_int_eq(mkdir(in_dir(NOTE), 0755), 0);
+	start();
+	ck_assert_int_eq(give("one"), 0);
+	ck_assert_int_eq(give("two"), 0);
+	ck_assert_str_eq(content("app.conf"), "two");
+	ck_assert(fake_logged(&a, "<1> what was put in force before is not"));
+	ck_assert(!there(HAND));
+	fake_stop(&a);
+}
+END_TEST
+
 START_TEST(without_room_for_the_note_the_log_tells_once_and_the_value_counts)
 {
 	unsigned told = 0;
@@ -1110,6 +1124,7 @@ static void add_edited(TCase *tc)
 	tcase_add_test(tc, after_a_crash_a_newer_value_finds_no_edit_by_hand);
 	tcase_add_loop_test(tc, a_note_that_makes_no_sense_is_none, 0,
 	                    (int)(sizeof no_notes / sizeof *no_notes));
+	tcase_add_test(tc, a_note_that_cannot_be_read_keeps_no_value_off);
 	tcase_add_test(
 		tc,
 		without_room_for_the_note_the_log_tells_once_and_the_value_counts);
