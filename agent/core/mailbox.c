@@ -38,6 +38,7 @@ struct mu_mailbox {
 	bool out;        /* the head is with the instance */
 	bool newest;     /* of each path the newest is enough */
 	uint64_t due_ms; /* the head is not given before */
+	bool unlinked;   /* for it was not handled for want of a broker */
 	uint64_t last_seq;
 	struct letter *tried; /* given, not handled, and cleared; or NULL */
 	struct track *track;  /* of each source */
@@ -501,11 +502,19 @@ int mu_mailbox_ack(struct mu_mailbox *b, uint64_t seq, int rc, uint64_t now_ms)
 	if (rc) {
 		keep_or_replace(b, true,
 		                now_ms + mu_backoff_ms(b->head->e.attempt));
+		b->unlinked = rc == MU_ECONNLOSS;
 		return 0;
 	}
 	b->out = false;
 	handled(b, unlink_at(b, &b->head));
 	return 0;
+}
+
+void mu_mailbox_linked(struct mu_mailbox *b)
+{
+	if (b->unlinked)
+		b->due_ms = 0;
+	b->unlinked = false;
 }
 
 void mu_mailbox_lost(struct mu_mailbox *b)

@@ -83,6 +83,10 @@ const struct mu_chan_event *mu_mailbox_give(struct mu_mailbox *b,
  * MU_EPROTO: no event with this seq is out; nothing has changed. */
 int mu_mailbox_ack(struct mu_mailbox *b, uint64_t seq, int rc, uint64_t now_ms);
 
+/* There is a broker again: what was not handled for want of one (MU_ECONNLOSS) is
+ * due now. */
+void mu_mailbox_linked(struct mu_mailbox *b);
+
 /* The instance ended without an answer: as a failure, to be given again as soon
  * as there is someone to give it to; a newer one takes its place only from the
  * second time on. */

@@ -400,9 +400,11 @@ void mu_hosted_link(struct mu_hosted *h, bool up)
 		e.flags |= MU_EVENT_RENEWED;
 	h->session = up ? session : h->session;
 	mu_hosted_await(h);
-	if (!h->conf->connection || h->stop)
-		return;
-	if (mu_hosted_put(h, &e))
+	if (up) {
+		mu_mailbox_linked(h->mail);
+		mu_mailbox_linked(h->prologue);
+	}
+	if (h->conf->connection && !h->stop && mu_hosted_put(h, &e))
 		mu_log(MU_ERROR,
 		       MSG("the queue is full; an event about the "
 		           "connection was not taken"),

@@ -220,6 +220,20 @@ static int update(struct template *t, const struct mu_event *e,
 	return wrong ? 0 : rc;
 }
 
+/* What the agent remembers comes node by node, and nothing tells when a list is
+ * whole: no file is rendered from that. */
+static int not_loaded(int rc, struct mu_err *err)
+{
+	struct mu_err why = *err;
+
+	if (rc != MU_ECONNLOSS)
+		return rc;
+	return fail(err, rc,
+	            "there is no broker to read from; the files stay as they "
+	            "were rendered last: %.300s",
+	            why.msg);
+}
+
 static int template_event(void *self, const struct mu_event *e,
                           struct mu_err *err)
 {
@@ -235,7 +249,7 @@ static int template_event(void *self, const struct mu_event *e,
 	if (!t->loaded || t->failed) {
 		rc = tree_load(&t->tree, err);
 		if (rc && !t->loaded)
-			return rc;
+			return not_loaded(rc, err);
 		t->loaded = true;
 	} else if (!changed) {
 		/* Somebody may wait for just this node. */

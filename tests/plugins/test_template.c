@@ -479,6 +479,9 @@ START_TEST(without_a_broker_the_first_event_comes_again)
 	answers[0].text = "no broker now";
 	start();
 	ck_assert_int_eq(give("/a", "1"), MU_ECONNLOSS);
+	ck_assert_ptr_nonnull(strstr(a.ack.reason,
+	                             "the files stay as they were rendered "
+	                             "last: "));
 	ck_assert_str_eq(content("one"), "old");
 	node_is("/b", "2");
 	ck_assert_int_eq(give("/a", "1"), 0);

@@ -1116,8 +1116,28 @@ START_TEST(what_was_tried_gives_way_to_the_newest)
 }
 END_TEST
 
+START_TEST(what_wants_a_broker_is_due_when_there_is_one)
+{
+	const struct mu_chan_event *e;
+
+	put("/a", "1");
+	e = give("/a", "1");
+	ck_assert_int_eq(mu_mailbox_ack(b, e->seq, MU_ECONNLOSS, 1000), 0);
+	ck_assert_ptr_null(mu_mailbox_give(b, 1099));
+	mu_mailbox_linked(b);
+	ck_assert_uint_eq(mu_mailbox_due_ms(b), 0);
+	e = give("/a", "1");
+	ck_assert_uint_eq(e->attempt, 2);
+	/* What failed for another reason waits all the same. */
+	ck_assert_int_eq(mu_mailbox_ack(b, e->seq, MU_EIO, 1000), 0);
+	mu_mailbox_linked(b);
+	ck_assert_uint_eq(mu_mailbox_due_ms(b), 1200);
+}
+END_TEST
+
 static void add_newest(TCase *tc)
 {
+	tcase_add_test(tc, what_wants_a_broker_is_due_when_there_is_one);
 	tcase_add_test(
 		tc, where_the_newest_is_enough_it_stands_for_all_that_waited);
 	tcase_add_test(
