@@ -352,7 +352,8 @@ void kit_host_stop(struct kit_host *h, struct kit_step *step)
 	int rc;
 
 	*step = (struct kit_step){ 0 };
-	mu_put_chan_stop(&h->runner.out);
+	mu_put_chan_stop(&h->runner.out,
+	                 &(struct mu_chan_stop){ .removed = false });
 	rc = kit_runner_send(&h->runner);
 	if (rc == 0 || rc == MU_EGONE)
 		rc = serve(h, -1, &in);

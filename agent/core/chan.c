@@ -74,6 +74,10 @@ static const struct mu_field event_row[] = {
 	MU_FIELD(struct mu_chan_event, author),
 };
 
+static const struct mu_field stop_row[] = {
+	MU_FIELD(struct mu_chan_stop, removed),
+};
+
 static const struct mu_field tick_row[] = {
 	MU_FIELD(struct mu_chan_tick, seq),
 };
@@ -220,15 +224,12 @@ GET_RANGED(report, state, MU_REPORT_APPLIED, MU_REPORT_FAILED)
 PUT(report, MU_CHAN_REPORT)
 GET(ack)
 PUT(ack, MU_CHAN_ACK)
+GET(stop)
+PUT(stop, MU_CHAN_STOP)
 GET(tick)
 PUT(tick, MU_CHAN_TICK)
 GET(check)
 PUT(check, MU_CHAN_CHECK)
-
-void mu_put_chan_stop(struct mu_buf *b)
-{
-	mu_frame_end(b, begin(b, MU_CHAN_STOP));
-}
 
 void mu_put_chan_wake(struct mu_buf *b)
 {

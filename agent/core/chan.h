@@ -84,6 +84,10 @@ struct mu_chan_event {
 	                         on the channel, 0 where it was read */
 };
 
+struct mu_chan_stop {
+	bool removed; /* no process of the instance is to follow */
+};
+
 struct mu_chan_tick {
 	uint64_t seq; /* given back in the ACK */
 };
@@ -157,7 +161,7 @@ int32_t mu_chan_type(struct mu_in *in);
  * Each put appends a whole frame; each get reads after the type: 0, or MU_EPROTO
  * if the record is cut short, longer than its fields, or holds a number outside
  * its enum (setting, log level, call, report state). Texts and vectors are
- * borrowed from the input. STOP and WAKE have no fields.
+ * borrowed from the input. WAKE has no fields.
  *
  * START and READY begin with the version of who wrote them. If it is not
  * MU_CHAN_VERSION nothing else is read: the get gives 0, the version, and zero
@@ -169,7 +173,8 @@ void mu_put_chan_event(struct mu_buf *b, const struct mu_chan_event *m);
 int mu_get_chan_event(struct mu_in *in, struct mu_chan_event *m);
 void mu_put_chan_result(struct mu_buf *b, const struct mu_chan_result *m);
 int mu_get_chan_result(struct mu_in *in, struct mu_chan_result *m);
-void mu_put_chan_stop(struct mu_buf *b);
+void mu_put_chan_stop(struct mu_buf *b, const struct mu_chan_stop *m);
+int mu_get_chan_stop(struct mu_in *in, struct mu_chan_stop *m);
 void mu_put_chan_tick(struct mu_buf *b, const struct mu_chan_tick *m);
 int mu_get_chan_tick(struct mu_in *in, struct mu_chan_tick *m);
 void mu_put_chan_check(struct mu_buf *b, const struct mu_chan_check *m);

@@ -408,18 +408,20 @@ void mu_hosted_ask_to_stop(struct mu_hosted *h)
 	if (mu_hosted_is_busy(h) || h->state == HOSTED_STARTING)
 		mu_hosted_doing(h, h->at_stop, sizeof h->at_stop);
 	h->asked = true;
-	mu_put_chan_stop(mu_pipe_out(h->run->pipe));
+	mu_put_chan_stop(mu_pipe_out(h->run->pipe),
+	                 &(struct mu_chan_stop){ .removed = h->removed });
 	if (mu_pipe_send(h->run->pipe))
 		kill_now(h);
 	ending(h, (uint64_t)h->o.agent->stop_grace_ms);
 }
 
-void mu_hosted_stop(struct mu_hosted *h)
+void mu_hosted_stop(struct mu_hosted *h, bool removed)
 {
 	if (h->stop)
 		return;
 	mu_hosted_keep(h, true);
 	h->stop = true;
+	h->removed = removed;
 	mu_upgrade_drop(h->upgrade);
 	if (h->state == HOSTED_WAITING || h->state == HOSTED_QUARANTINED) {
 		stopped(h);

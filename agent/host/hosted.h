@@ -42,8 +42,9 @@ int mu_hosted_new(const struct mu_hosted_options *o, struct mu_hosted **out);
 /* Its runner is killed if there is one still. NULL is allowed. */
 void mu_hosted_free(struct mu_hosted *h);
 
-/* Let it end in peace, for as long as stop_grace_ms says, then kill it. */
-void mu_hosted_stop(struct mu_hosted *h);
+/* Let it end in peace, for as long as stop_grace_ms says, then kill it. removed: the
+ * configuration has it no more, which its plugin may ask for. */
+void mu_hosted_stop(struct mu_hosted *h, bool removed);
 /* The tree is another: what was told, and what waits to be told, speaks of one
  * that is gone. Let its runner end in peace as above, and start it anew, with an
  * empty memory; what waits is dropped. What comes from now on is kept for it. */

@@ -78,6 +78,7 @@ struct mu_hosted {
 	struct mu_instance_conf *conf;
 	enum hosted_state state;
 	bool stop;    /* it is not to be started again */
+	bool removed; /* for the configuration has it no more */
 	bool renew;   /* it is, at once: it ends because we want that */
 	bool asked;   /* STOP was sent to this runner */
 	bool cannot;  /* the plugin said or showed that it cannot run */

@@ -291,7 +291,7 @@ static void exchange(struct place *at, struct mu_instance_conf *c)
 	       KS("instance", now->name));
 	mu_instance_conf_free(at->then);
 	at->then = c;
-	mu_hosted_stop(at->hosted);
+	mu_hosted_stop(at->hosted, !c);
 }
 
 void mu_plugins_apply(struct mu_plugins *p, struct mu_instance_confs *confs)
@@ -334,7 +334,7 @@ void mu_plugins_stop(struct mu_plugins *p, bool for_good)
 	if (!for_good)
 		mu_ephemerals_stay(p->ephemerals);
 	for (struct place *at = p->places; at; at = at->next)
-		mu_hosted_stop(at->hosted);
+		mu_hosted_stop(at->hosted, false);
 	mu_timer_arm(p->sweep, 0, 0);
 	mu_timer_arm(p->give_up, grace_ms + KILLED_MS, 0);
 }

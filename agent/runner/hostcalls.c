@@ -133,15 +133,14 @@ static int await_result(struct mu_hostcalls *h, uint64_t id,
 		struct mu_in in = mu_in_of(rec->data, rec->len);
 		int32_t type = mu_chan_type(&in);
 
-		if (type == MU_CHAN_STOP) {
-			h->stopped = true;
-		} else if (type != MU_CHAN_RESULT ||
-		           mu_get_chan_result(&in, m) != 0) {
+		if (type == MU_CHAN_STOP && mu_hostcalls_stop(h, &in) == 0)
+			continue;
+		if (type != MU_CHAN_RESULT || mu_get_chan_result(&in, m) != 0) {
 			h->channel->gone = true;
 			return MU_EGONE;
-		} else if (m->id == id) {
-			return 0;
 		}
+		if (m->id == id)
+			return 0;
 	}
 	return rc;
 }
@@ -392,6 +391,26 @@ static int host_report(const struct mu_host *host, const struct mu_report *r,
 	return rc ? fail(rc, mu_str_of(NULL), r->path, err) : 0;
 }
 
+/* ---- the end ---- */
+
+static bool host_is_removed(const struct mu_host *host)
+{
+	struct mu_hostcalls *h = of(host);
+
+	return may_call(h) && h->removed;
+}
+
+int mu_hostcalls_stop(struct mu_hostcalls *h, struct mu_in *in)
+{
+	struct mu_chan_stop m;
+
+	if (mu_get_chan_stop(in, &m))
+		return MU_EPROTO;
+	h->stopped = true;
+	h->removed = m.removed;
+	return 0;
+}
+
 /* ---- life ---- */
 
 void mu_hostcalls_init(struct mu_hostcalls *h, struct mu_channel *channel,
@@ -420,7 +439,8 @@ void mu_hostcalls_init(struct mu_hostcalls *h, struct mu_channel *channel,
 		          .report = host_report,
 		          .create = host_create,
 		          .remove = host_remove,
-		          .wake = host_wake },
+		          .wake = host_wake,
+		          .is_removed = host_is_removed },
 	};
 }
 

@@ -23,6 +23,7 @@ struct mu_hostcalls {
 	pid_t thread;       /* the only one that may call */
 	bool inside;        /* of a callback */
 	bool stopped;       /* STOP has come; honoured when the callback ends */
+	bool removed;       /* it said so */
 	atomic_bool warned; /* of a call from elsewhere; once */
 	uint64_t last_id;
 	struct mu_buf answer; /* of the last get or children */
@@ -41,6 +42,9 @@ void mu_hostcalls_init(struct mu_hostcalls *h, struct mu_channel *channel,
 int mu_hostcalls_hear_wake(struct mu_hostcalls *h, struct mu_err *err);
 /* Was wake called since this was asked last? */
 bool mu_hostcalls_take_wake(struct mu_hostcalls *h);
+
+/* STOP has come; `in` behind its type. MU_EPROTO. */
+int mu_hostcalls_stop(struct mu_hostcalls *h, struct mu_in *in);
 
 /* Around each callback. Leaving gives back what get and children lent. */
 void mu_hostcalls_enter(struct mu_hostcalls *h);

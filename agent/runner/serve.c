@@ -184,8 +184,7 @@ static bool handle_record(struct runner *r)
 	case MU_CHAN_RESULT: /* of a call that was given up */
 		return true;
 	case MU_CHAN_STOP:
-		r->instance.calls.stopped = true;
-		return true;
+		return mu_hostcalls_stop(&r->instance.calls, &in) == 0;
 	default:
 		return false;
 	}

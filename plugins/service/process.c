@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,7 +12,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define SLACK_S 2 /* of a file's time, and of the clock's at boot */
+#define KILL_MS 1000u /* from SIGKILL to the end, at most */
+#define SLACK_S 2     /* of a file's time, and of the clock's at boot */
 
 /* Field 22 of /proc/PID/stat, and the state (3), behind the name, which may hold
  * anything. 0: there is no such process, or it is a zombie. */
@@ -91,6 +93,41 @@ bool process_has_ended(const struct process *p, char *how, size_t room)
 		snprintf(how, room, "process %d exited with status %d",
 		         (int)p->pid, WEXITSTATUS(status));
 	return true;
+}
+
+static void send_signal(const struct process *p, int signum)
+{
+	if (kill(-p->pid, signum) < 0) /* it leads none */
+		(void)pidfd_send_signal(p->fd, signum, NULL, 0);
+}
+
+static int64_t mono_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+/* True once it has ended. */
+static bool wait_for(const struct process *p, uint32_t ms)
+{
+	struct pollfd f = { p->fd, POLLIN, 0 };
+	int64_t until = mono_ms() + ms, left = ms;
+
+	while (left > 0 && poll(&f, 1, left < 60000 ? (int)left : 60000) <= 0)
+		left = until - mono_ms();
+	return left > 0;
+}
+
+bool process_end(const struct process *p, uint32_t grace_ms)
+{
+	send_signal(p, SIGTERM);
+	if (wait_for(p, grace_ms))
+		return true;
+	send_signal(p, SIGKILL);
+	(void)wait_for(p, KILL_MS);
+	return false;
 }
 
 bool process_is_younger(const struct process *p, const struct timespec *t)

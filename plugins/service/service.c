@@ -4,7 +4,9 @@
  *     unit = "nginx.service";     # one of these three: a unit of systemd,
  *     pid_file = "/run/x.pid";    # a file with the number of its process,
  *     command = ["/usr/bin/x"];   # or a command, started and looked after here;
- *                                 # it outlives the plugin and is found again
+ *                                 # it outlives the plugin and is found again,
+ *     stop_ms = 3000;             # and is ended with the instance: SIGTERM, and
+ *                                 # after that long SIGKILL
  *     service = "web";            # the name; default: that of the instance
  *     address = "10.0.0.7";       # told in the node, as
  *     port = 80;                  # {"host", "address", "port", "pid"}
@@ -17,6 +19,12 @@
  *     poll_ms = 2000;             # how often to look for another main process
  *     timeout_ms = 5000;          # of systemctl and of start
  *     systemctl = "systemctl";
+ *
+ * A command lives on when the agent ends, when the plugin's file or the settings
+ * are others. It is ended, with its process group, when the instance is taken out
+ * of the configuration of an agent that runs: stop_ms is to be below the agent's
+ * stop_grace_ms. Where the agent or the instance's process does not run just then
+ * nobody is there to do so; nor is it ended for another `command`.
  *
  * Of the instance: connection = true, so that the node is made again after the
  * agent's session expired (without it that takes up to 30 s).
@@ -479,12 +487,39 @@ static int service_init(const struct mu_host *h, void **self,
 	return 0;
 }
 
-/* The node is the agent's to take away; a command lives on. */
+/* Nobody will look after the command any more. */
+static void end_command(struct service *s)
+{
+	const struct mu_host *h = s->host;
+	struct mu_err err;
+	bool killed;
+	pid_t pid;
+	int rc = source_end(&s->source, &pid, &killed, &err);
+
+	if (rc == MU_ENONODE)
+		return;
+	if (rc)
+		h->log(h, MU_WARN, "the command may still run: %s", err.msg);
+	else if (killed)
+		h->log(h, MU_WARN,
+		       "the command, process %d, did not end within stop_ms, "
+		       "%" PRIu32 " ms, and was killed",
+		       (int)pid, s->source.stop_ms);
+	else
+		h->log(h, MU_INFO, "the command, process %d, is ended",
+		       (int)pid);
+}
+
+/* The node is the agent's to take away; a command lives on for the next process,
+ * if there is to be one. */
 static void service_fini(void *self)
 {
 	struct service *s = self;
 
 	watchman_stop(s->watchman);
+	if (MU_HAS(s->host, struct mu_host, is_removed) &&
+	    s->host->is_removed(s->host))
+		end_command(s);
 	process_close(&s->process);
 	source_fini(&s->source);
 	free(s);

@@ -50,7 +50,8 @@ int source_init(struct source *s, const struct mu_host *h, struct mu_err *err)
 
 	*s = (struct source){ .systemctl = "systemctl",
 		              .memory = MEMORY,
-		              .timeout_ms = 5000 };
+		              .timeout_ms = 5000,
+		              .stop_ms = 3000 };
 	rc = typed_text(h, "unit", &s->unit, err);
 	if (!rc)
 		rc = typed_text(h, "pid_file", &s->pid_file, err);
@@ -62,6 +63,8 @@ int source_init(struct source *s, const struct mu_host *h, struct mu_err *err)
 		rc = typed_text(h, "output", &s->output, err);
 	if (!rc)
 		rc = typed_ms(h, "timeout_ms", &s->timeout_ms, err);
+	if (!rc)
+		rc = typed_ms(h, "stop_ms", &s->stop_ms, err);
 	if (!rc)
 		rc = typed_flag(h, "restart", &restart, err);
 	if (!rc && (h->setting_count(h, "command") >= 0 ||
@@ -218,6 +221,24 @@ static int start_command(const struct source *s, struct mu_err *err)
 	process_close(&p);
 	fclose(f);
 	return rc;
+}
+
+int source_end(const struct source *s, pid_t *pid, bool *killed,
+               struct mu_err *err)
+{
+	struct process p;
+	int rc;
+
+	if (!s->command)
+		return fail(err, MU_ENONODE, "it is not ours");
+	rc = find_command(s, &p, err);
+	if (rc)
+		return rc;
+	*pid = p.pid;
+	*killed = !process_end(&p, s->stop_ms);
+	process_close(&p);
+	(void)unlink(s->memory);
+	return 0;
 }
 
 /* ---- any of them ---- */

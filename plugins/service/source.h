@@ -18,6 +18,7 @@ struct source { /* one of the first three is there; texts are the host's */
 	const char *output; /* for command: a file, or NULL */
 	const char *memory; /* for command: the file with its number */
 	uint32_t timeout_ms;
+	uint32_t stop_ms; /* for command: from SIGTERM to SIGKILL */
 };
 
 /* Read the settings. MU_ECONFIG, MU_ENOMEM: nothing is owned. */
@@ -30,6 +31,11 @@ int source_find(const struct source *s, struct process *p, struct mu_err *err);
 
 /* Start it; that it runs is for source_find to say. */
 int source_start(const struct source *s, struct mu_err *err);
+
+/* The instance is no more: end a command of its own. 0: *pid was it, and *killed
+ * says that SIGTERM did not do. MU_ENONODE: none runs; MU_EIO: it cannot be told. */
+int source_end(const struct source *s, pid_t *pid, bool *killed,
+               struct mu_err *err);
 
 /* May the process be another one while that which is held still lives? */
 bool source_may_move(const struct source *s);

@@ -67,6 +67,11 @@ static int event(void *self, const struct mu_event *e, struct mu_err *err)
 
 static void fini(void *self)
 {
+#ifdef MU_PLUGIN_REVISION
+	if (MU_HAS(host, struct mu_host, is_removed))
+		host->log(host, MU_INFO, "is removed %d",
+		          host->is_removed(host));
+#endif
 	host->log(host, MU_INFO, "fini, self %d", self == &host);
 }
 

@@ -138,6 +138,12 @@ static void host_wake(const struct mu_host *h)
 {
 	h->log(h, MU_INFO, "woken");
 }
+
+static bool host_is_removed(const struct mu_host *h)
+{
+	(void)h;
+	return true;
+}
 #endif
 
 #ifdef ABI_FUTURE
@@ -170,6 +176,7 @@ static const struct mu_host *host_new(struct said *said)
 		.create = host_create,
 		.remove = host_remove,
 		.wake = host_wake,
+		.is_removed = host_is_removed,
 #endif
 #ifdef ABI_FUTURE
 		.dream = host_dream,

@@ -130,6 +130,7 @@ PIN(mu_event, author, 104, 8);
 PIN(mu_host, create, 112, 8);
 PIN(mu_host, remove, 120, 8);
 PIN(mu_host, wake, 128, 8);
+PIN(mu_host, is_removed, 136, 8);
 PIN(mu_plugin, wants, 48, 4);
 PIN(mu_plugin, tick, 56, 8);
 PIN(mu_plugin, check, 64, 8);
@@ -148,7 +149,7 @@ PIN_VALUE(MU_WANT_NEWEST, 2);
 #elif defined(MU_PLUGIN_REVISION)
 PIN_SIZE(mu_member, 88);
 PIN_SIZE(mu_event, 112);
-PIN_SIZE(mu_host, 136);
+PIN_SIZE(mu_host, 144);
 PIN_SIZE(mu_plugin, 72);
 #else
 PIN_SIZE(mu_member, 88);

@@ -201,7 +201,7 @@ static void on_call(struct fake_agent *a, const struct mu_chan_call *c)
 		put_answer(&b, a->late_id, NULL);
 	a->late_id = 0;
 	if (x && x->stop_first)
-		mu_put_chan_stop(&b);
+		mu_put_chan_stop(&b, &(struct mu_chan_stop){ false });
 	put_answer(&b, c->id, x);
 	send_all(a, &b);
 }
@@ -396,12 +396,17 @@ bool fake_wake_comes(struct fake_agent *a)
 
 /* ---- ends ---- */
 
-void fake_put_stop(struct fake_agent *a)
+static void put_stop(struct fake_agent *a, bool removed)
 {
 	struct mu_buf b = { 0 };
 
-	mu_put_chan_stop(&b);
+	mu_put_chan_stop(&b, &(struct mu_chan_stop){ removed });
 	send_all(a, &b);
+}
+
+void fake_put_stop(struct fake_agent *a)
+{
+	put_stop(a, false);
 }
 
 void fake_hang_up(struct fake_agent *a)
@@ -437,6 +442,13 @@ void fake_kill(struct fake_agent *a)
 	if (kill(-a->pid, SIGKILL) < 0)
 		(void)kill(a->pid, SIGKILL);
 	(void)fake_exit(a);
+}
+
+void fake_remove(struct fake_agent *a)
+{
+	put_stop(a, true);
+	fake_drain(a);
+	ck_assert_int_eq(fake_exit(a), 0);
 }
 
 void fake_stop(struct fake_agent *a)

@@ -130,6 +130,8 @@ int fake_exit(struct fake_agent *a);
 void fake_kill(struct fake_agent *a);
 /* STOP, exit status 0, and all that goes with it. */
 void fake_stop(struct fake_agent *a);
+/* STOP, as the instance is taken out of the configuration, and exit status 0. */
+void fake_remove(struct fake_agent *a);
 /* Let go, killing what is left. */
 void fake_fini(struct fake_agent *a);
 

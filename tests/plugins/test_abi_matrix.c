@@ -176,7 +176,9 @@ START_TEST(the_runner_takes_a_plugin_of_each_revision)
 		ck_assert_int_eq(fake_turn(&a, MU_CHAN_CHECK), MU_EIO);
 		ck_assert_str_eq(a.ack.reason, "not well");
 	}
-	fake_stop(&a);
+	fake_remove(&a);
+	ck_assert(fake_logged(&a, "is removed 1\n") == knows);
+	fake_fini(&a);
 }
 END_TEST
 

@@ -297,6 +297,86 @@ START_TEST(a_command_outlives_its_runner_and_is_found_again)
 }
 END_TEST
 
+START_TEST(a_command_is_ended_with_an_instance_that_is_removed)
+{
+	pid_t pid;
+
+	set_num("command", MU_SETTING_COUNT, 3);
+	set_str("command[0]", "sh");
+	set_str("command[1]", "-c");
+	set_str("command[2]", "sleep 300 & echo > both; wait");
+	set_num("restart", MU_SETTING_BOOL, 1);
+	start_answered(good);
+	tick_until(1, 0);
+	ck_assert(fake_file_comes("both"));
+	pid = kept_pid();
+	fake_remove(&a);
+	ck_assert(fake_group_is_gone(pid)); /* its own children too */
+	ck_assert_int_ne(access("service.pid", F_OK), 0);
+	ck_assert(fake_logged(&a, "<2> the command, process "));
+	ck_assert(fake_logged(&a, " is ended"));
+	fake_fini(&a);
+}
+END_TEST
+
+START_TEST(a_command_that_does_not_heed_is_killed)
+{
+	pid_t pid;
+
+	set_num("command", MU_SETTING_COUNT, 3);
+	set_str("command[0]", "sh");
+	set_str("command[1]", "-c");
+	set_str("command[2]",
+	        "trap '' TERM; echo > deaf; while :; do sleep 300; done");
+	set_num("restart", MU_SETTING_BOOL, 1);
+	set_num("stop_ms", MU_SETTING_INT, 100);
+	start_answered(good);
+	tick_until(1, 0);
+	ck_assert(fake_file_comes("deaf"));
+	pid = kept_pid();
+	fake_remove(&a);
+	ck_assert(fake_group_is_gone(pid));
+	ck_assert(fake_logged(&a, "did not end within stop_ms, 100 ms"));
+	fake_fini(&a);
+}
+END_TEST
+
+START_TEST(a_command_lives_on_where_another_process_follows)
+{
+	pid_t pid;
+
+	set_sleeper();
+	set_num("restart", MU_SETTING_BOOL, 1);
+	start_answered(good);
+	tick_until(1, 0);
+	pid = kept_pid();
+	fake_stop(&a);
+	ck_assert_int_eq(kill(pid, 0), 0);
+	/* And one that runs no more is nothing to end. */
+	ck_assert_int_eq(kill(pid, SIGKILL), 0);
+	ck_assert(fake_group_is_gone(pid));
+	start_answered((const struct fake_answer[]){ { 0 } });
+	fake_remove(&a);
+	ck_assert(!fake_logged(&a, "the command"));
+	fake_fini(&a);
+}
+END_TEST
+
+START_TEST(what_the_plugin_has_not_started_it_does_not_end)
+{
+	pid_t other = start_other();
+
+	set_str("pid_file", pid_file);
+	write_pid(other);
+	start_answered(good);
+	tick_until(1, 0);
+	fake_remove(&a);
+	ck_assert_int_eq(waitpid(other, NULL, WNOHANG), 0);
+	end_other(other);
+	fake_fini(&a);
+}
+END_TEST
+
 START_TEST(without_restart_nothing_is_started)
 {
 	set_sleeper();
@@ -435,6 +515,7 @@ static const struct {
 	const char *key[2], *value[2], *say;
 } wrong[] = {
 	{ { "poll_ms" }, { "x" }, "poll_ms" },
+	{ { "unit", "stop_ms" }, { "a", "x" }, "stop_ms" },
 	{ { NULL }, { NULL }, "set one of unit, pid_file and command" },
 	{ { "unit", "pid_file" }, { "a", "/b" }, "not several" },
 	{ { "pid_file" }, { "b.pid" }, "must be absolute" },
@@ -489,6 +570,10 @@ static void add_tests(TCase *tc)
 		tc,
 		one_that_does_not_stay_is_started_no_more_often_than_allowed);
 	tcase_add_test(tc, a_command_outlives_its_runner_and_is_found_again);
+	tcase_add_test(tc, a_command_is_ended_with_an_instance_that_is_removed);
+	tcase_add_test(tc, a_command_that_does_not_heed_is_killed);
+	tcase_add_test(tc, a_command_lives_on_where_another_process_follows);
+	tcase_add_test(tc, what_the_plugin_has_not_started_it_does_not_end);
 	tcase_add_test(tc, without_restart_nothing_is_started);
 	tcase_add_test(tc, a_node_of_an_older_session_is_taken_away_first);
 	tcase_add_test(tc, no_broker_yet_is_no_trouble_and_hides_none);

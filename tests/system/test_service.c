@@ -83,6 +83,13 @@ static bool is_there_so_often(void *arg)
 	return file_count(there.log, t->text) >= t->count;
 }
 
+static bool is_here_so_often(void *arg)
+{
+	const struct times *t = arg;
+
+	return file_count(here.log, t->text) >= t->count;
+}
+
 static void wait_there(const char *text, unsigned count)
 {
 	struct times t = { text, count };
@@ -143,6 +150,64 @@ START_TEST(the_node_goes_with_the_instance_and_comes_back_with_it)
 }
 END_TEST
 
+static void instances_here(const char *more)
+{
+	char text[1024];
+
+	snprintf(text, sizeof text,
+	         "instances = ( { name = \"web\"; plugin = \"" MU_BUILD
+	         "/plugins/service.so\"; connection = true; settings : { "
+	         "command = [ \"sleep\", \"300\" ]; restart = true; %s }; } );",
+	         more);
+	cluster_agent_instances(&here, "i.conf", text);
+}
+
+/* The process that the instance has noted, once it has looked at it so often. */
+static pid_t command_after(unsigned looks)
+{
+	struct times t = { "/services/web/here is there: process ", looks };
+	char path[300], *text;
+	pid_t pid;
+
+	ck_assert_msg(wait_for(is_here_so_often, &t, WAIT_MS),
+	              "not %u times in %s", looks, here.log);
+	snprintf(path, sizeof path, "%s/instances/web.d/service.pid",
+	         here.state);
+	text = file_read(path, NULL);
+	ck_assert_ptr_nonnull(text);
+	pid = (pid_t)strtol(text, NULL, 10);
+	free(text);
+	ck_assert_int_gt(pid, 1);
+	ck_assert_int_eq(kill(pid, 0), 0);
+	return pid;
+}
+
+START_TEST(a_command_ends_with_its_instance_and_with_nothing_else)
+{
+	char text[64];
+	pid_t pid;
+
+	cluster_agent_init(&c, &here, "here", NULL);
+	instances_here("");
+	cluster_agent_start(&here);
+	pid = command_after(1);
+	instances_here("poll_ms = 1000;");
+	program_signal(&here.program, SIGHUP);
+	ck_assert_int_eq(command_after(2), pid);
+	cluster_agent_stop(&here, SIGTERM);
+	ck_assert_int_eq(kill(pid, 0), 0);
+	cluster_agent_start(&here);
+	ck_assert_int_eq(command_after(3), pid);
+	ck_assert(!file_has(here.log, "is ended"));
+	cluster_agent_instances(&here, "i.conf", "instances = ( );");
+	program_signal(&here.program, SIGHUP);
+	snprintf(text, sizeof text, "the command, process %d, is ended",
+	         (int)pid);
+	cluster_agent_wait_log(&here, text);
+	cluster_wait_node("/services/web/here", NULL);
+}
+END_TEST
+
 START_TEST(the_node_is_there_again_after_the_tree_was_lost)
 {
 	char settings[400];
@@ -172,6 +237,8 @@ int main(void)
 	tcase_add_test(tc, the_other_host_hears_of_each_end_and_each_return);
 	tcase_add_test(tc,
 	               the_node_goes_with_the_instance_and_comes_back_with_it);
+	tcase_add_test(tc,
+	               a_command_ends_with_its_instance_and_with_nothing_else);
 	tcase_add_test(tc, the_node_is_there_again_after_the_tree_was_lost);
 	suite_add_tcase(s, tc);
 	sr = srunner_create(s);

@@ -240,14 +240,19 @@ START_TEST(a_frame_is_a_length_a_type_and_fields)
 }
 END_TEST
 
-START_TEST(stop_has_no_fields)
+START_TEST(stop_says_whether_it_is_for_good)
 {
+	struct mu_chan_stop m = { .removed = true };
 	struct mu_in in;
 
-	mu_put_chan_stop(&b);
-	ASSERT_FRAME("\0\0\0\4\0\0\0\4");
+	mu_put_chan_stop(&b, &m);
+	ASSERT_FRAME("\0\0\0\5\0\0\0\4\1");
+	m.removed = false;
 	in = opened(MU_CHAN_STOP);
-	ck_assert_int_eq(mu_get_chan_end(&in), 0);
+	ck_assert_int_eq(mu_get_chan_stop(&in, &m), 0);
+	ck_assert(m.removed);
+	in = mu_in_of("", 0);
+	ck_assert_int_eq(mu_get_chan_stop(&in, &m), MU_EPROTO);
 }
 END_TEST
 
@@ -685,7 +690,7 @@ static TCase *contract(void)
 
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, a_frame_is_a_length_a_type_and_fields);
-	tcase_add_test(tc, stop_has_no_fields);
+	tcase_add_test(tc, stop_says_whether_it_is_for_good);
 	tcase_add_test(tc, wake_has_no_fields_and_takes_none);
 	tcase_add_test(tc, tick_and_check_carry_what_their_answer_gives_back);
 	tcase_add_test(tc, the_version_is_the_first_field_of_each_side);

@@ -249,6 +249,12 @@ struct mu_host {
 	 * init to the end of fini; it never waits. Calls before that tick
 	 * begins count as one. Without a tick it does nothing. */
 	void (*wake)(const struct mu_host *h);
+	/* Is this the end of the instance? In fini: true if it is no longer in
+	 * the configuration, false if a process of its name follows, be it with
+	 * other settings, another plugin or another agent, now or later. Then
+	 * what it has left running is found again; else nobody comes for it. An
+	 * instance without a process at that time is not told. */
+	bool (*is_removed)(const struct mu_host *h);
 };
 
 enum mu_plugin_wants {
