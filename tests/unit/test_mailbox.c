@@ -979,7 +979,7 @@ END_TEST
 START_TEST(a_path_that_changes_all_the_time_has_its_turn)
 {
 	const struct mu_chan_event *e;
-	char text[8];
+	char text[16];
 	bool told = false;
 
 	mu_mailbox_free(b);
