@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "duration.h"
 #include "json.h"
 #include "path.h"
 
@@ -56,6 +57,33 @@ bool cli_given_number(const struct cli *cli, const char *option, int64_t min,
 	}
 	*out = v;
 	return true;
+}
+
+bool cli_time_of(const struct cli *cli, const char *option, const char *text,
+                 int64_t max_ms, int64_t *out_ms)
+{
+	char most[DURATION_ROOM];
+	int64_t ms;
+
+	if (duration_parse(text, &ms) && ms >= 1 && ms <= max_ms) {
+		*out_ms = ms;
+		return true;
+	}
+	duration_text(most, max_ms);
+	cli_usage(cli,
+	          "--%s takes a time from 1ms to %s, such as " DURATION_FORM
+	          "; not \"%.40s\"",
+	          option, most, text);
+	return false;
+}
+
+bool cli_given_time(const struct cli *cli, const char *option, int64_t max_ms,
+                    int64_t fallback_ms, int64_t *out_ms)
+{
+	const char *text = cli_given(cli, option);
+
+	*out_ms = fallback_ms;
+	return !text || cli_time_of(cli, option, text, max_ms, out_ms);
 }
 
 int cli_exit_of(int rc)

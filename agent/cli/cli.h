@@ -29,6 +29,7 @@ enum cli_exit {
 #undef CLI_EXIT_ENUM
 };
 
+#define CLI_TIMEOUT_MAX_MS (24 * 3600 * 1000) /* of every --timeout */
 #define CLI_OPTIONS_MAX 16u
 #define CLI_AGAIN_MAX 64u /* options given, the repeated ones counted each */
 
@@ -87,6 +88,14 @@ const char *cli_given_nth(const struct cli *cli, const char *option, size_t n);
  * not one (a sentence has been printed). */
 bool cli_given_number(const struct cli *cli, const char *option, int64_t min,
                       int64_t max, int64_t fallback, int64_t *out);
+
+/* A time as duration.h has it, of at least 1 ms; `fallback_ms` if not given. False:
+ * it is none or not in that range (a sentence has been printed). */
+bool cli_given_time(const struct cli *cli, const char *option, int64_t max_ms,
+                    int64_t fallback_ms, int64_t *out_ms);
+/* The same of its text. */
+bool cli_time_of(const struct cli *cli, const char *option, const char *text,
+                 int64_t max_ms, int64_t *out_ms);
 
 /* Print "muster NAME: sentence" to stderr; returns the exit code for `rc`. */
 int cli_fail(const struct cli *cli, int rc, const char *sentence);

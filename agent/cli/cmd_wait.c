@@ -1,6 +1,7 @@
 /* cmd_wait.c - muster wait: until the hosts that follow a node have applied it. */
 #include "cli.h"
 #include "commands.h"
+#include "duration.h"
 #include "standing.h"
 #include "table.h"
 
@@ -12,8 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define TIMEOUT_S 300
-#define TIMEOUT_MAX_S 86400
+#define TIMEOUT_MS (300 * 1000)
 #define HOSTS_MAX 1000000
 #define TEXT_ROOM 2048u  /* of one line of progress */
 #define REASON_SHOWN 160 /* bytes of one host's reason */
@@ -24,7 +24,7 @@ struct waiting {
 	const char *instance; /* NULL: any */
 	char *path;
 	int64_t hosts, want; /* at least so many; this version, or -1 */
-	int64_t until_ms, timeout_s;
+	int64_t until_ms, timeout_ms;
 	struct view *view;
 	struct standings standings;
 	/* how things are */
@@ -271,7 +271,9 @@ static int finish(struct waiting *w)
 static int give_up(struct waiting *w)
 {
 	int64_t version = w->want < 0 ? w->version : w->want;
+	char time[DURATION_ROOM];
 
+	duration_text(time, w->timeout_ms);
 	end_line(w);
 	if (w->cli->json)
 		print_json(w, false);
@@ -279,9 +281,9 @@ static int give_up(struct waiting *w)
 		if ((unsigned char)*p < 0x20 || *p == 0x7f)
 			*p = '?';
 	fprintf(stderr,
-	        "muster wait: after %" PRId64 " s version %" PRId64
+	        "muster wait: after %s version %" PRId64
 	        " of %s is not applied by all: %s\n",
-	        w->timeout_s, version, w->path, w->text);
+	        time, version, w->path, w->text);
 	return CLI_FAILED;
 }
 
@@ -365,8 +367,8 @@ static int read_options(struct waiting *w)
 		                 w->instance);
 	if (!cli_given_number(w->cli, "hosts", 1, HOSTS_MAX, 1, &w->hosts) ||
 	    !cli_given_number(w->cli, "version", 0, INT32_MAX, -1, &w->want) ||
-	    !cli_given_number(w->cli, "timeout", 1, TIMEOUT_MAX_S, TIMEOUT_S,
-	                      &w->timeout_s))
+	    !cli_given_time(w->cli, "timeout", CLI_TIMEOUT_MAX_MS, TIMEOUT_MS,
+	                    &w->timeout_ms))
 		return CLI_USAGE;
 	w->path = cli_path_of(w->cli, path);
 	return w->path ? CLI_OK : CLI_USAGE;
@@ -396,7 +398,7 @@ int cmd_wait(struct cli *cli)
 		return cli_fail(cli, MU_ENOMEM, NULL);
 	w->cli = cli;
 	rc = read_options(w);
-	w->until_ms = view_clock_ms() + w->timeout_s * 1000;
+	w->until_ms = view_clock_ms() + w->timeout_ms;
 	if (rc == CLI_OK)
 		rc = cli_connect(cli);
 	if (rc == CLI_OK)

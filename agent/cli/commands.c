@@ -2,6 +2,7 @@
 #include "cli.h"
 #include "commands.h"
 #include "ctl.h"
+#include "duration.h"
 
 #include <stddef.h>
 
@@ -63,7 +64,9 @@ static const struct cli_option wait_options[] = {
 	{ "hosts", 'n', "N", "by at least N of them; 1" },
 	{ "version", 0, "N",
 	  "version N or a later one, and no longer the newest" },
-	{ "timeout", 't', "SECONDS", "at most this long; 300" },
+	{ "timeout", 't', "TIME",
+	  "at most this long: " DURATION_FORM ";\n"
+	  "                        5m unless given" },
 	{ NULL, 0, NULL, NULL },
 };
 
@@ -123,7 +126,9 @@ static const struct cli_option plugin_options[] = {
 	{ "output", 'o', "FILE",
 	  "record: write FILE, whole or not at all; - is\n"
 	  "                        standard output, and so without it" },
-	{ "for", 0, "SECONDS", "record: end then; else at SIGINT or SIGTERM" },
+	{ "for", 0, "TIME",
+	  "record: end after that time; else at SIGINT or\n"
+	  "                        SIGTERM" },
 	{ "host", 0, "HOST",
 	  "release, reload: on this host alone; else on all" },
 	{ NULL, 0, NULL, NULL },

@@ -24,7 +24,7 @@
 #define QUEUE_MAX 1000000u
 #define BYTES_MAX (1u << 30)
 #define FILE_MODE 0600 /* it may hold what an ACL protects */
-#define SECONDS_MAX 864000
+#define FOR_MAX_MS ((int64_t)240 * 3600 * 1000)
 #define MEMBERS "/members"
 
 struct recording;
@@ -487,7 +487,7 @@ static int turn_until(struct recording *r, int signals, int64_t end_ms)
 	return cli_fail(r->cli, r->rc, r->why);
 }
 
-static int record(struct recording *r, int64_t seconds)
+static int record(struct recording *r, int64_t for_ms)
 {
 	struct cli *cli = r->cli;
 	sigset_t stop;
@@ -508,7 +508,7 @@ static int record(struct recording *r, int64_t seconds)
 		cli->on_event = on_event;
 		cli->on_state = on_state;
 		read_all(r, true);
-		rc = turn_until(r, signals, mono_ms() + seconds * 1000);
+		rc = turn_until(r, signals, mono_ms() + for_ms);
 	}
 	/* Closing still answers requests: to nobody. */
 	r->rc = r->rc ? r->rc : MU_ECLOSED;
@@ -530,8 +530,7 @@ static void recording_fini(struct recording *r)
 }
 
 /* What was recorded before something went wrong is kept. */
-static int record_to_file(struct recording *r, const char *file,
-                          int64_t seconds)
+static int record_to_file(struct recording *r, const char *file, int64_t for_ms)
 {
 	struct mu_savefile *s;
 	struct mu_err err = { 0, "" };
@@ -546,7 +545,7 @@ static int record_to_file(struct recording *r, const char *file,
 		mu_savefile_abort(s);
 		return cli_fail(r->cli, MU_EIO, strerror(errno));
 	}
-	rc = record(r, seconds);
+	rc = record(r, for_ms);
 	whole = fclose(r->out) == 0 && r->rc != MU_EIO;
 	if (!whole || (rc && r->written == 0)) {
 		mu_savefile_abort(s);
@@ -563,18 +562,17 @@ int kit_record(struct cli *cli)
 {
 	struct recording r = { .cli = cli, .out = stdout };
 	const char *file = cli_given(cli, "output");
-	int64_t seconds;
+	int64_t for_ms;
 	int rc;
 
-	if (!cli_given_number(cli, "for", 1, SECONDS_MAX, SECONDS_MAX,
-	                      &seconds))
+	if (!cli_given_time(cli, "for", FOR_MAX_MS, FOR_MAX_MS, &for_ms))
 		return CLI_USAGE;
 	r.watcher = calloc(CLI_AGAIN_MAX + 1, sizeof *r.watcher);
 	rc = r.watcher ? add_all(&r) : cli_fail(cli, MU_ENOMEM, NULL);
 	if (rc == CLI_OK && file && strcmp(file, "-") != 0)
-		rc = record_to_file(&r, file, seconds);
+		rc = record_to_file(&r, file, for_ms);
 	else if (rc == CLI_OK)
-		rc = record(&r, seconds);
+		rc = record(&r, for_ms);
 	recording_fini(&r);
 	return rc;
 }

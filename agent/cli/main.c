@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "confrow.h"
+#include "duration.h"
 #include "tty.h"
 
 #define BROKER_DEFAULT "tcp://127.0.0.1:7400"
@@ -22,7 +23,9 @@ const struct cli_option cli_common_options[] = {
 	{ "broker", 'b', "URL",
 	  "broker, or several with commas; else $MUSTER_BROKER,\n"
 	  "                        else " BROKER_DEFAULT },
-	{ "timeout", 't', "MS", "wait at most this long; 5000 unless given" },
+	{ "timeout", 't', "TIME",
+	  "wait at most this long: " DURATION_FORM ";\n"
+	  "                        5s unless given" },
 	{ "json", 'j', NULL, "print JSON" },
 	{ "help", 'h', NULL, "print this" },
 	{ "version", 'V', NULL, "print the version" },
@@ -64,6 +67,13 @@ static void print_exit_codes(void)
 #undef EXIT_ROW
 }
 
+static void print_time_note(void)
+{
+	printf("\n  A TIME without a unit is in seconds; units are ms, s, m "
+	       "and "
+	       "h.\n");
+}
+
 static void help_all(void)
 {
 	printf("NAME\n  muster - read and edit the tree of a Muster cluster\n"
@@ -77,6 +87,7 @@ static void help_all(void)
 	}
 	printf("\nOPTIONS\n");
 	print_options(cli_common_options, NULL);
+	print_time_note();
 	print_exit_codes();
 	printf("\nmuster COMMAND --help tells more of each.\n");
 }
@@ -95,6 +106,7 @@ static void help_command(const struct cli_command *c)
 	printf("\nOPTIONS\n");
 	print_options(c->options, NULL);
 	print_options(cli_common_options, c->options);
+	print_time_note();
 	print_exit_codes();
 }
 
@@ -229,17 +241,16 @@ enum {
 /* One common option. -1: go on; else an exit code. */
 static int take_common(struct cli *cli, int row, const char *value)
 {
-	char *end;
-	long ms;
+	int64_t ms;
 
 	switch (row) {
 	case COMMON_BROKER:
 		cli->brokers = value;
 		return -1;
 	case COMMON_TIMEOUT:
-		ms = strtol(value, &end, 10);
-		if (*end || ms < 1 || ms > 86400000)
-			return cli_usage(cli, "--timeout takes a number of ms");
+		if (!cli_time_of(cli, "timeout", value, CLI_TIMEOUT_MAX_MS,
+		                 &ms))
+			return CLI_USAGE;
 		cli->timeout_ms = (uint32_t)ms;
 		return -1;
 	case COMMON_JSON:

@@ -79,8 +79,7 @@ static void stay_of(const char *path, char out[64])
 	struct run r;
 	const char *at;
 
-	ck_assert_int_eq(cluster_muster(&r, "stat", "-t", "60000", path, NULL),
-	                 0);
+	ck_assert_int_eq(cluster_muster(&r, "stat", "-t", "60", path, NULL), 0);
 	at = strstr(r.out, "cZxid");
 	ck_assert_ptr_nonnull(at);
 	snprintf(out, 64, "%.*s", (int)strcspn(at, "\n"), at);
@@ -93,7 +92,7 @@ static void edit_start(struct program *p, const char *text)
 		               "set",
 		               "--create",
 		               "-t",
-		               "60000",
+		               "60",
 		               "/config/page",
 		               text,
 		               NULL };

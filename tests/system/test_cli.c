@@ -147,7 +147,8 @@ START_TEST(help_of_a_command_tells_its_options_and_exit_codes)
 	ck_out_has("--json");
 	ck_out_has("--broker URL");
 	ck_out_has("MUSTER_BROKER");
-	ck_out_has("--timeout MS");
+	ck_out_has("--timeout TIME");
+	ck_out_has("A TIME without a unit is in seconds");
 	ck_out_has("EXIT STATUS");
 	for (size_t i = 0; codes[i]; i++)
 		ck_out_has(codes[i]);
@@ -232,10 +233,6 @@ START_TEST(numbers_of_options_are_checked)
 		{ "tree", "--depth", "-1", "/a" },
 		{ "tree", "--depth", "1001", "/a" },
 		{ "watch", "--count", "0", "/a" },
-		{ "get", "--timeout", "0", "/a" },
-		{ "get", "--timeout", "", "/a" },
-		{ "get", "--timeout", "86400001", "/a" },
-		{ "get", "--timeout", "1s", "/a" },
 	};
 
 	ck_assert_int_eq(MUSTER(bad[_i][0], bad[_i][1], bad[_i][2], bad[_i][3]),
@@ -245,16 +242,59 @@ START_TEST(numbers_of_options_are_checked)
 }
 END_TEST
 
+static const char *const bad_times[] = {
+	"",      "0",
+	"0.9ms", "-1",
+	"1 s",   "1d",
+	"1.",    "99999999999999999999",
+	"241h",  "9223372036854775807h",
+	"86401", "24.001h", /* these two are well for --for */
+};
+
+#define BAD_TIMES ((int)(sizeof bad_times / sizeof bad_times[0]))
+
+START_TEST(times_of_options_are_checked)
+{
+	const char *time = bad_times[_i];
+	char said[80];
+
+	snprintf(said, sizeof said,
+	         "such as 500ms, 60s (or 60), 5m, 1h; not "
+	         "\"%s\"",
+	         time);
+	ck_assert_int_eq(MUSTER("get", "--timeout", time, "/"), 64);
+	ck_err_has("--timeout takes a time from 1ms to 24h, ");
+	ck_err_has(said);
+	ck_assert_int_eq(MUSTER("wait", "-a", "/", "-t", time), 64);
+	ck_err_has("--timeout takes a time from 1ms to 24h, ");
+	if (_i >= BAD_TIMES - 2)
+		return;
+	ck_assert_int_eq(MUSTER("plugin", "record", "--members", "--for", time),
+	                 64);
+	ck_err_has("--for takes a time from 1ms to 240h, ");
+}
+END_TEST
+
+START_TEST(times_of_options_take_each_unit)
+{
+	static const char *const good[] = { "5000ms", "5",     "5s",   "0.5m",
+		                            "24h",    "1440m", "86400" };
+
+	ck_assert_int_eq(MUSTER("get", "--timeout", good[_i], "/"), 0);
+	ck_assert_int_eq(MUSTER("wait", "-a", "/nowhere", "-t", good[_i]), 2);
+}
+END_TEST
+
 START_TEST(options_may_stand_before_and_after_the_command)
 {
 	ck_assert_int_eq(MUSTER("create", "/order", "v"), 0);
-	ck_assert_int_eq(MUSTER("--json", "-t", "9000", "get", "/order"), 0);
+	ck_assert_int_eq(MUSTER("--json", "-t", "9", "get", "/order"), 0);
 	ck_json_str("data", "v");
-	ck_assert_int_eq(MUSTER("-jt", "9000", "get", "/order"), 0);
+	ck_assert_int_eq(MUSTER("-jt", "9", "get", "/order"), 0);
 	ck_json_str("data", "v");
-	ck_assert_int_eq(MUSTER("--time", "9000", "get", "/order", "-j"), 0);
+	ck_assert_int_eq(MUSTER("--time", "9000ms", "get", "/order", "-j"), 0);
 	ck_json_str("data", "v");
-	ck_assert_int_eq(MUSTER("--timeout=9000", "get", "/order"), 0);
+	ck_assert_int_eq(MUSTER("--timeout=9s", "get", "/order"), 0);
 	ck_out("v");
 }
 END_TEST
@@ -1106,7 +1146,7 @@ START_TEST(a_full_disk_is_told)
 		               "\"$0\" \"$1\" /full $2 > /dev/full",
 		               cluster_program("muster"),
 		               reads[_i / 2],
-		               _i % 2 ? "--json" : "--timeout=5000",
+		               _i % 2 ? "--json" : "--timeout=5",
 		               NULL };
 	struct run sh = { .argv = argv };
 
@@ -1124,7 +1164,7 @@ END_TEST
 START_TEST(no_broker_is_exit_4_within_the_timeout)
 {
 	/* Long enough to have tried it, however busy the machine is. */
-	ck_assert_int_eq(MUSTER(_i ? "watch" : "get", "/", "-t", "3000", "-b",
+	ck_assert_int_eq(MUSTER(_i ? "watch" : "get", "/", "-t", "3", "-b",
 	                        "tcp://127.0.0.1:1"),
 	                 4);
 	ck_err_has("tcp://127.0.0.1:1");
@@ -1137,8 +1177,8 @@ END_TEST
 
 START_TEST(a_socket_that_is_not_there_is_exit_4)
 {
-	ck_assert_int_eq(
-		MUSTER("ls", "-t", "3000", "-b", "ipc:///no/such.sock"), 4);
+	ck_assert_int_eq(MUSTER("ls", "-t", "3", "-b", "ipc:///no/such.sock"),
+	                 4);
 	ck_err_has("ipc:///no/such.sock");
 	ck_err_has("is muster-broker running there?");
 }
@@ -1159,7 +1199,7 @@ START_TEST(the_option_goes_before_the_environment)
 {
 	ck_assert_int_eq(MUSTER("create", "/env", "v"), 0);
 	ck_assert_int_eq(setenv("MUSTER_BROKER", "ipc:///no/such.sock", 1), 0);
-	ck_assert_int_eq(MUSTER("get", "/env", "-t", "300"), 4);
+	ck_assert_int_eq(MUSTER("get", "/env", "-t", "300ms"), 4);
 	ck_assert_int_eq(MUSTER("get", "/env", "-b", cluster.url), 0);
 	ck_out("v");
 	ck_assert_int_eq(MUSTER("get", "/env", "-b", cluster.tcp), 0);
@@ -1228,7 +1268,9 @@ static void add_usage(TCase *t)
 		t, too_many_arguments_are_a_usage_error_for_every_command, 0,
 		COMMANDS);
 	tcase_add_loop_test(t, a_missing_argument_is_a_usage_error, 0, 6);
-	tcase_add_loop_test(t, numbers_of_options_are_checked, 0, 12);
+	tcase_add_loop_test(t, numbers_of_options_are_checked, 0, 8);
+	tcase_add_loop_test(t, times_of_options_are_checked, 0, BAD_TIMES);
+	tcase_add_loop_test(t, times_of_options_take_each_unit, 0, 7);
 	tcase_add_test(t, options_may_stand_before_and_after_the_command);
 	tcase_add_test(t, version_needs_no_broker);
 	tcase_add_loop_test(t, a_malformed_path_is_a_usage_error, 0, 7);

@@ -283,7 +283,7 @@ START_TEST(without_a_broker_it_is_exit_4)
 	unlink(ctl);
 	/* One that listens and does not answer. */
 	ck_assert_int_eq(mu_unix_listen(ctl, 0600, &fd, NULL), 0);
-	ck_exit(4, MUSTER("broker", "status", "-t", "100"));
+	ck_exit(4, MUSTER("broker", "status", "-t", "100ms"));
 	ck_has(r.err, "does not answer");
 	close(fd);
 	ck_exit(4, MUSTER("broker", "status"));

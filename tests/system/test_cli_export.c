@@ -674,10 +674,10 @@ START_TEST(without_a_broker_it_is_exit_4)
 {
 	char text[] = "{\"path\":\"/a\",\"data\":null}\n";
 
-	ck_exit(4, MUSTER("export", "-t", "200", "-b", "tcp://127.0.0.1:1"));
-	ck_exit(4, IMPORT(text, "-t", "200", "-b", "tcp://127.0.0.1:1"));
+	ck_exit(4, MUSTER("export", "-t", "200ms", "-b", "tcp://127.0.0.1:1"));
+	ck_exit(4, IMPORT(text, "-t", "200ms", "-b", "tcp://127.0.0.1:1"));
 	/* Not asked where the file alone is wrong. */
-	ck_exit(1, IMPORT("{}", "-t", "200", "-b", "tcp://127.0.0.1:1"));
+	ck_exit(1, IMPORT("{}", "-t", "200ms", "-b", "tcp://127.0.0.1:1"));
 }
 END_TEST
 

@@ -257,7 +257,7 @@ static const struct {
 } ran[] = {
 	{ "abort-event", 1, "failed: its process was ended by signal 6", NULL },
 	{ "close-fds", 0, "still here", NULL },
-	{ "cpu-burn", 1, "failed: it took longer than 1500 ms", "1500" },
+	{ "cpu-burn", 1, "failed: it took longer than 1500 ms", "1500ms" },
 	{ "crash-event", 1, "failed: its process was ended by signal 11",
 	  NULL },
 	{ "crash-constructor", 1, "failed: its process was ended by signal",
@@ -266,7 +266,7 @@ static const struct {
 	  NULL },
 	{ "crash-init", 1, "init\n    failed: its process was ended by signal",
 	  NULL },
-	{ "endless-event", 1, "failed: it took longer than 1500 ms", "1500" },
+	{ "endless-event", 1, "failed: it took longer than 1500 ms", "1500ms" },
 	{ "exit-event", 1, "failed: its process exited with status 0", NULL },
 	{ "failing-init", 1, "failed, MU_ECONFIG: the moon is not full", NULL },
 	{ "fd-leak", 0, " open files\n", NULL },
@@ -293,7 +293,7 @@ START_TEST(run_ends_each_lie_of_a_callback_in_a_sentence)
 	ck_exit(ran[_i].exit,
 	        MUSTER("plugin", "run", lie(ran[_i].lie), "--events",
 	               file_in("events"), "--timeout",
-	               ran[_i].timeout ? ran[_i].timeout : "20000"));
+	               ran[_i].timeout ? ran[_i].timeout : "20s"));
 	ck_has(r.out, ran[_i].word);
 	ck_has(r.out, " failed; slowest ");
 }
@@ -402,7 +402,7 @@ START_TEST(check_tells_what_init_and_fini_leave_behind)
 	ck_exit(leaks[_i].word ? 1 : 0,
 	        MUSTER("plugin", "check", file_in("leaky.so"), "--settings",
 	               file_in("settings"), "--rounds", "20", "--timeout",
-	               "20000"));
+	               "20s"));
 	ck_has(r.out, leaks[_i].word ? leaks[_i].word : "leave nothing behind");
 	ck_has(r.out, "warning: it exports 1 more name: visible");
 	ck_has(r.out, "warning: in init: ");
@@ -463,7 +463,7 @@ START_TEST(check_and_run_speak_json)
 	mu_json_free(j);
 	file_write_text(file_in("events"), events_text);
 	ck_exit(0, MUSTER("plugin", "run", lie("probe"), "--events",
-	                  file_in("events"), "--json", "--timeout", "20000"));
+	                  file_in("events"), "--json", "--timeout", "20s"));
 	for (line = strtok_r(r.out, "\n", &rest); line;
 	     line = strtok_r(NULL, "\n", &rest), lines++) {
 		j = json_of(line);
@@ -537,7 +537,7 @@ START_TEST(what_is_recorded_from_a_cluster_runs_without_it)
 	cluster_broker_stop(&cluster, SIGTERM);
 
 	ck_exit(0, MUSTER("plugin", "run", lie("probe"), "--events", file,
-	                  "--no-figures", "--timeout", "20000"));
+	                  "--no-figures", "--timeout", "20s"));
 	ck_has(r.out, "present /config/web\n");
 	ck_has(r.out, "path /config/web data two 3 old one 3");
 	ck_has(r.out, "deleted /config/new\n");
@@ -545,7 +545,7 @@ START_TEST(what_is_recorded_from_a_cluster_runs_without_it)
 	ck_has(r.out, "failed /members/w1\n");
 	snprintf(text, sizeof text, "%s", r.out);
 	ck_exit(0, MUSTER("plugin", "run", lie("probe"), "--events", file,
-	                  "--no-figures", "--timeout", "20000"));
+	                  "--no-figures", "--timeout", "20s"));
 	ck_assert_int_eq(strncmp(text, r.out, sizeof text - 1), 0);
 }
 END_TEST
@@ -590,7 +590,7 @@ END_TEST
 START_TEST(without_a_broker_nothing_is_recorded_and_no_file_is_left)
 {
 	ck_exit(4, MUSTER("plugin", "record", "--watch", "/config", "-o",
-	                  file_in("recorded"), "--timeout", "200"));
+	                  file_in("recorded"), "--timeout", "200ms"));
 	ck_assert_int_ne(access(file_in("recorded"), F_OK), 0);
 }
 END_TEST
