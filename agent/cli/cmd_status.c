@@ -144,7 +144,6 @@ static enum table_colour colour_of(const struct standing *s)
 	return s->state == STANDING_APPLIED ? TABLE_GREEN : TABLE_RED;
 }
 
-/* "7" of "9": what the host reported, and where the node is now. */
 static void version_text(char *out, size_t room, int64_t version)
 {
 	if (version == STANDING_GONE)
@@ -164,29 +163,31 @@ static void zxid_text(char *out, size_t room, int64_t zxid)
 }
 
 /* Those of one instance are shown with zxid and digest, too. */
-static const char *const heads_all[] = { "INSTANCE", "STATE",   "HOST",
-	                                 "PATH",     "VERSION", "NODE",
-	                                 "SINCE",    "REASON",  NULL };
-static const char *const heads_one[] = { "INSTANCE", "STATE",  "HOST", "PATH",
-	                                 "VERSION",  "NODE",   "ZXID", "DIGEST",
-	                                 "SINCE",    "REASON", NULL };
+static const char *const heads_all[] = { "INSTANCE", "STATE", "HOST", "PATH",
+	                                 "VERSION",  "TRIED", "NODE", "SINCE",
+	                                 "REASON",   NULL };
+static const char *const heads_one[] = { "INSTANCE", "STATE", "HOST",   "PATH",
+	                                 "VERSION",  "TRIED", "NODE",   "ZXID",
+	                                 "DIGEST",   "SINCE", "REASON", NULL };
 
 static bool standing_row(struct table *t, const struct standing *s, bool one)
 {
-	char state[64], version[24], node[24], since[32], zxid[24], digest[24];
-	const char *all[] = { s->instance, state, s->host, s->path,
-		              version,     node,  since,   s->reason };
-	const char *more[] = {
-		s->instance, state, s->host, s->path, version,
-		node,        zxid,  digest,  since,   s->reason
-	};
+	const struct standing_version *v = &s->in_force;
+	char state[64], version[24], tried[24], node[24], since[32], zxid[24];
+	char digest[24];
+	const char *all[] = { s->instance, state, s->host, s->path,  version,
+		              tried,       node,  since,   s->reason };
+	const char *more[] = { s->instance, state, s->host,  s->path,
+		               version,     tried, node,     zxid,
+		               digest,      since, s->reason };
 
 	standing_word(s, state, sizeof state);
-	version_text(version, sizeof version, s->version);
+	version_text(version, sizeof version, v->version);
+	version_text(tried, sizeof tried, s->tried);
 	version_text(node, sizeof node, s->node_version);
-	zxid_text(zxid, sizeof zxid, s->zxid);
+	zxid_text(zxid, sizeof zxid, v->zxid);
 	snprintf(digest, sizeof digest, "%.*s", DIGEST_SHOWN,
-	         s->digest[0] ? s->digest : "-");
+	         v->digest[0] ? v->digest : "-");
 	cli_time(since, sizeof since, s->since_ms);
 	return table_row(t, one ? more : all, colour_of(s));
 }
@@ -219,14 +220,26 @@ static int standings_print(const struct cli *cli, const struct status *st)
 	return ok ? 0 : MU_ENOMEM;
 }
 
+static void print_count(const struct standings *list)
+{
+	size_t live, current = count_current(list, &live), silent = 0;
+
+	for (size_t i = 0; i < list->count; i++)
+		silent += list->at[i].state == STANDING_SILENT;
+	if (silent > 0)
+		printf("\nno host has reported, %zu %s it\n", silent,
+		       silent == 1 ? "runs" : "run");
+	else
+		printf("\napplied by %zu of %zu live\n", current, live);
+}
+
 static int print_plain(const struct cli *cli, const struct status *st)
 {
-	size_t live, current = count_current(&st->standings, &live);
 	int rc;
 
 	if (st->instance) {
 		rc = standings_print(cli, st);
-		printf("\napplied by %zu of %zu live\n", current, live);
+		print_count(&st->standings);
 		return rc;
 	}
 	broker_print(&st->broker, st->members);

@@ -85,7 +85,8 @@ static void say_reason(struct waiting *w, const char *reason)
 	w->gist[gist] = '\0';
 }
 
-/* "failed: no such user"; of a version that is not the newest: "failed version 6" */
+/* "failed: no such user"; of a version that is not the newest "failed version 6: ...";
+ * if it is known what is in force "failed, version 5 is in force: ..." */
 static void say_trouble(struct waiting *w, const struct standing *s)
 {
 	char word[32];
@@ -95,6 +96,9 @@ static void say_trouble(struct waiting *w, const struct standing *s)
 	if (s->state != STANDING_QUARANTINED && s->version >= 0 &&
 	    s->version != w->version)
 		say(w, " version %" PRId64, s->version);
+	if (s->in_force.version >= 0)
+		say(w, ", version %" PRId64 " is in force",
+		    s->in_force.version);
 	if (s->reason[0])
 		say(w, ": ");
 	say_reason(w, s->reason);
@@ -111,6 +115,8 @@ static void say_host(struct waiting *w, const struct standing *s)
 		say(w, "at version %" PRId64, s->version);
 	else if (s->state == STANDING_NONE)
 		say(w, "no report yet");
+	else if (s->state == STANDING_SILENT)
+		say(w, "no report yet, of any host: not every plugin reports");
 	else
 		say_trouble(w, s);
 	say(w, ")");

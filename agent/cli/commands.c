@@ -178,21 +178,26 @@ const struct cli_command cli_commands[] = {
 	  none, cmd_members },
 	{ "status", "[INSTANCE]", 0, 1,
 	  "show the broker, and which host runs what",
-	  "The last table is about what each instance of a plugin last\n"
-	  "reported from each host (VERSION), held against the node as it is\n"
-	  "now (NODE). STATE is\n"
+	  "The last table is about what each instance of a plugin has in\n"
+	  "force on each host (VERSION, - if that is not known), which newer\n"
+	  "value was refused (TRIED), and the node as it is now (NODE). STATE\n"
+	  "is\n"
 	  "  applied      the node as it is now is in force\n"
 	  "  behind       an older version is; the host is at it, or cut off\n"
 	  "  rejected     a check refused it; what was before is in force\n"
 	  "  failed       it was tried, and undone; it is tried again\n"
-	  "  none yet     the host has the instance, but has not reported\n"
+	  "  none yet     the host has not reported, while others have\n"
+	  "  no reports   the instance runs, and no host has reported: some\n"
+	  "               plugins (log, exec, webhook) never do\n"
 	  "  quarantined  failed too often, and was stopped: see muster\n"
 	  "               plugin release\n"
 	  "  stale (...)  of a host that is not a member now\n"
 	  "Alarms, which wait for a person, stand before it. With INSTANCE:\n"
-	  "only that one, with zxid and digest too, and exit code 1 unless "
-	  "all\n"
-	  "of its hosts that are members are at \"applied\".",
+	  "only that one, with the zxid and digest of VERSION too, and exit\n"
+	  "code 1 unless all of its hosts that are members are at "
+	  "\"applied\".\n"
+	  "In JSON: version_in_force, version_tried, node_version; -1 for -,\n"
+	  "-2 for a node that is gone.",
 	  status_options, cmd_status },
 	{ "wait", "--applied PATH", 0, 0,
 	  "wait until the hosts that follow a node have applied it",
@@ -201,7 +206,9 @@ const struct cli_command cli_commands[] = {
 	  "count that are members now and have an instance which has reported\n"
 	  "on PATH in /applied, or has not reported yet while its like on\n"
 	  "other hosts reports on PATH; with --instance that one alone, be\n"
-	  "there reports or not. There must be one, or N with --hosts. An\n"
+	  "there reports or not. So an instance of a plugin that never\n"
+	  "reports (log, exec, webhook) does not count unless --instance\n"
+	  "names it. There must be one, or N with --hosts. An\n"
 	  "edit meanwhile is said, and then waited for, unless --version\n"
 	  "tells another. How far they are is shown on standard error: on a\n"
 	  "terminal in one line, else in a line for each change. It follows\n"

@@ -67,8 +67,9 @@ static struct standing *add(struct standings *list, const char *instance,
 		                .state = STANDING_NONE,
 		                .path = "",
 		                .version = STANDING_UNKNOWN,
+		                .tried = STANDING_UNKNOWN,
+		                .in_force = { STANDING_UNKNOWN, 0, "" },
 		                .node_version = STANDING_UNKNOWN,
-		                .digest = "",
 		                .reason = "" };
 	if (!s->instance)
 		return NULL;
@@ -140,6 +141,33 @@ static const struct view_node *member_of(const struct view *v, const char *host)
 
 /* ---- reports ---- */
 
+/* A version below 0 was of a node that is gone. */
+static struct standing_version version_of(const struct mu_json *j)
+{
+	int64_t version = mu_json_get_int(j, "version", STANDING_UNKNOWN);
+
+	return (struct standing_version){
+		version < 0 && mu_json_has(j, "version") ? STANDING_GONE
+							 : version,
+		mu_json_get_int(j, "zxid", 0), mu_json_get_str(j, "digest", "")
+	};
+}
+
+/* What was refused has left in force what the agent noted beside it; of another
+ * node that is no version of this one. */
+static void take_versions(struct standing *s, const struct mu_json *record)
+{
+	const struct mu_json *before = mu_json_get_object(record, "in_force");
+
+	if (s->says_applied) {
+		s->in_force = version_of(record);
+		return;
+	}
+	s->tried = version_of(record).version;
+	if (before && strcmp(mu_json_get_str(before, "path", ""), s->path) == 0)
+		s->in_force = version_of(before);
+}
+
 static void take_record(struct standing *s, const struct view_node *n)
 {
 	static const struct {
@@ -161,9 +189,9 @@ static void take_record(struct standing *s, const struct view_node *n)
 	s->path = mu_json_get_str(n->json, "path", "");
 	s->version = mu_json_get_int(n->json, "version", STANDING_UNKNOWN);
 	s->zxid = mu_json_get_int(n->json, "zxid", 0);
-	s->digest = mu_json_get_str(n->json, "digest", "");
 	s->reason = mu_json_get_str(n->json, "reason", "");
 	s->since_ms = n->stat.mtime;
+	take_versions(s, n->json);
 }
 
 /* /applied/<instance>/<host> */
@@ -340,20 +368,41 @@ static size_t keep_all(struct standings *list, size_t from, size_t to,
 	return kept + (to - from);
 }
 
+/* Perhaps they never will: not every plugin has anything to report. */
+static void note_silent(struct standings *list, size_t from, size_t to)
+{
+	for (size_t i = from; i < to; i++) {
+		struct standing *s = &list->at[i];
+		bool runs = strncmp(s->reason, "ready", 5) == 0 ||
+		            strncmp(s->reason, "unwell", 6) == 0;
+
+		if (s->state != STANDING_NONE || !runs)
+			continue;
+		s->state = STANDING_SILENT;
+		if (strcmp(s->reason, "ready") == 0)
+			s->reason = "ready; no host has reported, and not "
+				    "every plugin does";
+	}
+}
+
 static void look_at_each_instance(struct standings *list, const char *only)
 {
 	size_t kept = 0, to;
 
 	for (size_t from = 0; from < list->count; from = to) {
 		const char *instance = list->at[from].instance;
-		bool all;
+		size_t before = kept;
+		bool all, told;
 
 		for (to = from + 1; to < list->count; to++)
 			if (strcmp(list->at[to].instance, instance) != 0)
 				break;
 		guess_path(list, from, to);
-		all = only || is_spoken_of(list, from, to);
+		told = is_spoken_of(list, from, to);
+		all = only || told;
 		kept = (all ? keep_all : keep_trouble)(list, from, to, kept);
+		if (!told)
+			note_silent(list, before, kept);
 	}
 	list->count = kept;
 }
@@ -452,6 +501,9 @@ int standing_json(struct mu_json *o, const struct standing *s)
 	rc = rc ? rc : mu_json_set_str(o, "host", s->host);
 	rc = rc ? rc : mu_json_set_bool(o, "stale", !s->is_member);
 	rc = rc ? rc : mu_json_set_int(o, "node_version", s->node_version);
+	rc = rc ? rc
+	        : mu_json_set_int(o, "version_in_force", s->in_force.version);
+	rc = rc ? rc : mu_json_set_int(o, "version_tried", s->tried);
 	if (rc == 0 && s->record)
 		rc = mu_json_set_copy(o, "report", s->record);
 	rc = rc ? rc : mu_json_set_str(o, "state", words[s->state]);

@@ -15,6 +15,8 @@
 	X(STANDING_REJECTED, "rejected") \
 	X(STANDING_FAILED, "failed") \
 	X(STANDING_NONE, "none yet") /* it has the instance, and no report */ \
+	X(STANDING_SILENT, \
+	  "no reports") /* it runs, and no host has reported */ \
 	X(STANDING_QUARANTINED, "quarantined") \
 	X(STANDING_UNREADABLE, "unreadable")
 
@@ -27,6 +29,13 @@ enum standing_state {
 #define STANDING_UNKNOWN (-1) /* no version */
 #define STANDING_GONE (-2)    /* the node is not there */
 
+/* What the host has in force, as far as it is known. */
+struct standing_version {
+	int64_t version; /* or STANDING_UNKNOWN, STANDING_GONE */
+	int64_t zxid;
+	const char *digest;
+};
+
 /* Texts are the view's, but for the instance. */
 struct standing {
 	char *instance;
@@ -36,11 +45,13 @@ struct standing {
 	bool says_applied;            /* its record does, of some version */
 	bool is_current; /* the node as it is now has been applied */
 	enum standing_state state;
-	const char *path; /* of the node; "": not known */
-	int64_t version, zxid;
+	const char *path;      /* of the node; "": not known */
+	int64_t version, zxid; /* that the report speaks of */
+	int64_t tried; /* the same, if it was refused; else STANDING_UNKNOWN */
+	struct standing_version in_force;
 	int64_t node_version, node_zxid;
 	int64_t since_ms; /* wall clock */
-	const char *digest, *reason;
+	const char *reason;
 };
 
 struct standings {

@@ -1,43 +1,31 @@
 #include "applied.h"
 
 #include "clock.h"
+#include "err.h"
 #include "json.h"
 #include "log.h"
 #include "mem.h"
+#include "notice.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define RETRY_MS 5000u
+#define PATH_ROOM 512u /* names of an instance and a host are shorter */
+#define IN_FORCE "in_force"
 
-enum step {
-	STEP_NONE,
-	STEP_SET,
-	STEP_TOP,    /* create /applied */
-	STEP_PARENT, /* create /applied/<instance> */
-	STEP_CREATE,
-	STEP_REMOVE,
-};
-
-struct slot {
-	struct slot *next;
-	struct mu_applied *a;
-	enum step step;           /* under way */
-	uint32_t wanted, written; /* numbers of reports */
-	uint32_t sending;
-	bool removing; /* its instance is no more: the node is to go */
-	char *text;    /* the newest report */
-	size_t parent_len;
-	char path[]; /* /applied/<instance>/<member> */
+/* What an instance has put in force last. An agent that was started again finds it
+ * in the record that it left. */
+struct known {
+	struct known *next;
+	struct mu_json *in_force; /* NULL: not known */
+	bool looked;              /* at that record, or there is no need */
+	char instance[];
 };
 
 struct mu_applied {
-	struct mu_uplink *uplink;
-	struct mu_uplink_listener listener;
-	struct mu_timer *retry;
+	struct mu_notices *notices;
 	const char *member;
-	struct slot *slots;
+	struct known *known;
 };
 
 static const char *const state_word[] = {
@@ -46,147 +34,115 @@ static const char *const state_word[] = {
 	[MU_REPORT_FAILED] = "failed",
 };
 
-static void on_answer(void *owner, uint64_t tag, const struct mu_result *r);
-
-/* ---- writing ---- */
-
-static void retry_later(struct slot *s, int rc)
+static void path_of(char out[PATH_ROOM], const struct mu_applied *a,
+                    const char *instance)
 {
-	s->step = STEP_NONE;
-	if (rc == MU_ECONNLOSS || rc == MU_EEXPIRED)
-		return; /* on_up writes it again */
-	mu_log(MU_ERROR, MSG("cannot write a report; trying again"),
-	       KS("path", s->path), KS("reason", mu_client_strerror(rc)));
-	mu_timer_arm(s->a->retry, RETRY_MS, 0);
+	mu_format(out, PATH_ROOM, "/applied/%s/%s", instance, a->member);
 }
 
-static void take(struct slot *s, enum step step)
-{
-	struct mu_uplink_request q = { .op = MU_UP_CREATE,
-		                       .path = s->path,
-		                       .len = -1,
-		                       .version = -1,
-		                       .done = on_answer,
-		                       .owner = s,
-		                       .tag = step };
-	char *parent = NULL;
-	int rc;
+/* ---- what is in force ---- */
 
-	s->step = step;
-	if (step == STEP_REMOVE)
-		q.op = MU_UP_DELETE;
-	if (step == STEP_TOP)
-		q.path = "/applied";
-	if (step == STEP_PARENT) {
-		parent = mu_alloc(s->parent_len + 1);
-		if (!parent) {
-			retry_later(s, MU_ENOMEM);
-			return;
-		}
-		memcpy(parent, s->path, s->parent_len);
-		q.path = parent;
-	}
-	if (step == STEP_SET || step == STEP_CREATE) {
-		q.op = step == STEP_SET ? MU_UP_SET : MU_UP_CREATE;
-		q.data = s->text;
-		q.len = (int32_t)strlen(s->text);
-		s->sending = s->wanted;
-	}
-	rc = mu_uplink_send(s->a->uplink, &q);
-	mu_free(parent);
-	if (rc)
-		retry_later(s, rc);
+static struct known **link_of(struct mu_applied *a, const char *instance)
+{
+	struct known **link = &a->known;
+
+	while (*link && strcmp((*link)->instance, instance) != 0)
+		link = &(*link)->next;
+	return link;
 }
 
-static void write_slot(struct slot *s)
+static struct known *known_of(struct mu_applied *a, const char *instance)
 {
-	if (s->step != STEP_NONE || !mu_uplink_is_up(s->a->uplink))
+	struct known **link = link_of(a, instance);
+
+	if (!*link) {
+		*link = mu_alloc(sizeof **link + strlen(instance) + 1);
+		if (*link)
+			memcpy((*link)->instance, instance,
+			       strlen(instance) + 1);
+	}
+	return *link;
+}
+
+static void forget(struct known **link)
+{
+	struct known *k = *link;
+
+	if (!k)
 		return;
-	if (s->removing)
-		take(s, STEP_REMOVE);
-	else if (s->text && s->written != s->wanted)
-		take(s, STEP_SET);
+	*link = k->next;
+	mu_json_free(k->in_force);
+	mu_free(k);
 }
 
-static void removed(struct slot *s, int rc)
+/* Of a report that says so, what it has put in force. NULL: no memory. */
+static struct mu_json *in_force_of(const struct mu_json *report)
 {
-	s->step = STEP_NONE;
-	if (rc == MU_ECONNLOSS || rc == MU_EEXPIRED)
-		return; /* on_up does it again */
-	if (rc && rc != MU_ENONODE)
-		mu_log(MU_WARN,
-		       MSG("the report of an instance that is no more cannot "
-		           "be deleted; delete its node by hand"),
-		       KS("path", s->path),
-		       KS("reason", mu_client_strerror(rc)));
-	s->removing = false;
-	write_slot(s); /* it may be back by now */
+	static const char *const numbers[] = { "zxid", "version", "at" };
+	static const char *const texts[] = { "path", "digest" };
+	struct mu_json *o = mu_json_object();
+	int rc = o ? 0 : MU_ENOMEM;
+
+	for (size_t i = 0; !rc && i < sizeof texts / sizeof *texts; i++)
+		rc = mu_json_set_str(o, texts[i],
+		                     mu_json_get_str(report, texts[i], ""));
+	for (size_t i = 0; !rc && i < sizeof numbers / sizeof *numbers; i++)
+		rc = mu_json_set_int(o, numbers[i],
+		                     mu_json_get_int(report, numbers[i], -1));
+	if (!rc)
+		return o;
+	mu_json_free(o);
+	return NULL;
 }
 
-static void on_answer(void *owner, uint64_t tag, const struct mu_result *r)
+/* What the record of an agent before this one says of it. NULL: nothing. */
+static struct mu_json *in_force_before(struct mu_str was)
 {
-	struct slot *s = owner;
-	bool made = r->rc == 0 || r->rc == MU_EEXISTS;
+	struct mu_json *record = NULL, *out = NULL;
+	const struct mu_json *told;
 
-	if (tag != s->step)
-		return;
-	if (s->step == STEP_REMOVE)
-		removed(s, r->rc);
-	else if (s->step == STEP_SET && r->rc == MU_ENONODE)
-		take(s, STEP_TOP);
-	else if (s->step == STEP_TOP && made)
-		take(s, STEP_PARENT);
-	else if (s->step == STEP_PARENT && made)
-		take(s, STEP_CREATE);
-	else if (s->step == STEP_CREATE && r->rc == MU_EEXISTS)
-		take(s, STEP_SET);
-	else if (r->rc) {
-		retry_later(s, r->rc);
-	} else {
-		s->step = STEP_NONE;
-		s->written = s->sending;
-		write_slot(s);
-	}
+	if (!was.at || mu_json_parse(was.at, was.len, &record, NULL))
+		return NULL;
+	told = mu_json_get_object(record, IN_FORCE);
+	if (told)
+		out = in_force_of(told);
+	else if (strcmp(mu_json_get_str(record, "state", ""),
+	                state_word[MU_REPORT_APPLIED]) == 0)
+		out = in_force_of(record);
+	mu_json_free(record);
+	return out;
 }
 
-/* ---- the link ---- */
-
-static void on_up(void *arg, const struct mu_uplink_up *up)
+/* The text of a report with what is in force; NULL: no memory. */
+static char *whole_text(struct mu_json *report, const struct known *k)
 {
-	struct mu_applied *a = arg;
-
-	for (struct slot *s = a->slots; s; s = s->next) {
-		if (up->new_tree)
-			s->written = s->wanted - 1;
-		/* There is nothing of it in another tree. */
-		s->removing = s->removing && !up->lost_tree;
-		s->step = STEP_NONE;
-		write_slot(s);
-	}
+	if (k->in_force && mu_json_set_copy(report, IN_FORCE, k->in_force))
+		return NULL;
+	return mu_json_text(report);
 }
 
-static void on_down(void *arg)
+static char *on_found(void *arg, const char *text, struct mu_str was)
 {
-	struct mu_applied *a = arg;
+	struct known *k = arg;
+	struct mu_json *report = NULL;
+	char *more = NULL;
 
-	for (struct slot *s = a->slots; s; s = s->next)
-		s->step = STEP_NONE;
-}
-
-static void on_retry(void *arg)
-{
-	struct mu_applied *a = arg;
-
-	for (struct slot *s = a->slots; s; s = s->next)
-		write_slot(s);
+	k->looked = true;
+	if (!k->in_force)
+		k->in_force = in_force_before(was);
+	if (k->in_force &&
+	    mu_json_parse(text, strlen(text), &report, NULL) == 0)
+		more = whole_text(report, k);
+	mu_json_free(report);
+	return more;
 }
 
 /* ---- reports ---- */
 
-static char *encode(const struct mu_chan_report *r)
+/* NULL: no memory. */
+static struct mu_json *encode(const struct mu_chan_report *r)
 {
 	struct mu_json *o = mu_json_object();
-	char *text = NULL;
 	int rc;
 
 	rc = mu_json_set_data(o, "path", r->path.at, (int32_t)r->path.len);
@@ -201,49 +157,46 @@ static char *encode(const struct mu_chan_report *r)
 	                           (int32_t)r->reason.len);
 	rc = rc ? rc : mu_json_set_int(o, "at", mu_clock_wall_ms());
 	if (!rc)
-		text = mu_json_text(o);
+		return o;
 	mu_json_free(o);
-	return text;
+	return NULL;
 }
 
-static struct slot *find(const struct mu_applied *a, const char *instance)
+/* Takes `report` over. */
+static int put(struct mu_applied *a, struct known *k, struct mu_json *report,
+               bool good)
 {
-	size_t parent_len = strlen("/applied/") + strlen(instance);
-	struct slot *s = a->slots;
+	struct mu_json *now = good ? in_force_of(report) : NULL;
+	struct mu_json *before = k->in_force;
+	char path[PATH_ROOM];
+	struct mu_notice notice = { .path = path, .arg = k };
 
-	while (s && (s->parent_len != parent_len ||
-	             memcmp(s->path + parent_len - strlen(instance), instance,
-	                    strlen(instance)) != 0))
-		s = s->next;
-	return s;
-}
-
-static struct slot *slot_of(struct mu_applied *a, const char *instance)
-{
-	size_t room =
-		sizeof "/applied//" + strlen(instance) + strlen(a->member);
-	size_t parent_len = strlen("/applied/") + strlen(instance);
-	struct slot *s = find(a, instance);
-
-	if (s)
-		return s;
-	s = mu_alloc(sizeof *s + room);
-	if (!s)
-		return NULL;
-	s->a = a;
-	s->parent_len = parent_len;
-	snprintf(s->path, room, "/applied/%s/%s", instance, a->member);
-	s->next = a->slots;
-	a->slots = s;
-	return s;
+	path_of(path, a, k->instance);
+	if (now)
+		k->in_force = now;
+	if (!good && !k->in_force && !k->looked)
+		notice.on_found = on_found;
+	if (now || !good)
+		notice.text = whole_text(report, k);
+	mu_json_free(report);
+	if (notice.text && mu_notices_put(a->notices, &notice) == 0) {
+		if (now)
+			mu_json_free(before);
+		return 0;
+	}
+	if (now)
+		mu_json_free(now);
+	k->in_force = before;
+	free(notice.text);
+	return MU_ENOMEM;
 }
 
 int mu_applied_report(struct mu_applied *a, const char *instance,
                       const struct mu_chan_report *r)
 {
 	struct mu_chan_report whole = *r;
-	struct slot *s;
-	char *text;
+	struct mu_json *report;
+	struct known *k;
 
 	if (r->path.len > MU_REPORT_TEXT_MAX ||
 	    r->digest.len > MU_REPORT_TEXT_MAX ||
@@ -257,56 +210,42 @@ int mu_applied_report(struct mu_applied *a, const char *instance,
 		whole.digest = MU_STR("");
 	if (!whole.reason.at)
 		whole.reason = MU_STR("");
-	s = slot_of(a, instance);
-	text = s ? encode(&whole) : NULL;
-	if (!text)
+	k = known_of(a, instance);
+	report = k ? encode(&whole) : NULL;
+	if (!report)
 		return MU_ENOMEM;
-	free(s->text);
-	s->text = text;
-	s->wanted++;
-	write_slot(s);
-	return 0;
+	return put(a, k, report, r->state == MU_REPORT_APPLIED);
 }
 
 void mu_applied_remove(struct mu_applied *a, const char *instance)
 {
-	/* It may have been reported by an agent before this one. */
-	struct slot *s = slot_of(a, instance);
+	struct known **link = link_of(a, instance);
+	char path[PATH_ROOM];
 
-	if (!s) {
+	path_of(path, a, instance);
+	if (*link)
+		mu_notices_forget(a->notices, *link);
+	forget(link);
+	if (mu_notices_remove(a->notices, path))
 		mu_log(MU_WARN,
 		       MSG("the report of an instance that is no more cannot "
 		           "be deleted; delete its node by hand"),
-		       KS("instance", instance),
+		       KS("path", path),
 		       KS("reason", mu_client_strerror(MU_ENOMEM)));
-		return;
-	}
-	free(s->text);
-	s->text = NULL;
-	s->removing = true;
-	s->step = STEP_NONE; /* requests go in order: answers do not matter */
-	write_slot(s);
 }
 
 int mu_applied_new(struct mu_loop *loop, struct mu_uplink *uplink,
                    const char *member, struct mu_applied **out)
 {
 	struct mu_applied *a = mu_alloc(sizeof *a);
-	int rc;
 
 	if (!a)
 		return MU_ENOMEM;
-	a->uplink = uplink;
 	a->member = member;
-	rc = mu_timer_new(loop, on_retry, a, &a->retry);
-	if (rc) {
+	if (mu_notices_new(loop, uplink, "a report", &a->notices)) {
 		mu_free(a);
-		return rc;
+		return MU_ENOMEM;
 	}
-	a->listener.on_up = on_up;
-	a->listener.on_down = on_down;
-	a->listener.arg = a;
-	mu_uplink_listen(uplink, &a->listener);
 	*out = a;
 	return 0;
 }
@@ -315,15 +254,8 @@ void mu_applied_free(struct mu_applied *a)
 {
 	if (!a)
 		return;
-	mu_uplink_unlisten(a->uplink, &a->listener);
-	while (a->slots) {
-		struct slot *s = a->slots;
-
-		a->slots = s->next;
-		mu_uplink_forget(a->uplink, s);
-		free(s->text);
-		mu_free(s);
-	}
-	mu_timer_free(a->retry);
+	mu_notices_free(a->notices);
+	while (a->known)
+		forget(&a->known);
 	mu_free(a);
 }

@@ -2,6 +2,13 @@
  * applied.h - what instances report, written to /applied/<instance>/<member>.
  * Lives on the loop's thread. The newest report of an instance replaces one not
  * yet written; what a broken connection or a lost tree took is written again.
+ *
+ *     {"path","zxid","version","digest","state","reason","at",
+ *      "in_force":{"path","digest","zxid","version","at"}}
+ *
+ * in_force is what the instance reported as applied last, on this host: of one that
+ * is applied the same, of one that was refused the good one before it. It outlives
+ * the agent in that very record. It is absent where there was none.
  */
 #ifndef MU_HOST_APPLIED_H
 #define MU_HOST_APPLIED_H

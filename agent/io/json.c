@@ -285,6 +285,14 @@ const struct mu_json *mu_json_get_array(const struct mu_json *o,
 	return json_is_array(v) ? (const struct mu_json *)v : NULL;
 }
 
+const struct mu_json *mu_json_get_object(const struct mu_json *o,
+                                         const char *key)
+{
+	const json_t *v = json_object_get(see(o), key);
+
+	return json_is_object(v) ? (const struct mu_json *)v : NULL;
+}
+
 const char *mu_json_text_of(const struct mu_json *v)
 {
 	return json_string_value(see(v));

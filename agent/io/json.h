@@ -50,6 +50,9 @@ bool mu_json_has(const struct mu_json *o, const char *key);
 /* A member that is an array; NULL if absent or something else. Borrowed. */
 const struct mu_json *mu_json_get_array(const struct mu_json *o,
                                         const char *key);
+/* The same of one that is an object. */
+const struct mu_json *mu_json_get_object(const struct mu_json *o,
+                                         const char *key);
 /* The text of a value that is one; NULL. Borrowed. */
 const char *mu_json_text_of(const struct mu_json *v);
 /* Each member of an object in its order, until `each` gives other than 0, which

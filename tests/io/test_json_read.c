@@ -121,6 +121,19 @@ START_TEST(data_without_memory_is_an_error)
 }
 END_TEST
 
+START_TEST(an_object_in_an_object_is_read_by_its_key)
+{
+	struct mu_json *o = parsed("{\"in\":{\"k\":7},\"a\":[],\"b\":null}");
+
+	ck_assert_int_eq(mu_json_get_int(mu_json_get_object(o, "in"), "k", 0),
+	                 7);
+	ck_assert_ptr_null(mu_json_get_object(o, "a"));
+	ck_assert_ptr_null(mu_json_get_object(o, "b"));
+	ck_assert_ptr_null(mu_json_get_object(o, "c"));
+	mu_json_free(o);
+}
+END_TEST
+
 START_TEST(arrays_are_read_by_place)
 {
 	struct mu_json *o = parsed("{\"a\":[\"x\",{\"k\":7}],\"b\":null}");
@@ -175,6 +188,7 @@ int main(void)
 	tcase_add_loop_test(t, data_that_is_none_is_told, 0,
 	                    (int)(sizeof bad / sizeof *bad));
 	tcase_add_test(t, data_without_memory_is_an_error);
+	tcase_add_test(t, an_object_in_an_object_is_read_by_its_key);
 	tcase_add_test(t, arrays_are_read_by_place);
 	tcase_add_test(t, members_are_walked_in_their_order);
 	suite_add_tcase(s, t);

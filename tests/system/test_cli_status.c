@@ -143,14 +143,15 @@ START_TEST(status_of_an_instance_says_who_has_applied_what_and_why_not)
 	applied("page/e1", 1);
 	ck_assert_int_eq(MUSTER("status", "page"), 1);
 	ck_has(row_of("a1"), "page      applied ");
-	ck_has(row_of("a1"), "/config/page  1        1     0x");
+	ck_has(row_of("a1"), "/config/page  1        -      1     0x");
 	ck_has(row_of("a1"), "crc32c:0badcafe");
 	ck_has(row_of("b1"), "page      behind ");
-	ck_has(row_of("b1"), "/config/page  0        1     0x");
+	ck_has(row_of("b1"), "/config/page  0        -      1     0x");
 	ck_has(row_of("c1"), "page      rejected ");
+	ck_has(row_of("c1"), "/config/page  -        1      1     -  ");
 	ck_has(row_of("c1"), "nginx says no");
 	ck_has(row_of("d1"), "page      none yet ");
-	ck_has(row_of("d1"), "/config/page  -        1     -");
+	ck_has(row_of("d1"), "/config/page  -        -      1     -");
 	ck_has(row_of("d1"), "starting");
 	ck_has(row_of("e1"), "page      stale (applied) ");
 	ck_out_has("\napplied by 1 of 4 live\n");
@@ -187,7 +188,7 @@ START_TEST(the_same_version_of_a_node_made_again_is_another)
 	page_at(0);
 	ck_assert_int_eq(MUSTER("status", "page"), 1);
 	ck_has(row_of("a1"), "behind");
-	ck_has(row_of("a1"), "/config/page  0        0 ");
+	ck_has(row_of("a1"), "/config/page  0        -      0 ");
 }
 END_TEST
 
@@ -203,6 +204,54 @@ START_TEST(a_deletion_is_applied_by_who_reports_it)
 }
 END_TEST
 
+/* A report as an agent writes it of what was refused. */
+static void refused(const char *where, const char *state, int version,
+                    const char *in_force)
+{
+	char path[64], text[512];
+
+	snprintf(path, sizeof path, "/applied/%s", where);
+	snprintf(text, sizeof text,
+	         "{\"path\":\"/config/page\",\"zxid\":7,\"version\":%d,"
+	         "\"digest\":\"new\",\"state\":\"%s\",\"reason\":\"it says "
+	         "no\",\"at\":1,\"in_force\":{%s}}",
+	         version, state, in_force);
+	set(path, text);
+}
+
+START_TEST(what_is_in_force_is_told_beside_what_was_refused)
+{
+	page_at(3);
+	member("a1", NULL);
+	member("b1", NULL);
+	member("c1", NULL);
+	refused("page/a1", "rejected", 3,
+	        "\"path\":\"/config/page\",\"digest\":\"old\",\"zxid\":16,"
+	        "\"version\":2,\"at\":1");
+	refused("page/b1", "failed", 2,
+	        "\"path\":\"/config/page\",\"digest\":\"\",\"zxid\":0,"
+	        "\"version\":-1,\"at\":1");
+	/* Of another node it is no version of this one. */
+	refused("page/c1", "failed", 3,
+	        "\"path\":\"/config/other\",\"digest\":\"x\",\"zxid\":5,"
+	        "\"version\":9,\"at\":1");
+	ck_assert_int_eq(MUSTER("status", "page"), 1);
+	ck_has(row_of("a1"), "/config/page  2        3      3     0x10  old");
+	ck_has(row_of("a1"), "it says no");
+	ck_has(row_of("b1"), "/config/page  gone     2      3     -     -");
+	ck_has(row_of("c1"), "/config/page  -        3      3     -     -");
+	ck_assert_int_eq(MUSTER("status", "page", "--json"), 1);
+	ck_out_has("\"host\":\"a1\",\"stale\":false,\"node_version\":3,"
+	           "\"version_in_force\":2,\"version_tried\":3,");
+	ck_out_has("\"version_in_force\":-2,\"version_tried\":2,");
+	ck_assert_int_eq(
+		MUSTER("wait", "--applied", "/config/page", "-t", "100ms"), 1);
+	ck_err_has("a1 (rejected, version 2 is in force: it says no), "
+	           "b1 (failed version 2: it says no), "
+	           "c1 (failed: it says no)\n");
+}
+END_TEST
+
 START_TEST(status_json_has_state_and_both_versions_of_each)
 {
 	page_at(1);
@@ -211,10 +260,12 @@ START_TEST(status_json_has_state_and_both_versions_of_each)
 	applied("page/a1", 1);
 	ck_assert_int_eq(MUSTER("status", "page", "--json"), 1);
 	ck_out_has("\"host\":\"a1\",\"stale\":false,\"node_version\":1,"
+	           "\"version_in_force\":1,\"version_tried\":-1,"
 	           "\"report\":{\"path\":\"/config/page\"");
 	ck_out_has("\"state\":\"applied\",\"current\":true,"
 	           "\"path\":\"/config/page\",\"node_zxid\":");
 	ck_out_has("\"host\":\"b1\",\"stale\":false,\"node_version\":1,"
+	           "\"version_in_force\":-1,\"version_tried\":-1,"
 	           "\"state\":\"none yet\",\"current\":false");
 }
 END_TEST
@@ -225,8 +276,20 @@ START_TEST(an_instance_that_reports_nothing_is_shown_where_it_is_asked_for)
 	ck_assert_int_eq(MUSTER("status"), 0);
 	ck_has_not(r.out, "hook");
 	ck_assert_int_eq(MUSTER("status", "hook"), 1);
+	ck_has(row_of("a1"), "hook      no reports ");
+	ck_has(row_of("a1"), "ready; no host has reported, and not every "
+	                     "plugin does");
+	ck_out_has("\nno host has reported, 1 runs it\n");
+	member("a1", "\"hook\":\"unwell: it hums\"");
+	member("b1", "\"hook\":\"starting\"");
+	ck_assert_int_eq(MUSTER("status", "hook"), 1);
+	ck_has(row_of("a1"), "hook      no reports ");
+	ck_has(row_of("a1"), "unwell: it hums");
+	ck_has(row_of("b1"), "hook      none yet ");
+	page_at(0);
+	applied("hook/c1", 0);
+	ck_assert_int_eq(MUSTER("status", "hook"), 1);
 	ck_has(row_of("a1"), "hook      none yet ");
-	ck_has(row_of("a1"), "ready");
 }
 END_TEST
 
@@ -627,7 +690,8 @@ START_TEST(with_an_instance_its_hosts_count_before_anybody_has_reported)
 	page_at(0);
 	member("a1", "\"page\":\"ready\"");
 	WAIT("--instance", "page", "-t", "100");
-	ck_said("0 of 1 applied; waiting for a1 (no report yet)\n");
+	ck_said("0 of 1 applied; waiting for a1 (no report yet, of any host: "
+	        "not every plugin reports)\n");
 	applied("page/a1", 0);
 	ck_ends(0, "applied by 1 of 1\n");
 }
@@ -731,12 +795,21 @@ START_TEST(an_edit_is_waited_for_until_the_agent_has_applied_it)
 	set("/config/page", "bad");
 	ck_assert_int_eq(MUSTER("wait", "--applied", "/config/page", "-t", "3"),
 	                 1);
-	ck_err_has("waiting for alpha (rejected: ");
+	ck_err_has("waiting for alpha (rejected, version 0 is in force: ");
+	/* An agent that was started again knows it from its own record. */
+	ck_assert_int_eq(cluster_agent_stop(&a, SIGTERM), 0);
+	cluster_agent_start(&a);
+	set("/config/page", "worse");
+	ck_assert_int_eq(MUSTER("wait", "--applied", "/config/page", "-t", "3"),
+	                 1);
+	ck_err_has("waiting for alpha (rejected, version 0 is in force: ");
+	ck_assert_int_eq(MUSTER("status", "page"), 1);
+	ck_has(row_of("alpha"), "/config/page  0        2      2     0x");
 	set("/config/page", "good 2");
 	ck_assert_int_eq(MUSTER("wait", "--applied", "/config/page"), 0);
-	ck_assert_str_eq(r.out, "/config/page version 2: applied by 1 of 1\n");
+	ck_assert_str_eq(r.out, "/config/page version 3: applied by 1 of 1\n");
 	ck_assert_int_eq(MUSTER("status", "page"), 0);
-	ck_has(row_of("alpha"), "page      applied  alpha  /config/page  2 ");
+	ck_has(row_of("alpha"), "page      applied  alpha  /config/page  3 ");
 }
 END_TEST
 
@@ -762,6 +835,7 @@ static void add_status(TCase *t)
 		status_of_an_instance_ends_with_0_once_all_live_hosts_have_it);
 	tcase_add_test(t, the_same_version_of_a_node_made_again_is_another);
 	tcase_add_test(t, a_deletion_is_applied_by_who_reports_it);
+	tcase_add_test(t, what_is_in_force_is_told_beside_what_was_refused);
 	tcase_add_test(t, status_json_has_state_and_both_versions_of_each);
 	tcase_add_test(
 		t,
