@@ -19,9 +19,9 @@ struct mu_alarm {
 	int64_t since_ms;
 	uint32_t failures;
 	const char *reason;
-	/* Somebody has deleted the node; not called from inside _raise. The
-	 * alarm is as cleared then. */
-	void (*on_released)(void *arg);
+	/* Somebody has deleted the node, see notice.h; not called from inside
+	 * _raise. The alarm is as cleared then. */
+	void (*on_released)(void *arg, const char *by);
 	void *arg;
 };
 

@@ -86,22 +86,24 @@ static void start_soon(struct mu_hosted *h)
 /* ---- quarantine ---- */
 
 /* Somebody or something says that it may go on. */
-static void release(struct mu_hosted *h, const char *because)
+static void release(struct mu_hosted *h, const char *because, const char *by)
 {
 	mu_log(MU_INFO, MSG("instance released from quarantine"),
-	       KS("instance", h->conf->name), KS("because", because));
+	       KS("instance", h->conf->name), KS("because", because),
+	       KS("by", by));
 	mu_quarantine_lift(h->quarantine);
+	h->why[0] = '\0'; /* that is over */
 	h->failures = 0;
 	start_soon(h);
 	mu_hosted_tell(h, "starting", "");
 }
 
-static void on_released(void *arg)
+static void on_released(void *arg, const char *by)
 {
 	struct mu_hosted *h = arg;
 
 	if (h->state == HOSTED_QUARANTINED)
-		release(h, "its alarm was deleted");
+		release(h, "its alarm was deleted", by[0] ? by : "unknown");
 }
 
 /* Only another file may be another plugin. */
@@ -116,7 +118,7 @@ void mu_hosted_start_now(struct mu_hosted *h, const char *because)
 {
 	if (h->state == HOSTED_QUARANTINED) {
 		mu_alarms_clear(h->o.alarms, h->conf->name);
-		release(h, because);
+		release(h, because, "this agent");
 		return;
 	}
 	mu_log(MU_INFO, MSG("the instance is started at once"),
@@ -424,6 +426,7 @@ void mu_hosted_stop(struct mu_hosted *h, bool removed)
 	h->removed = removed;
 	mu_upgrade_drop(h->upgrade);
 	if (h->state == HOSTED_WAITING || h->state == HOSTED_QUARANTINED) {
+		h->why[0] = '\0'; /* it was told when it ended */
 		stopped(h);
 		return;
 	}
@@ -464,6 +467,11 @@ void mu_hosted_reload(struct mu_hosted *h, const char *why)
 bool mu_hosted_is_stopping(const struct mu_hosted *h)
 {
 	return h->stop;
+}
+
+bool mu_hosted_is_quarantined(const struct mu_hosted *h)
+{
+	return h->state == HOSTED_QUARANTINED;
 }
 
 bool mu_hosted_is_stopped(const struct mu_hosted *h)

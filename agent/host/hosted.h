@@ -55,6 +55,7 @@ void mu_hosted_look(struct mu_hosted *h);
 /* Exchange it now, whether it has changed or not; why: for the log. */
 void mu_hosted_reload(struct mu_hosted *h, const char *why);
 bool mu_hosted_is_stopping(const struct mu_hosted *h); /* or stopped */
+bool mu_hosted_is_quarantined(const struct mu_hosted *h);
 bool mu_hosted_is_stopped(const struct mu_hosted *h);
 
 const struct mu_instance_conf *mu_hosted_conf(const struct mu_hosted *h);

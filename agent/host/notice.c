@@ -1,5 +1,6 @@
 #include "notice.h"
 
+#include "err.h"
 #include "log.h"
 #include "mem.h"
 
@@ -7,6 +8,7 @@
 #include <string.h>
 
 #define RETRY_MS 5000u
+#define BY_ROOM 160u
 
 enum step {
 	STEP_NONE,
@@ -27,7 +29,8 @@ struct slot {
 	uint32_t wanted, written, sending; /* numbers of texts */
 	bool watched;                      /* on this connection */
 	bool unsure; /* written; but does it stand still? */
-	void (*on_deleted)(void *arg);
+	struct mu_uplink_listener listener; /* of its subscription */
+	void (*on_deleted)(void *arg, const char *by);
 	char *(*on_found)(void *arg, const char *text, struct mu_str was);
 	void *arg;
 	char path[];
@@ -38,6 +41,7 @@ struct mu_notices {
 	struct mu_uplink_listener listener;
 	struct mu_timer *retry;
 	const char *what;
+	bool streams; /* the broker tells who did what */
 	struct slot *slots;
 };
 
@@ -54,6 +58,8 @@ static struct slot *find(const struct mu_notices *n, const char *path)
 	return s;
 }
 
+static void on_change(void *arg, const struct mu_change *c);
+
 static struct slot *slot_of(struct mu_notices *n, const char *path)
 {
 	struct slot *s = find(n, path);
@@ -67,7 +73,22 @@ static struct slot *slot_of(struct mu_notices *n, const char *path)
 	memcpy(s->path, path, strlen(path) + 1);
 	s->next = n->slots;
 	n->slots = s;
+	s->listener.on_change = on_change;
+	s->listener.arg = s;
+	mu_uplink_listen(n->uplink, &s->listener);
 	return s;
+}
+
+/* What is told under its number from now on is nobody's. */
+static void unsubscribe(struct slot *s)
+{
+	struct mu_uplink_request q = { .op = MU_UP_UNSUBSCRIBE,
+		                       .subscription =
+		                               s->listener.subscription };
+
+	if (q.subscription && mu_uplink_is_up(s->n->uplink))
+		(void)mu_uplink_send(s->n->uplink, &q);
+	s->listener.subscription = 0;
 }
 
 static void drop(struct slot *s)
@@ -77,6 +98,8 @@ static void drop(struct slot *s)
 	while (*link != s)
 		link = &(*link)->next;
 	*link = s->next;
+	unsubscribe(s);
+	mu_uplink_unlisten(s->n->uplink, &s->listener);
 	mu_uplink_forget(s->n->uplink, s);
 	free(s->text);
 	mu_free(s);
@@ -128,6 +151,19 @@ static int send(struct slot *s, struct mu_uplink_request *q)
 	return rc;
 }
 
+/* A subscription where there is one, for it tells who it was. */
+static void watch_by(struct slot *s, struct mu_uplink_request *q)
+{
+	q->flags = MU_ADDWATCH_PERSISTENT;
+	if (!s->n->streams)
+		return;
+	s->listener.subscription = mu_uplink_new_subscription(s->n->uplink);
+	q->op = MU_UP_SUBSCRIBE;
+	q->flags = MU_SUBSCRIBE_EXACT;
+	q->zxid = -1;
+	q->subscription = s->listener.subscription;
+}
+
 static void take(struct slot *s, enum step step)
 {
 	static const enum mu_uplink_op ops[] = {
@@ -147,7 +183,7 @@ static void take(struct slot *s, enum step step)
 
 	s->step = step;
 	if (step == STEP_WATCH)
-		q.flags = MU_ADDWATCH_PERSISTENT;
+		watch_by(s, &q);
 	if (step == STEP_SET || step == STEP_CREATE) {
 		q.data = s->text;
 		q.len = (int32_t)strlen(s->text);
@@ -175,14 +211,14 @@ static void work(struct slot *s)
 
 /* ---- answers ---- */
 
-static void deleted(struct slot *s)
+static void deleted(struct slot *s, const char *by)
 {
-	void (*fn)(void *arg) = s->on_deleted;
+	void (*fn)(void *arg, const char *by) = s->on_deleted;
 	void *arg = s->arg;
 
 	drop(s);
 	if (fn)
-		fn(arg);
+		fn(arg, by);
 }
 
 static void found(struct slot *s, const struct mu_result *r)
@@ -207,7 +243,7 @@ static void looked(struct slot *s, const struct mu_result *r)
 
 	s->unsure = false;
 	if (gone) {
-		deleted(s);
+		deleted(s, "");
 		return;
 	}
 	if (!stands(s) && s->on_found)
@@ -279,7 +315,8 @@ static void on_answer(void *owner, uint64_t tag, const struct mu_result *r)
 	} else if (step == STEP_LOOK && (r->rc == 0 || r->rc == MU_ENONODE)) {
 		looked(s, r);
 	} else if (step == STEP_WATCH && r->rc == 0) {
-		s->watched = true;
+		/* Unless it was given up while this was asked. */
+		s->watched = !s->n->streams || s->listener.subscription;
 		work(s);
 	} else {
 		next(s, step, r->rc);
@@ -292,10 +329,12 @@ static void on_up(void *arg, const struct mu_uplink_up *up)
 {
 	struct mu_notices *n = arg;
 
+	n->streams = up->streams;
 	for (struct slot *s = n->slots, *then; s; s = then) {
 		then = s->next;
 		s->step = STEP_NONE;
 		s->watched = false;
+		s->listener.subscription = 0; /* it went with its link */
 		s->unsure = s->on_deleted != NULL && stands(s);
 		if (up->new_tree)
 			s->written = s->wanted - 1;
@@ -320,7 +359,19 @@ static void on_event(void *arg, const struct mu_watch_event *e)
 	struct slot *s = e->type == MU_WATCH_DELETED ? find(n, e->path) : NULL;
 
 	if (s && s->on_deleted && stands(s))
-		deleted(s);
+		deleted(s, "");
+}
+
+static void on_change(void *arg, const struct mu_change *c)
+{
+	struct slot *s = arg;
+	char by[BY_ROOM];
+
+	if (c->type != MU_WATCH_DELETED || !s->on_deleted || !stands(s))
+		return;
+	mu_format(by, sizeof by, "%.100s session 0x%llx",
+	          c->origin ? c->origin : "", (unsigned long long)c->session);
+	deleted(s, by);
 }
 
 static void on_retry(void *arg)
@@ -357,6 +408,8 @@ int mu_notices_remove(struct mu_notices *n, const char *path)
 		return MU_ENOMEM;
 	free(s->text);
 	s->text = NULL;
+	unsubscribe(s);
+	s->watched = false;
 	s->on_deleted = NULL;
 	s->on_found = NULL;
 	work(s);

@@ -21,10 +21,10 @@ void mu_notices_free(struct mu_notices *n);
 struct mu_notice {
 	const char *path; /* /a/b/c; copied */
 	char *text;       /* of malloc; taken over if all is well */
-	/* Somebody else has deleted the node: the notice is no more. Not called
-	 * from inside _put. NULL: nobody wants to know, and it is not looked
-	 * after. */
-	void (*on_deleted)(void *arg);
+	/* Somebody else has deleted the node: the notice is no more. by: host
+	 * and session, or "" where the broker does not tell. Not called from
+	 * inside _put. NULL: nobody wants to know, and it is not looked after. */
+	void (*on_deleted)(void *arg, const char *by);
 	/* What stood there (nothing: NULL) before this is written; the text to
 	 * write instead of it (of malloc), or NULL. NULL: it is not looked at. */
 	char *(*on_found)(void *arg, const char *text, struct mu_str was);

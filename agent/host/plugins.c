@@ -289,6 +289,11 @@ static void exchange(struct place *at, struct mu_instance_conf *c)
 	       MSG(c ? "instance changed; starting it anew"
 	             : "instance removed; stopping it"),
 	       KS("instance", now->name));
+	if (c && mu_hosted_is_quarantined(at->hosted))
+		mu_log(MU_INFO, MSG("instance released from quarantine"),
+		       KS("instance", now->name),
+		       KS("because", "its settings have changed"),
+		       KS("by", "this agent"));
 	mu_instance_conf_free(at->then);
 	at->then = c;
 	mu_hosted_stop(at->hosted, !c);

@@ -426,8 +426,14 @@ static void on_tell(void *arg)
 void mu_roster_instance(struct mu_roster *r, const char *instance,
                         const char *state)
 {
-	if (mu_states_set(&r->instances, instance, state) &&
-	    !mu_timer_armed(r->tell))
+	bool was = mu_states_is_quarantined(&r->instances, instance);
+
+	if (!mu_states_set(&r->instances, instance, state))
+		return;
+	/* Its alarm comes and goes at once: the record is to agree with it. */
+	if (mu_states_is_quarantined(&r->instances, instance) != was)
+		mu_timer_arm(r->tell, 0, 0);
+	else if (!mu_timer_armed(r->tell))
 		mu_timer_arm(r->tell, TELL_MS, 0);
 }
 

@@ -63,6 +63,16 @@ bool mu_states_set(struct mu_states *s, const char *name, const char *text)
 	return !found || strcmp(before, at->text) != 0;
 }
 
+bool mu_states_is_quarantined(const struct mu_states *s, const char *name)
+{
+	static const char word[] = "quarantined";
+	const struct mu_state *at = s->first;
+
+	while (at && strcmp(at->name, name) != 0)
+		at = at->next;
+	return at && strncmp(at->text, word, sizeof word - 1) == 0;
+}
+
 struct mu_json *mu_states_json(const struct mu_states *s)
 {
 	struct mu_json *o = mu_json_object();

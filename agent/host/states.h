@@ -31,6 +31,7 @@ struct mu_states {
 /* text NULL: there is no such instance any more. True: something is different
  * now. Out of memory: nothing is, and false. */
 bool mu_states_set(struct mu_states *s, const char *name, const char *text);
+bool mu_states_is_quarantined(const struct mu_states *s, const char *name);
 /* {"motd":"ready",...}; NULL: memory is out. */
 struct mu_json *mu_states_json(const struct mu_states *s);
 void mu_states_wipe(struct mu_states *s);

@@ -22,7 +22,6 @@
 struct node {
 	char path[128];
 	char *text;
-	bool watched;
 };
 
 struct asked {
@@ -34,8 +33,10 @@ struct asked {
 static struct node nodes[NODES];
 static struct asked asked[ASKED];
 static size_t asked_count;
-static struct mu_uplink_listener *listener;
-static bool up;
+static struct mu_uplink_listener *listener; /* the notices' */
+static struct mu_uplink_listener *subscribers;
+static int32_t subscription; /* the last number */
+static bool up, streams;
 static int refuse; /* the next of this op is answered with... */
 static enum mu_uplink_op refused_op;
 static size_t requests; /* ever */
@@ -59,16 +60,60 @@ static void node_put(const char *path, const char *text)
 	n->text = strdup(text);
 }
 
+/* The subscriptions of the link. */
+static struct {
+	int32_t id;
+	char path[128];
+} followed[NODES];
+
+static int32_t watching(const char *path)
+{
+	for (size_t i = 0; i < NODES; i++)
+		if (followed[i].id && strcmp(followed[i].path, path) == 0)
+			return followed[i].id;
+	return 0;
+}
+
+static size_t count_followed(void)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < NODES; i++)
+		n += followed[i].id != 0;
+	return n;
+}
+
+static void tell_change(struct mu_uplink_listener *l, const char *path)
+{
+	struct mu_change c = { .size = sizeof c,
+		               .type = MU_WATCH_DELETED,
+		               .path = path,
+		               .session = 0x2a,
+		               .origin = "10.0.0.7" };
+
+	l->on_change(l->arg, &c);
+}
+
+/* Who watches it is known by the notice alone: it must not take what is not for
+ * it. */
 static void node_delete(const char *path)
 {
 	struct node *n = node(path);
 	struct mu_watch_event e = { .type = MU_WATCH_DELETED, .path = path };
-	bool watched = n->watched;
+	struct mu_uplink_listener *l = subscribers;
 
 	free(n->text);
 	*n = (struct node){ 0 };
-	if (watched && up)
+	if (!up)
+		return;
+	if (!streams) {
 		listener->on_event(listener->arg, &e);
+		return;
+	}
+	while (l && (!l->subscription || l->subscription != watching(path)))
+		l = l->next;
+	if (l)
+		tell_change(l, path);
 }
 
 static void tree_wipe(void)
@@ -82,14 +127,31 @@ static void tree_wipe(void)
 void mu_uplink_listen(struct mu_uplink *u, struct mu_uplink_listener *l)
 {
 	(void)u;
-	listener = l;
+	if (l->on_up) {
+		listener = l;
+		return;
+	}
+	l->next = subscribers;
+	subscribers = l;
 }
 
 void mu_uplink_unlisten(struct mu_uplink *u, struct mu_uplink_listener *l)
 {
+	struct mu_uplink_listener **link = &subscribers;
+
 	(void)u;
-	(void)l;
-	listener = NULL;
+	while (*link && *link != l)
+		link = &(*link)->next;
+	if (*link)
+		*link = l->next;
+	else
+		listener = NULL;
+}
+
+int32_t mu_uplink_new_subscription(struct mu_uplink *u)
+{
+	(void)u;
+	return ++subscription;
 }
 
 bool mu_uplink_is_up(const struct mu_uplink *u)
@@ -115,11 +177,29 @@ int mu_uplink_send(struct mu_uplink *u, const struct mu_uplink_request *r)
 		return MU_ECONNLOSS;
 	ck_assert_uint_lt(asked_count, ASKED);
 	a->q = *r;
-	snprintf(a->path, sizeof a->path, "%s", r->path);
+	snprintf(a->path, sizeof a->path, "%s", r->path ? r->path : "");
 	a->data = r->len >= 0 ? strndup(r->data, (size_t)r->len) : NULL;
 	asked_count++;
 	requests++;
 	return 0;
+}
+
+static void follow(const char *path, int32_t id)
+{
+	size_t i = 0;
+
+	while (i < NODES && followed[i].id)
+		i++;
+	ck_assert_uint_lt(i, NODES);
+	followed[i].id = id;
+	snprintf(followed[i].path, sizeof followed[i].path, "%s", path);
+}
+
+static void unfollow(int32_t id)
+{
+	for (size_t i = 0; i < NODES; i++)
+		if (followed[i].id == id)
+			followed[i].id = 0;
 }
 
 static bool has_parent(const char *path)
@@ -150,9 +230,16 @@ static int carry_out(const struct asked *a, struct mu_result *r)
 		node_put(a->path, a->data ? a->data : "");
 		return 0;
 	case MU_UP_ADD_WATCH:
-		/* As if there were a node: nobody deletes one unmade. */
-		if (n)
-			n->watched = true;
+		ck_assert(!streams);
+		return 0;
+	case MU_UP_SUBSCRIBE:
+		ck_assert(streams);
+		ck_assert_int_eq(a->q.zxid, -1);
+		ck_assert_uint_eq(a->q.flags, MU_SUBSCRIBE_EXACT);
+		follow(a->path, a->q.subscription);
+		return 0;
+	case MU_UP_UNSUBSCRIBE:
+		unfollow(a->q.subscription);
 		return 0;
 	case MU_UP_SET:
 		if (!n)
@@ -193,17 +280,16 @@ static void settle(void)
 {
 	while (answer())
 		;
-	/* Who watches what was made only now: the watch is on the path. */
-	for (size_t i = 0; i < NODES; i++)
-		nodes[i].watched = nodes[i].path[0] != '\0';
 }
 
 static void link_up(bool new_tree, bool lost_tree)
 {
 	struct mu_uplink_up now = { .new_tree = new_tree,
-		                    .lost_tree = lost_tree };
+		                    .lost_tree = lost_tree,
+		                    .streams = streams };
 
 	up = true;
+	memset(followed, 0, sizeof followed);
 	listener->on_up(listener->arg, &now);
 }
 
@@ -222,6 +308,7 @@ static void link_down(void)
 static struct mu_loop *loop;
 static struct mu_notices *notices;
 static unsigned deletions;
+static char deleted_by[256];
 static char found[256]; /* by on_found */
 
 static void setup(void)
@@ -245,11 +332,14 @@ static void teardown(void)
 	tree_wipe();
 	up = false;
 	refuse = 0;
+	streams = false;
+	memset(followed, 0, sizeof followed);
 	ck_assert_int_eq(fault_alloc_live(), 0);
 }
 
-static void on_deleted(void *arg)
+static void on_deleted(void *arg, const char *by)
 {
+	snprintf(deleted_by, sizeof deleted_by, "%s", by);
 	ck_assert_ptr_eq(arg, &deletions);
 	deletions++;
 }
@@ -355,6 +445,7 @@ END_TEST
 /* Whatever answer the connection takes with it. */
 START_TEST(a_connection_that_breaks_at_any_point_loses_nothing)
 {
+	streams = _i;
 	for (int steps = 0; steps < 8; steps++) {
 		link_up(steps == 0, false);
 		put_watched(PATH, "a");
@@ -393,6 +484,29 @@ START_TEST(what_is_put_while_it_is_taken_away_stays_and_the_other_way_round)
 	settle();
 	ck_node(PATH, NULL);
 	ck_assert_uint_eq(mu_notices_count(notices), 0);
+}
+END_TEST
+
+START_TEST(what_is_put_again_before_any_answer_is_looked_after)
+{
+	for (int steps = 0; steps < 10; steps++) {
+		streams = _i;
+		link_up(steps == 0, false);
+		deletions = 0;
+		put_watched(PATH, "a");
+		for (int i = 0; i < steps; i++)
+			answer();
+		mu_notices_remove(notices, PATH);
+		put_watched(PATH, "b");
+		settle();
+		ck_node(PATH, "b");
+		node_delete(PATH);
+		ck_assert_uint_eq(deletions, 1);
+		settle();
+		ck_assert_uint_eq(count_followed(), 0);
+		tree_wipe();
+		link_down();
+	}
 }
 END_TEST
 
@@ -440,12 +554,16 @@ END_TEST
 
 START_TEST(who_deletes_it_is_heard_once_and_the_notice_is_no_more)
 {
+	streams = _i;
 	link_up(true, false);
 	put_watched(PATH, "a");
 	settle();
 	node_delete(PATH);
 	ck_assert_uint_eq(deletions, 1);
+	ck_assert_str_eq(deleted_by, _i ? "10.0.0.7 session 0x2a" : "");
 	ck_assert_uint_eq(mu_notices_count(notices), 0);
+	settle();
+	ck_assert_uint_eq(count_followed(), 0);
 	put_watched(PATH, "b");
 	settle();
 	ck_node(PATH, "b");
@@ -456,6 +574,7 @@ END_TEST
 
 START_TEST(a_deletion_while_the_link_was_down_is_seen_when_it_is_back)
 {
+	streams = _i;
 	link_up(true, false);
 	put_watched(PATH, "a");
 	settle();
@@ -476,12 +595,14 @@ END_TEST
 
 START_TEST(our_own_deletion_and_a_lost_tree_are_told_to_nobody)
 {
+	streams = _i;
 	link_up(true, false);
 	put_watched(PATH, "a");
 	settle();
 	ck_assert_int_eq(mu_notices_remove(notices, PATH), 0);
 	settle();
 	ck_assert_uint_eq(deletions, 0);
+	ck_assert_uint_eq(count_followed(), 0);
 	put_watched(PATH, "b");
 	settle();
 	link_down();
@@ -805,19 +926,25 @@ static void add_notices(TCase *t)
 		what_was_put_while_the_broker_was_away_is_written_then_the_newest_alone);
 	tcase_add_test(
 		t, what_is_written_is_not_written_again_but_in_another_tree);
-	tcase_add_test(t, a_connection_that_breaks_at_any_point_loses_nothing);
+	tcase_add_loop_test(
+		t, a_connection_that_breaks_at_any_point_loses_nothing, 0, 2);
 	tcase_add_test(
 		t,
 		what_is_put_while_it_is_taken_away_stays_and_the_other_way_round);
+	tcase_add_loop_test(
+		t, what_is_put_again_before_any_answer_is_looked_after, 0, 2);
 	tcase_add_test(t, names_that_come_and_go_take_no_memory);
 	tcase_add_test(
 		t,
 		what_is_to_go_while_the_broker_is_away_goes_then_and_is_forgotten);
-	tcase_add_test(t,
-	               who_deletes_it_is_heard_once_and_the_notice_is_no_more);
-	tcase_add_test(
-		t, a_deletion_while_the_link_was_down_is_seen_when_it_is_back);
-	tcase_add_test(t, our_own_deletion_and_a_lost_tree_are_told_to_nobody);
+	tcase_add_loop_test(
+		t, who_deletes_it_is_heard_once_and_the_notice_is_no_more, 0,
+		2);
+	tcase_add_loop_test(
+		t, a_deletion_while_the_link_was_down_is_seen_when_it_is_back,
+		0, 2);
+	tcase_add_loop_test(
+		t, our_own_deletion_and_a_lost_tree_are_told_to_nobody, 0, 2);
 	tcase_add_test(t,
 	               what_stood_there_is_looked_at_before_it_is_written_over);
 	tcase_add_test(t, what_fails_is_kept_and_what_can_only_fail_is_left);

@@ -2,6 +2,7 @@
  * of it, and what a plugin is and may. With the real broker, runner and
  * plugins. */
 #include "cluster.h"
+#include "json.h"
 
 #include "cgroup.h"
 #include "crc.h"
@@ -430,6 +431,32 @@ START_TEST(quarantine_is_shown_in_the_record_and_by_an_alarm)
 }
 END_TEST
 
+static int64_t stat_of(const char *path, const char *key)
+{
+	struct run s = { 0 };
+	struct mu_json *j;
+	int64_t v;
+
+	ck_assert_int_eq(cluster_muster(&s, "stat", "--json", path, NULL), 0);
+	ck_assert_int_eq(mu_json_parse(s.out, s.out_len, &j, NULL), 0);
+	v = mu_json_get_int(j, key, 0);
+	mu_json_free(j);
+	run_free(&s);
+	return v;
+}
+
+/* An alarm takes several requests, for the nodes above it: who writes the record at
+ * once is faster. */
+START_TEST(the_record_says_quarantined_no_later_than_the_alarm)
+{
+	start_quarantined("");
+	cluster_wait_for_node(ALARM);
+	wait_said("get", "/members/alpha", "\"one\":\"quarantined: it was");
+	ck_assert_int_lt(stat_of("/members/alpha", "mzxid"),
+	                 stat_of(ALARM, "czxid"));
+}
+END_TEST
+
 START_TEST(who_deletes_the_alarm_releases_the_instance_and_its_events)
 {
 	start_quarantined("");
@@ -437,7 +464,10 @@ START_TEST(who_deletes_the_alarm_releases_the_instance_and_its_events)
 	cluster_edit("set", "/config", "good 1");
 	cluster_edit("set", "/config", "good 2");
 	cluster_edit("rm", ALARM, NULL);
-	cluster_agent_wait_log(&a, "because=\"its alarm was deleted\"");
+	cluster_agent_wait_log(&a, "because=\"its alarm was deleted\" by=");
+	/* A ZooKeeper does not tell who it was. */
+	ck_assert(file_has(a.log, " session 0x") ||
+	          file_has(a.log, "by=unknown"));
 	cluster_agent_wait_log(&a, "got good 2");
 	wait_said("get", "/members/alpha", "\"instances\":{\"one\":\"ready\"}");
 	/* And again, as often as need be. */
@@ -490,6 +520,9 @@ START_TEST(other_settings_release_an_instance)
 	cluster_edit("set", "/config", "good");
 	configure("instances = ( " ONE("one", "bad-value",
 	                               "queue_max = 10;") " );");
+	cluster_agent_wait_log(&a, "msg=\"instance released from quarantine\" "
+	                           "instance=one because=\"its settings have "
+	                           "changed\"");
 	cluster_agent_wait_log(&a, "got good");
 	cluster_wait_node(ALARM, NULL);
 }
@@ -875,6 +908,7 @@ static void add_cases(Suite *s)
 		tc,
 		a_process_that_cannot_be_killed_keeps_no_agent_from_its_end);
 	tcase_add_test(tc, quarantine_is_shown_in_the_record_and_by_an_alarm);
+	tcase_add_test(tc, the_record_says_quarantined_no_later_than_the_alarm);
 	tcase_add_test(
 		tc, who_deletes_the_alarm_releases_the_instance_and_its_events);
 	tcase_add_test(tc, an_alarm_is_deleted_while_the_agent_does_not_look);
