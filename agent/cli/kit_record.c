@@ -1,14 +1,9 @@
 /* kit_record.c - muster plugin record: write what an instance on this cluster would
- * be given, present state first. What changed and who left is decided by the same
- * core that an agent has. */
-#include "cli.h"
+ * be given, present state first. What is watched, and for how long. */
 #include "kit.h"
+#include "kit_record_impl.h"
 
-#include "chan.h"
 #include "err.h"
-#include "json.h"
-#include "mirror.h"
-#include "roll.h"
 #include "savefile.h"
 
 #include <errno.h>
@@ -25,343 +20,14 @@
 #define BYTES_MAX (1u << 30)
 #define FILE_MODE 0600 /* it may hold what an ACL protects */
 #define FOR_MAX_MS ((int64_t)240 * 3600 * 1000)
-#define MEMBERS "/members"
 
-struct recording;
-
-struct watcher {
-	struct recording *r;
-	struct mu_mirror *mirror;
-	char *path;
-	enum mu_mirror_mode mode;
-};
-
-struct recording {
-	struct cli *cli;
-	FILE *out;
-	struct watcher *watcher;
-	size_t watchers;
-	struct mu_roll *roll; /* NULL: members are not asked for */
-	size_t written;
-	int rc; /* why it must end; 0: it need not */
-	char why[MU_ERR_MSG_MAX];
-};
-
-static void fail(struct recording *r, int rc, const char *what)
+void record_fail(struct recording *r, int rc, const char *what)
 {
 	if (rc == 0 || r->rc)
 		return;
 	r->rc = rc;
 	mu_format(r->why, sizeof r->why, "%.300s: %s", what,
 	          mu_client_strerror(rc));
-}
-
-/* ---- lines ---- */
-
-static int write_line(struct recording *r, struct mu_json *o)
-{
-	char *text = mu_json_text(o);
-
-	mu_json_free(o);
-	if (!text)
-		return MU_ENOMEM;
-	fputs(text, r->out);
-	fputc('\n', r->out);
-	free(text);
-	if (fflush(r->out) || ferror(r->out))
-		return MU_EIO;
-	r->written++;
-	return 0;
-}
-
-static int set_flags(struct mu_json *o, uint32_t flags)
-{
-	struct mu_json *a;
-
-	if (!(flags & MU_EVENT_COALESCED))
-		return 0; /* the others are the mailbox's */
-	a = mu_json_array();
-	if (a && mu_json_add_str(a, "coalesced") == 0)
-		return mu_json_set(o, "flags", a);
-	mu_json_free(a);
-	return MU_ENOMEM;
-}
-
-static struct mu_json *line_of(uint32_t type, uint32_t flags, uint32_t count,
-                               int64_t zxid)
-{
-	struct mu_json *o = mu_json_object();
-	int rc = mu_json_set_str(o, "event", mu_event_word(type));
-
-	/* A server before 3.9 does not tell the zxid: -1. */
-	if (!rc && zxid >= 0)
-		rc = mu_json_set_int(o, "zxid", zxid);
-	if (!rc && count > 1)
-		rc = mu_json_set_int(o, "count", count);
-	rc = rc ? rc : set_flags(o, flags);
-	if (!rc)
-		return o;
-	mu_json_free(o);
-	return NULL;
-}
-
-static int on_change(void *arg, const struct mu_mirror_event *e)
-{
-	struct watcher *w = arg;
-	struct mu_json *o = line_of(e->type, e->flags, e->count, e->zxid);
-	char *path = strndup(e->path.at, e->path.len);
-	int rc = path ? mu_json_set_str(o, "path", path) : MU_ENOMEM;
-
-	free(path);
-	if (!rc && e->stat && e->type != MU_EVENT_CHILDREN)
-		rc = mu_json_set_data(o, "data", e->data.at,
-		                      e->data.at ? (int32_t)e->data.len : -1);
-	if (!rc && e->stat)
-		rc = cli_json_stat(o, e->stat);
-	if (!rc)
-		rc = write_line(w->r, o);
-	else
-		mu_json_free(o);
-	fail(w->r, rc, "an event cannot be written");
-	return rc;
-}
-
-/* ---- members ---- */
-
-static int set_member(struct mu_json *o, const struct mu_member *m)
-{
-	struct mu_json *member = mu_json_object(), *labels = NULL;
-	int rc = mu_json_set_str(member, "name", m->name) ||
-	         mu_json_set_str(member, "id", m->id) ||
-	         mu_json_set_str(member, "address", m->address) ||
-	         mu_json_set_int(member, "port", m->port) ||
-	         mu_json_set_str(member, "version", m->version) ||
-	         mu_json_set_str(member, "boot_id", m->boot_id) ||
-	         mu_json_set_int(member, "started", m->started_ms) ||
-	         mu_json_set_str(member, "state", m->state) ||
-	         mu_json_set_int(member, "czxid", m->czxid);
-
-	if (!rc &&
-	    mu_json_parse(m->labels, strlen(m->labels), &labels, NULL) == 0)
-		rc = mu_json_set(member, "labels", labels);
-	if (!rc)
-		return mu_json_set(o, "member", member);
-	mu_json_free(member);
-	return MU_ENOMEM;
-}
-
-static void on_member(void *arg, const struct mu_roll_event *e)
-{
-	struct recording *r = arg;
-	struct mu_json *o = line_of(e->type, e->flags, e->count, e->zxid);
-	int rc = o ? set_member(o, e->member) : MU_ENOMEM;
-
-	if (!rc)
-		rc = write_line(r, o);
-	else
-		mu_json_free(o);
-	fail(r, rc, "an event cannot be written");
-}
-
-static void on_left(struct mu_client *c, const struct mu_result *res,
-                    void *arg);
-
-/* Did it leave or fail? /left/NAME says. */
-static void ask_left(struct recording *r)
-{
-	const char *name = mu_roll_question(r->roll);
-	char *path;
-	int rc;
-
-	if (!name)
-		return;
-	path = cli_join("/left", name);
-	rc = path ? mu_client_get(r->cli->client, path, false, on_left, r)
-	          : MU_ENOMEM;
-	free(path);
-	fail(r, rc, "/left cannot be read");
-}
-
-static void on_left(struct mu_client *c, const struct mu_result *res, void *arg)
-{
-	struct recording *r = arg;
-	struct mu_str left = { 0 };
-
-	(void)c;
-	if (r->rc)
-		return;
-	if (res->rc == MU_ECONNLOSS) {
-		mu_roll_ask_again(r->roll); /* once it is connected again */
-		return;
-	}
-	if (res->rc && res->rc != MU_ENONODE) {
-		fail(r, res->rc, "/left cannot be read");
-		return;
-	}
-	if (res->rc == 0 && res->len > 0)
-		left = (struct mu_str){ res->data, (uint32_t)res->len };
-	mu_roll_answer(r->roll, left);
-	ask_left(r);
-}
-
-/* The record of /members/NAME; one that cannot be read has its name alone. */
-static int on_member_node(void *arg, const struct mu_mirror_event *e)
-{
-	struct watcher *w = arg;
-	struct mu_str name = mu_path_name(e->path);
-	struct mu_member m = { .size = sizeof m };
-	struct mu_roll_change c = { .type = e->type,
-		                    .flags = e->flags,
-		                    .count = e->count,
-		                    .zxid = e->zxid,
-		                    .member = &m };
-	struct mu_json *j = NULL;
-	char *text, *labels;
-	int rc;
-
-	if (e->type == MU_EVENT_CHILDREN || mu_str_eq(e->path, MU_STR(MEMBERS)))
-		return 0;
-	if (e->data.at)
-		(void)mu_json_parse(e->data.at, e->data.len, &j, NULL);
-	text = strndup(name.at, name.len);
-	labels = j ? mu_json_get_text(j, "labels") : NULL;
-	m.name = text;
-	m.id = mu_json_get_str(j, "id", "");
-	m.address = mu_json_get_str(j, "address", "");
-	m.port = (uint32_t)mu_json_get_int(j, "port", 0);
-	m.version = mu_json_get_str(j, "version", "");
-	m.boot_id = mu_json_get_str(j, "boot_id", "");
-	m.state = mu_json_get_str(j, "state", "");
-	m.started_ms = mu_json_get_int(j, "started", 0);
-	m.labels = labels && labels[0] == '{' ? labels : "{}";
-	m.czxid = e->stat ? e->stat->czxid : 0;
-	rc = text ? mu_roll_change(w->r->roll, &c) : MU_ENOMEM;
-	free(labels);
-	free(text);
-	mu_json_free(j);
-	fail(w->r, rc, MEMBERS);
-	if (!rc)
-		ask_left(w->r);
-	return rc;
-}
-
-/* ---- reads ---- */
-
-struct asked {
-	struct watcher *w;
-	uint32_t id;
-};
-
-static void pump(struct watcher *w);
-
-static void on_read(struct mu_client *c, const struct mu_result *r, void *arg)
-{
-	struct asked *q = arg;
-	struct watcher *w = q->w;
-	struct mu_mirror_answer a = { .rc = r->rc, .zxid = r->zxid };
-	uint32_t id = q->id;
-
-	(void)c;
-	free(q);
-	if (w->r->rc || r->rc == MU_ECONNLOSS || r->rc == MU_EEXPIRED)
-		return; /* it ends, or will be read again */
-	if (r->rc == 0) {
-		if (r->len >= 0)
-			a.data = (struct mu_str){ r->data ? r->data : "",
-				                  (uint32_t)r->len };
-		a.stat = r->stat;
-		a.names = r->children;
-		a.count = r->count;
-	}
-	fail(w->r, mu_mirror_read_done(w->mirror, id, &a), w->path);
-	pump(w);
-}
-
-static int ask(struct watcher *w, const struct mu_mirror_read *read)
-{
-	struct asked *q = malloc(sizeof *q);
-	struct mu_client *c = w->r->cli->client;
-	int rc;
-
-	if (!q)
-		return MU_ENOMEM;
-	*q = (struct asked){ w, read->id };
-	rc = read->what == MU_MIRROR_NAMES
-	             ? mu_client_children(c, read->path, false, on_read, q)
-	             : mu_client_get(c, read->path, false, on_read, q);
-	if (rc)
-		free(q);
-	return rc;
-}
-
-static void pump(struct watcher *w)
-{
-	struct mu_mirror_read read;
-
-	while (!w->r->rc && mu_mirror_read_next(w->mirror, &read))
-		fail(w->r, ask(w, &read), w->path);
-}
-
-/* ---- the link ---- */
-
-static void on_event(struct cli *cli, const struct mu_watch_event *e)
-{
-	struct recording *r = cli->arg;
-
-	for (size_t i = 0; i < r->watchers && !r->rc; i++) {
-		struct watcher *w = &r->watcher[i];
-
-		if (mu_mirror_is_idle(w->mirror))
-			continue;
-		fail(r,
-		     mu_mirror_notify(w->mirror, (int)e->type, e->path,
-		                      e->zxid),
-		     w->path);
-		pump(w);
-	}
-}
-
-static void read_all(struct recording *r, bool fresh)
-{
-	for (size_t i = 0; i < r->watchers && !r->rc; i++) {
-		fail(r, mu_mirror_start(r->watcher[i].mirror, fresh),
-		     r->watcher[i].path);
-		pump(&r->watcher[i]);
-	}
-	if (r->roll && !r->rc)
-		ask_left(r);
-}
-
-/* The library sets the watches again by itself; what was missed is read. */
-static void on_state(struct cli *cli, enum mu_client_state state, int why)
-{
-	struct recording *r = cli->arg;
-
-	(void)why;
-	if (state == MU_CLIENT_CONNECTED)
-		read_all(r, false);
-	else
-		for (size_t i = 0; i < r->watchers; i++)
-			mu_mirror_stop(r->watcher[i].mirror);
-}
-
-static int arm(struct recording *r)
-{
-	struct cli *cli = r->cli;
-
-	for (size_t i = 0; i < r->watchers; i++) {
-		const struct watcher *w = &r->watcher[i];
-		struct mu_err err = { 0, "" };
-		int rc = mu_client_add_watch_sync(
-			cli->client, w->path,
-			w->mode == MU_MIRROR_EXACT ? MU_ADDWATCH_PERSISTENT
-						   : MU_ADDWATCH_RECURSIVE,
-			cli->timeout_ms, &err);
-
-		if (rc)
-			return cli_fail(cli, rc, err.msg);
-	}
-	return CLI_OK;
 }
 
 /* ---- what to watch ---- */
@@ -421,7 +87,8 @@ static int add_given(struct recording *r, const char *text)
 		size_t n = strlen(modes[i].word);
 
 		if (len > n && strcmp(text + len - n, modes[i].word) == 0)
-			return add(r, text, len - n, modes[i].mode, on_change);
+			return add(r, text, len - n, modes[i].mode,
+			           record_change);
 	}
 	if (odd_mode(text))
 		return cli_usage(r->cli,
@@ -429,7 +96,7 @@ static int add_given(struct recording *r, const char *text)
 		                 "children and subtree; of a path that ends "
 		                 "so, say \"%s:exact\"",
 		                 text, odd_mode(text), text);
-	return add(r, text, len, MU_MIRROR_EXACT, on_change);
+	return add(r, text, len, MU_MIRROR_EXACT, record_change);
 }
 
 static int add_all(struct recording *r)
@@ -441,9 +108,9 @@ static int add_all(struct recording *r)
 	     i++)
 		rc = add_given(r, text);
 	if (rc == CLI_OK && cli_given(r->cli, "members")) {
-		r->roll = mu_roll_new(on_member, r);
+		r->roll = mu_roll_new(record_member, r);
 		rc = r->roll ? add(r, MEMBERS, strlen(MEMBERS),
-		                   MU_MIRROR_CHILDREN, on_member_node)
+		                   MU_MIRROR_CHILDREN, record_member_node)
 		             : cli_fail(r->cli, MU_ENOMEM, NULL);
 	}
 	if (rc == CLI_OK && r->watchers == 0)
@@ -501,19 +168,13 @@ static int record(struct recording *r, int64_t for_ms)
 	if (signals < 0)
 		return cli_fail(cli, MU_EIO, strerror(errno));
 	rc = cli_connect(cli);
-	if (rc == CLI_OK)
-		rc = arm(r);
 	if (rc == CLI_OK) {
-		cli->arg = r;
-		cli->on_event = on_event;
-		cli->on_state = on_state;
-		read_all(r, true);
+		record_follow(r);
 		rc = turn_until(r, signals, mono_ms() + for_ms);
 	}
 	/* Closing still answers requests: to nobody. */
 	r->rc = r->rc ? r->rc : MU_ECLOSED;
-	cli->on_event = NULL;
-	cli->on_state = NULL;
+	record_unfollow(r);
 	cli_disconnect(cli);
 	close(signals);
 	return rc;

@@ -496,6 +496,36 @@ END_TEST
 
 /* ---- record ------------------------------------------------------------------------ */
 
+/* Each change has its place in its transaction, its cause and its author; what was
+ * there before has none of them. */
+static void ck_tells_whose(const char *file)
+{
+	static const char *const changes[] = { "changed", "created", "deleted",
+		                               "joined", "failed" };
+	char *text = file_read(file, NULL), *after;
+	size_t told = 0;
+
+	for (char *line = strtok_r(text, "\n", &after); line;
+	     line = strtok_r(NULL, "\n", &after)) {
+		char start[64];
+
+		for (size_t i = 0; i < COUNT(changes); i++) {
+			snprintf(start, sizeof start, "{\"event\":\"%s\",",
+			         changes[i]);
+			if (strncmp(line, start, strlen(start)) != 0)
+				continue;
+			told++;
+			ck_has(line, "\"n\":0,\"cause\":\"request\","
+			             "\"author_session\":");
+			ck_has(line, ",\"author\":\"");
+		}
+		if (strncmp(line, "{\"event\":\"present\"", 18) == 0)
+			ck_assert(!strstr(line, "author"));
+	}
+	ck_assert_uint_eq(told, COUNT(changes));
+	free(text);
+}
+
 START_TEST(what_is_recorded_from_a_cluster_runs_without_it)
 {
 	const char *argv[] = { cluster_program("muster"),
@@ -535,6 +565,7 @@ START_TEST(what_is_recorded_from_a_cluster_runs_without_it)
 	ck_assert(file_comes_to_have(file, "\"event\":\"failed\"", WAIT_MS));
 	ck_assert_int_eq(program_stop(&p, SIGTERM), 0);
 	cluster_broker_stop(&cluster, SIGTERM);
+	ck_tells_whose(file);
 
 	ck_exit(0, MUSTER("plugin", "run", lie("probe"), "--events", file,
 	                  "--no-figures", "--timeout", "20s"));
@@ -547,6 +578,13 @@ START_TEST(what_is_recorded_from_a_cluster_runs_without_it)
 	ck_exit(0, MUSTER("plugin", "run", lie("probe"), "--events", file,
 	                  "--no-figures", "--timeout", "20s"));
 	ck_assert_int_eq(strncmp(text, r.out, sizeof text - 1), 0);
+	/* Whose a change was comes to the plugin. */
+	ck_exit(0, MUSTER("plugin", "run", lie("ticker"), "--events", file,
+	                  "--no-figures", "--timeout", "20s"));
+	ck_has(r.out, " /config/new by 0 0x");
+	ck_assert(!strstr(r.out, " /config/new by 0 0x0 "));
+	ck_assert(!strstr(r.out, " /members/w1 by 0 0x0 "));
+	ck_has(r.out, " /members/w0 by 0 0x0 ''");
 }
 END_TEST
 
@@ -584,6 +622,77 @@ START_TEST(recording_goes_on_when_the_broker_comes_back)
 	ck_assert(file_comes_to_have(file, "\"data\":\"three\"", WAIT_MS));
 	ck_assert_uint_eq(file_count(file, "\"event\":\"present\""), 1);
 	ck_assert_int_eq(program_stop(&p, SIGINT), 0);
+}
+END_TEST
+
+/* Watches would show the last of them. */
+START_TEST(no_change_is_missing_though_the_link_was_cut)
+{
+	const char *argv[] = {
+		cluster_program("muster"), "plugin", "record", "--watch",
+		"/config:subtree",         NULL
+	};
+	const char *file = file_in("recorded");
+	char *text;
+	struct program p;
+
+	cluster_broker_start(&cluster);
+	cluster_edit("create", "/config", "zero");
+	program_start(&p, argv, file, file_in("record.log"));
+	ck_assert(file_comes_to_have(file, "\"data\":\"zero\"", WAIT_MS));
+	program_signal(&p, SIGSTOP);
+	cluster_edit("set", "/config", "one");
+	cluster_broker_restart(&cluster, SIGKILL);
+	cluster_edit("set", "/config", "two");
+	cluster_edit("create", "/config/a", "three");
+	cluster_edit("rm", "/config/a", NULL);
+	cluster_edit("set", "/config", "four");
+	program_signal(&p, SIGCONT);
+	ck_assert(file_comes_to_have(file, "\"data\":\"four\"", WAIT_MS));
+	ck_assert_int_eq(program_stop(&p, SIGINT), 0);
+	ck_assert(file_has(file, "\"data\":\"one\""));
+	ck_assert(file_has(file, "\"data\":\"two\""));
+	ck_assert(file_has(file, "\"data\":\"three\""));
+	ck_assert(file_has(file, "\"event\":\"deleted\""));
+	ck_assert(!file_has(file, "coalesced"));
+	ck_assert(!file_has(file, "\"event\":\"gap\""));
+	ck_exit(0, MUSTER("plugin", "run", lie("probe"), "--events", file,
+	                  "--no-figures", "--timeout", "20s"));
+	text = strstr(r.out, "data one");
+	ck_assert_ptr_nonnull(text);
+	text = strstr(text, "data two");
+	ck_assert_ptr_nonnull(text);
+	ck_assert_ptr_nonnull(strstr(text, "data four"));
+}
+END_TEST
+
+START_TEST(with_its_tree_a_recording_ends_and_makes_nothing_up)
+{
+	const char *argv[] = { cluster_program("muster"),
+		               "plugin",
+		               "record",
+		               "--watch",
+		               "/config",
+		               "--members",
+		               NULL };
+	const char *file = file_in("recorded");
+	struct program p;
+
+	cluster_broker_start(&cluster);
+	cluster_edit("create", "/config", "old");
+	cluster_edit("create", "/members", NULL);
+	cluster_edit("create", "/members/w0", "{}");
+	program_start(&p, argv, file, file_in("record.log"));
+	ck_assert(file_comes_to_have(file, "\"data\":\"old\"", WAIT_MS));
+	ck_assert(file_comes_to_have(file, "\"event\":\"member-present\"",
+	                             WAIT_MS));
+	program_signal(&p, SIGSTOP);
+	cluster_broker_lose_tree(&cluster);
+	program_signal(&p, SIGCONT);
+	/* The session went with the tree. */
+	ck_assert_int_eq(program_wait(&p, WAIT_MS), 4);
+	ck_assert(!file_has(file, "\"event\":\"deleted\""));
+	ck_assert(!file_has(file, "\"event\":\"failed\""));
 }
 END_TEST
 
@@ -636,6 +745,8 @@ static void add_record(TCase *t)
 	tcase_add_test(t, what_is_recorded_from_a_cluster_runs_without_it);
 	tcase_add_test(t, a_recording_with_a_time_ends_by_itself_and_is_whole);
 	tcase_add_test(t, recording_goes_on_when_the_broker_comes_back);
+	tcase_add_test(t, no_change_is_missing_though_the_link_was_cut);
+	tcase_add_test(t, with_its_tree_a_recording_ends_and_makes_nothing_up);
 	tcase_add_test(
 		t, without_a_broker_nothing_is_recorded_and_no_file_is_left);
 }
