@@ -177,28 +177,10 @@ static void subscribe(struct watcher *w, bool fresh)
 	pump(w);
 }
 
-static struct mu_str bytes(const void *data, int32_t len)
-{
-	if (len < 0)
-		return (struct mu_str){ 0 };
-	return (struct mu_str){ data ? data : "", (uint32_t)len };
-}
-
 static int take_change(struct watcher *w, const struct mu_change *c)
 {
 	struct mu_mirror_at prev = { c->prev_zxid, c->prev_n };
-	struct mu_mirror_change change = {
-		.type = (int)c->type,
-		.zxid = c->zxid,
-		.n = c->n,
-		.path = mu_str_of(c->path),
-		.data = bytes(c->data, c->len),
-		.whole = c->whole,
-		.stat = c->stat,
-		.cause = c->cause,
-		.session = c->session,
-		.origin = mu_str_of(c->origin),
-	};
+	struct mu_mirror_change change = mu_mirror_change_of(c);
 	int rc = 0;
 
 	if (!mu_mirror_expects(w->mirror, prev))

@@ -54,6 +54,7 @@
 
 #include "path.h"
 
+#include <muster/client.h>
 #include <muster/plugin.h>
 
 #define MU_MIRROR_OUT_MAX 32u /* reads of one mirror under way */
@@ -186,6 +187,9 @@ struct mu_mirror_change {
 	int64_t session;
 	struct mu_str origin;
 };
+
+/* As the client library tells it; borrows from it. */
+struct mu_mirror_change mu_mirror_change_of(const struct mu_change *c);
 
 /* The next change. Paths that this subscription does not cover, changes that
  * came before, and all of them while idle, are passed over. MU_ENOMEM,

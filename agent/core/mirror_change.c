@@ -92,6 +92,26 @@ static int tell_now(struct mu_mirror *m, const struct mu_mirror_change *c)
 	return rc;
 }
 
+struct mu_mirror_change mu_mirror_change_of(const struct mu_change *c)
+{
+	struct mu_mirror_change out = {
+		.type = (int)c->type,
+		.zxid = c->zxid,
+		.n = c->n,
+		.path = mu_str_of(c->path),
+		.whole = c->whole,
+		.stat = c->stat,
+		.cause = c->cause,
+		.session = c->session,
+		.origin = mu_str_of(c->origin),
+	};
+
+	if (c->len >= 0)
+		out.data = (struct mu_str){ c->data ? c->data : "",
+			                    (uint32_t)c->len };
+	return out;
+}
+
 int mu_mirror_change(struct mu_mirror *m, const struct mu_mirror_change *c)
 {
 	struct mu_mirror_stream *s = &m->s;

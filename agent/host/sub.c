@@ -307,18 +307,7 @@ static void on_change(void *arg, const struct mu_change *c)
 {
 	struct mu_sub *s = arg;
 	struct mu_mirror_at prev = { c->prev_zxid, c->prev_n };
-	struct mu_mirror_change change = {
-		.type = (int)c->type,
-		.zxid = c->zxid,
-		.n = c->n,
-		.path = mu_str_of(c->path),
-		.data = bytes(c->data, c->len),
-		.whole = c->whole,
-		.stat = c->stat,
-		.cause = c->cause,
-		.session = c->session,
-		.origin = mu_str_of(c->origin),
-	};
+	struct mu_mirror_change change = mu_mirror_change_of(c);
 	int rc = 0;
 
 	if (!mu_mirror_expects(s->mirror, prev))

@@ -726,7 +726,7 @@ static int report(enum mu_report_state state, int32_t version)
 		                    .zxid = 100 + version,
 		                    .version = version,
 		                    .digest = MU_STR("d"),
-		                    .state = state };
+		                    .state = (int32_t)state };
 
 	return mu_applied_report(applied, "page", &r);
 }
