@@ -155,6 +155,8 @@ int mu_ephemerals_add(struct mu_ephemerals *e, const char *instance,
 	struct held *h = find(e, instance, path);
 	unsigned count = 0;
 
+	if (strlen(path) > MU_EPHEMERALS_PATH_MAX)
+		return MU_ETOOBIG;
 	for (struct held *x = e->all; x; x = x->next) {
 		if (x->step != STEP_HELD && strcmp(x->path, path) == 0)
 			return MU_EAGAIN;

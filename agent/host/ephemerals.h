@@ -19,7 +19,8 @@
 
 #include "uplink.h"
 
-#define MU_EPHEMERALS_MAX 1000u /* of an instance */
+#define MU_EPHEMERALS_MAX 1000u      /* of an instance */
+#define MU_EPHEMERALS_PATH_MAX 1024u /* bytes; each is kept, and in a file */
 
 struct mu_ephemerals;
 
@@ -43,7 +44,8 @@ enum mu_ephemerals_of { MU_OF_THIS = 1, MU_OF_NEXT = 2 };
 /*
  * A request to create `path` for `instance` is about to go out: remember it, for
  * its answer may never come. MU_EAGAIN: the one that was there is being deleted;
- * ask again after on_gone. MU_EFULL: MU_EPHEMERALS_MAX. MU_ENOMEM.
+ * ask again after on_gone. MU_EFULL: MU_EPHEMERALS_MAX. MU_ETOOBIG:
+ * MU_EPHEMERALS_PATH_MAX. MU_ENOMEM.
  */
 int mu_ephemerals_add(struct mu_ephemerals *e, const char *instance,
                       const char *path, enum mu_ephemerals_of of);

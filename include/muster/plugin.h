@@ -260,10 +260,10 @@ struct mu_host {
 	 * session of the agent, which deletes it when the process of this
 	 * instance ends, however it ends (but see Upgrade, also for the end of
 	 * the agent itself); if there is no broker then, once it
-	 * is back. At most 1,000 of an instance at a time (MU_EFULL). When the
-	 * session expires, they are gone: see MU_EVENT_RENEWED. MU_EEXISTS,
-	 * MU_ENONODE (no parent), MU_ENOCHILDREN (under an ephemeral one);
-	 * MU_EINVAL: path, flags. */
+	 * is back. At most 1,000 of an instance at a time (MU_EFULL), with paths
+	 * of at most 1,024 bytes (MU_ETOOBIG). When the session expires, they
+	 * are gone: see MU_EVENT_RENEWED. MU_EEXISTS, MU_ENONODE (no parent),
+	 * MU_ENOCHILDREN (under an ephemeral one); MU_EINVAL: path, flags. */
 	int (*create)(const struct mu_host *h, const char *path,
 	              const void *data, int32_t len, uint32_t flags,
 	              uint32_t timeout_ms, struct mu_err *err);

@@ -395,6 +395,16 @@ START_TEST(one_more_than_the_limit_is_refused)
 }
 END_TEST
 
+START_TEST(a_path_of_one_byte_more_than_the_limit_is_refused)
+{
+	start(NULL, _i ? TICKER("check_ms = 0;", "path_bytes = 1025;")
+	               : TICKER("check_ms = 0;", "path_bytes = 1024;"));
+	cluster_agent_wait_log(&a, _i ? "code=MU_ETOOBIG"
+	                              : "the long one is there");
+	ck_assert_int_eq(file_has(a.log, "the long one is there"), !_i);
+}
+END_TEST
+
 START_TEST(after_an_outage_it_can_be_made_anew)
 {
 	ONLY_NATIVE("a ZooKeeper is not stopped here");
@@ -524,6 +534,8 @@ int main(void)
 	tcase_add_test(tc, after_a_crash_of_the_agent_it_can_be_made_anew);
 	tcase_add_test(tc, who_makes_it_anew_waits_until_the_old_one_is_gone);
 	tcase_add_test(tc, one_more_than_the_limit_is_refused);
+	tcase_add_loop_test(
+		tc, a_path_of_one_byte_more_than_the_limit_is_refused, 0, 2);
 	tcase_add_test(tc, after_an_outage_it_can_be_made_anew);
 	tcase_add_test(tc, what_another_made_since_is_left_alone);
 	tcase_add_test(tc, a_new_runner_can_make_it_anew_at_once);

@@ -82,6 +82,25 @@ static int make_crowd(struct mu_err *err)
 	return rc;
 }
 
+/* One whose path has so many bytes. */
+static int make_long(struct mu_err *err)
+{
+	long long len = host->setting_int(host, "path_bytes", 0);
+	char path[4096];
+	int rc;
+
+	if (len < 4 || len >= (long long)sizeof path)
+		return 0;
+	memset(path, 'x', (size_t)len);
+	memcpy(path, "/e/", 3);
+	path[len] = '\0';
+	rc = host->create(host, path, "mine", 4, MU_PLUGIN_EPHEMERAL, WAIT_MS,
+	                  err);
+	if (rc == 0)
+		host->log(host, MU_INFO, "the long one is there");
+	return rc;
+}
+
 static int event(void *self, const struct mu_event *e, struct mu_err *err)
 {
 	bool known = MU_HAS(e, struct mu_event, author);
@@ -94,6 +113,9 @@ static int event(void *self, const struct mu_event *e, struct mu_err *err)
 	          known ? e->author : "");
 	if (e->type == MU_EVENT_PRESENT)
 		return 0; /* it was done */
+	if (e->type == MU_EVENT_CONNECTED &&
+	    host->setting_int(host, "path_bytes", 0))
+		return make_long(err);
 	if (e->type == MU_EVENT_CONNECTED)
 		return make_crowd(err);
 	ill = strcmp(p, "/do/ill") == 0 || (ill && strcmp(p, "/do/well") != 0);
