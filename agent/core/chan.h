@@ -11,7 +11,8 @@
  *     runner -> agent   READY, ACK, LOG, CALL, REPORT, WAKE
  *
  * One EVENT, TICK or CHECK is out at a time; its ACK answers it. CALLs are made
- * from within one of them (or init) one at a time, each answered by a RESULT.
+ * from within one of them (or init) one at a time, each answered by a RESULT, or
+ * given up when its time is over: the next one's greater id says so.
  * WAKE comes at any time after READY, at most one before the next TICK.
  */
 #ifndef MU_CORE_CHAN_H

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #define CALL_MAX_MS 3600000u
+#define UNANSWERED_MAX 16u /* requests of a process at the broker */
 
 static char *text_of(struct mu_str s)
 {
@@ -114,6 +115,14 @@ static void note_held(struct mu_hosted_run *r, int rc, int64_t czxid)
 
 static void on_result(void *owner, uint64_t tag, const struct mu_result *a);
 
+static int send_on(struct mu_hosted_run *r, const struct mu_uplink_request *q)
+{
+	int rc = mu_uplink_send(r->h->o.uplink, q);
+
+	r->call.unanswered += rc == 0;
+	return rc;
+}
+
 /* The node is there, made by a process of the instance before this one: it is
  * made this one's. */
 static bool make_it_ours(struct mu_hosted_run *r)
@@ -132,7 +141,7 @@ static bool make_it_ours(struct mu_hosted_run *r)
 		return false;
 	q.data = m.data.at;
 	q.len = m.data.at ? (int32_t)m.data.len : -1;
-	return mu_uplink_send(r->h->o.uplink, &q) == 0;
+	return send_on(r, &q) == 0;
 }
 
 static void on_result(void *owner, uint64_t tag, const struct mu_result *a)
@@ -140,6 +149,7 @@ static void on_result(void *owner, uint64_t tag, const struct mu_result *a)
 	struct mu_hosted_run *r = owner;
 	struct mu_chan_result m = { .id = tag };
 
+	r->call.unanswered--;
 	/* Too late. */
 	if (r->call.id == 0 || tag != r->call.id)
 		return;
@@ -166,7 +176,6 @@ void mu_hosted_call_timeout(void *arg)
 {
 	struct mu_hosted_run *r = arg;
 
-	mu_uplink_forget(r->h->o.uplink, r);
 	if (r->call.id)
 		answer_code(r, MU_ETIMEDOUT);
 }
@@ -175,6 +184,7 @@ void mu_hosted_call_end(struct mu_hosted_run *r)
 {
 	call_over(r);
 	mu_uplink_forget(r->h->o.uplink, r);
+	r->call.unanswered = 0;
 }
 
 /* What of it cannot be, be it that nobody but a hostile runner asks for it. */
@@ -205,7 +215,7 @@ static int send_ephemeral(struct mu_hosted_run *r, struct mu_uplink_request *q)
 	rc = mu_ephemerals_add(e, name, r->call.path, who(r));
 	if (rc)
 		return rc;
-	rc = mu_uplink_send(r->h->o.uplink, q);
+	rc = send_on(r, q);
 	if (rc)
 		note_held(r, MU_EAGAIN, 0);
 	return rc;
@@ -230,9 +240,11 @@ static int send_call(struct mu_hosted_run *r, const struct mu_chan_call *m)
 		                       .owner = r,
 		                       .tag = m->id };
 
-	if (!r->call.ephemeral)
-		return mu_uplink_send(r->h->o.uplink, &q);
-	return send_ephemeral(r, &q);
+	/* Those that it gave up on are with the broker still, beside what all
+	 * others ask. */
+	if (r->call.unanswered >= UNANSWERED_MAX)
+		return MU_EFULL;
+	return r->call.ephemeral ? send_ephemeral(r, &q) : send_on(r, &q);
 }
 
 /* The call that `record` is; it is kept if it cannot be sent yet, or may have to
@@ -283,8 +295,12 @@ int mu_hosted_call(struct mu_hosted_run *r, struct mu_in *in)
 	uint32_t ms;
 	int rc = mu_get_chan_call(in, &m);
 
-	if (rc || m.id == 0 || r->call.id)
-		return MU_EPROTO; /* one at a time */
+	if (rc || m.id <= r->call.last)
+		return MU_EPROTO;
+	/* One at a time: the time of the one before was over there a little
+	 * sooner than here. */
+	call_over(r);
+	r->call.last = m.id;
 	r->call.id = m.id;
 	r->call.op = m.op;
 	r->call.ephemeral =

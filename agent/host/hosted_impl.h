@@ -49,7 +49,10 @@ struct mu_hosted_source {
 
 /* A call of a plugin under way. */
 struct mu_hosted_call {
-	uint64_t id; /* 0: none is */
+	uint64_t id;         /* 0: none is */
+	uint64_t last;       /* of all; each is greater than those before */
+	uint32_t unanswered; /* by the broker, those included that were given
+	                        up */
 	int32_t op;
 	bool ephemeral; /* it creates one */
 	bool inherits;  /* that a process before may have made */

@@ -204,7 +204,8 @@ enum mu_plugin_create_flags {
 /* The agent's side. Lives as long as the instance; `agent` is for the agent.
  * Functions with timeout_ms ask the agent, which asks the broker: MU_ETIMEDOUT,
  * MU_ECONNLOSS (no broker now) and the broker's codes; err may be NULL. After
- * MU_ETIMEDOUT and MU_ECONNLOSS a change may have been made or not. */
+ * MU_ETIMEDOUT and MU_ECONNLOSS a change may have been made or not. MU_EFULL: the
+ * broker has not answered 16 that were given up. */
 struct mu_host {
 	uint32_t abi;  /* MU_PLUGIN_ABI of the runner */
 	uint32_t size; /* sizeof(struct mu_host) of the runner, bytes */

@@ -322,6 +322,27 @@ START_TEST(a_runner_that_reads_no_answer_is_ended)
 }
 END_TEST
 
+/* The broker is stalled: the runner's time for a call is over a little before the
+ * agent's. A few of them go to the broker, which others want to ask, too. */
+START_TEST(who_asks_again_at_once_makes_sense)
+{
+	char text[512];
+
+	ONLY_NATIVE("a ZooKeeper is not stopped here");
+	cluster_edit("create", "/config", "one");
+	snprintf(text, sizeof text,
+	         "instances = ( " ONE("one", "impatient",
+	                              "settings = { wait_ms = %d; };") " );",
+	         _i);
+	start("session_timeout_ms = 20000;\n", text);
+	cluster_agent_wait_log(&a, "msg=asking");
+	program_signal(&c.broker, SIGSTOP);
+	cluster_agent_wait_log(&a, "full, 50 times");
+	program_signal(&c.broker, SIGCONT);
+	ck_assert(!file_has(a.log, "what makes no sense"));
+}
+END_TEST
+
 START_TEST(last_words_without_an_end_of_line_are_kept)
 {
 	cluster_edit("create", "/config", "bad");
@@ -903,6 +924,7 @@ static void add_cases(Suite *s)
 	tcase_add_test(tc, a_flood_is_logged_in_part_and_the_rest_is_counted);
 	tcase_add_test(tc, a_flood_on_the_channel_is_held_up_there);
 	tcase_add_test(tc, a_runner_that_reads_no_answer_is_ended);
+	tcase_add_loop_test(tc, who_asks_again_at_once_makes_sense, 1, 4);
 	tcase_add_test(tc, last_words_without_an_end_of_line_are_kept);
 	tcase_add_test(
 		tc,
