@@ -565,6 +565,39 @@ START_TEST(without_a_broker_an_instance_begins_with_what_was_last_known)
 }
 END_TEST
 
+static bool knows_alpha(void *arg)
+{
+	static const char wanted[] = "/members/alpha";
+	size_t len = 0;
+	char *bytes = file_read(arg, &len);
+	bool has = bytes && memmem(bytes, len, wanted, sizeof wanted - 1);
+
+	free(bytes);
+	return has;
+}
+
+/* The tree is only read, and the agent killed: all that was read is known. */
+START_TEST(what_was_read_at_first_is_kept_though_nothing_follows)
+{
+	ONLY_NATIVE("a ZooKeeper is not stopped here");
+	start("members = true;");
+	wait_journal("path /w data 0");
+	wait_journal("path /members/alpha ");
+	ck_assert(wait_for(knows_alpha, kept("keeper.cache"), WAIT_MS));
+	cluster_agent_stop(&a, SIGKILL);
+	cluster_broker_stop(&c, SIGTERM);
+	unlink(journal);
+	cluster_agent_start(&a);
+	wait_journal("path /w data 0");
+	wait_journal("path /members/alpha ");
+	ck_assert_uint_eq(find(MU_EVENT_PRESENT, "/w", "0").flags,
+	                  MU_EVENT_STALE);
+	ck_assert_uint_eq(
+		find(MU_EVENT_MEMBER_PRESENT, "/members/alpha", "").flags,
+		MU_EVENT_STALE);
+}
+END_TEST
+
 START_TEST(what_differs_from_the_last_known_is_told_when_the_broker_is_back)
 {
 	ONLY_NATIVE("a ZooKeeper is not stopped here");
@@ -758,6 +791,8 @@ int main(void)
 		tc,
 		without_a_broker_an_instance_begins_with_what_was_last_known, 0,
 		2);
+	tcase_add_test(tc,
+	               what_was_read_at_first_is_kept_though_nothing_follows);
 	tcase_add_test(
 		tc,
 		what_differs_from_the_last_known_is_told_when_the_broker_is_back);
