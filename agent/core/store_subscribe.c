@@ -204,10 +204,15 @@ static int make_place(struct reading *r, int32_t id)
 }
 
 /* Is it of a history that is not ours: ahead of us, or of a time before this
- * start of which nothing has come down to us? */
+ * start of which nothing has come down to us? A life that ended before anything
+ * happened in it has told no more than where it began: that stands for all that
+ * was before it. */
 static bool is_strange(const struct mu_store *s, int64_t zxid)
 {
-	return zxid > s->zxid || (zxid > s->hole_from && zxid < s->hole_to);
+	bool is_beginning = (zxid & UINT32_MAX) == 0;
+
+	return zxid > s->zxid ||
+	       (zxid > s->hole_from && zxid < s->hole_to && !is_beginning);
 }
 
 struct catching {

@@ -1,6 +1,7 @@
 #include "fake_agent.h"
 
 #include "clock.h"
+#include "program.h"
 
 #include <check.h>
 #include <dirent.h>
@@ -563,17 +564,6 @@ void fake_dir(char *out, size_t room)
 
 void fake_dir_remove(const char *dir)
 {
-	DIR *d = opendir(dir);
-	struct dirent *e;
-
 	(void)chmod(dir, 0700);
-	while (d && (e = readdir(d))) {
-		if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
-			continue;
-		if (unlinkat(dirfd(d), e->d_name, 0) < 0 && errno == EISDIR)
-			(void)unlinkat(dirfd(d), e->d_name, AT_REMOVEDIR);
-	}
-	if (d)
-		closedir(d);
-	(void)rmdir(dir);
+	dir_remove(dir);
 }

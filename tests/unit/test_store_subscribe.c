@@ -391,9 +391,9 @@ END_TEST
 
 /* ---- restarts ---- */
 
-/* The commands of this life, given to a store that begins with the next epoch;
- * from the snapshot of another on, if there is one. */
-static void restart(const struct bytes *snapshot)
+/* The commands of this life, given to a store that begins with this epoch; from
+ * the snapshot of another on, if there is one. */
+static void restart_as(const struct bytes *snapshot, uint32_t epoch)
 {
 	struct store_command *commands = store.commands;
 	size_t count = store.command_count;
@@ -412,11 +412,16 @@ static void restart(const struct bytes *snapshot)
 			ck_assert_int_eq(mu_store_replay(s, commands[i].bytes,
 			                                 commands[i].len),
 			                 0);
-	mu_store_begin(s, 2, store.now);
+	mu_store_begin(s, epoch, store.now);
 	mu_store_free(store.s);
 	store.s = s;
 	bed_connect(11);
 	bed_connect(12);
+}
+
+static void restart(const struct bytes *snapshot)
+{
+	restart_as(snapshot, 2);
 }
 
 static int state_of(int64_t zxid, int32_t n, unsigned *events)
@@ -551,6 +556,28 @@ START_TEST(what_was_never_ours_is_a_gap_after_a_restart)
 	ck_assert_int_eq(state_of((int64_t)2 << 32, 0, &events),
 	                 MU_SUBSCRIBED_LIVE);
 	ck_assert_uint_eq(events, 0);
+}
+END_TEST
+
+/* Who subscribed in it has the position with which it began. */
+START_TEST(a_life_in_which_nothing_happened_is_ours_all_the_same)
+{
+	unsigned events;
+
+	bed_make(2, "/a", "");
+	set("/a");
+	restart_as(NULL, 3);
+	ck_assert_int_eq(state_of((int64_t)2 << 32, MU_CHANGE_N_END, &events),
+	                 MU_SUBSCRIBED_LIVE);
+	ck_assert_uint_eq(events, 0);
+	/* But what happened in it, if anything did, has not come down to us. */
+	ck_assert_int_eq(state_of(((int64_t)2 << 32) + 1, 0, &events),
+	                 MU_SUBSCRIBED_GAP);
+	bed_err(12, MU_OP_SET_DATA, q_set("/a", "x", -1));
+	bed_change(11);
+	ck_assert_int_eq(state_of((int64_t)2 << 32, MU_CHANGE_N_END, &events),
+	                 MU_SUBSCRIBED_LIVE);
+	ck_assert_uint_eq(events, 1);
 }
 END_TEST
 
@@ -727,6 +754,7 @@ int main(void)
 		a_snapshot_is_where_the_log_begins,
 		a_snapshot_that_does_not_say_how_much_its_last_change_was_is_not_trusted,
 		what_was_never_ours_is_a_gap_after_a_restart,
+		a_life_in_which_nothing_happened_is_ours_all_the_same,
 		a_store_without_a_past_has_no_part_in_another,
 		asking_survives_the_loss_of_any_allocation,
 		telling_survives_the_loss_of_any_allocation,
