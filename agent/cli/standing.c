@@ -501,9 +501,6 @@ int standing_json(struct mu_json *o, const struct standing *s)
 	rc = rc ? rc : mu_json_set_str(o, "host", s->host);
 	rc = rc ? rc : mu_json_set_bool(o, "stale", !s->is_member);
 	rc = rc ? rc : mu_json_set_int(o, "node_version", s->node_version);
-	rc = rc ? rc
-	        : mu_json_set_int(o, "version_in_force", s->in_force.version);
-	rc = rc ? rc : mu_json_set_int(o, "version_tried", s->tried);
 	if (rc == 0 && s->record)
 		rc = mu_json_set_copy(o, "report", s->record);
 	rc = rc ? rc : mu_json_set_str(o, "state", words[s->state]);
@@ -511,5 +508,8 @@ int standing_json(struct mu_json *o, const struct standing *s)
 	rc = rc ? rc : mu_json_set_str(o, "path", s->path);
 	rc = rc ? rc : mu_json_set_int(o, "node_zxid", s->node_zxid);
 	rc = rc ? rc : mu_json_set_int(o, "since", s->since_ms);
-	return rc ? rc : mu_json_set_str(o, "reason", s->reason);
+	rc = rc ? rc : mu_json_set_str(o, "reason", s->reason);
+	rc = rc ? rc
+	        : mu_json_set_int(o, "version_in_force", s->in_force.version);
+	return rc ? rc : mu_json_set_int(o, "version_tried", s->tried);
 }

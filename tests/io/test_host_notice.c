@@ -178,7 +178,7 @@ int mu_uplink_send(struct mu_uplink *u, const struct mu_uplink_request *r)
 	ck_assert_uint_lt(asked_count, ASKED);
 	a->q = *r;
 	snprintf(a->path, sizeof a->path, "%s", r->path ? r->path : "");
-	a->data = r->len >= 0 ? strndup(r->data, (size_t)r->len) : NULL;
+	a->data = r->data ? strndup(r->data, (size_t)r->len) : NULL;
 	asked_count++;
 	requests++;
 	return 0;

@@ -991,7 +991,8 @@ START_TEST(status_shows_the_broker_and_what_each_host_applied)
 	                   : "speaks    Muster");
 	ck_out_has("members   2");
 	ck_out_has("INSTANCE  STATE ");
-	ck_out_has("page      rejected         alpha  /config/page  3 ");
+	ck_out_has("page      rejected         alpha  /config/page  -        3 "
+	           "     gone ");
 	ck_out_has("page      stale (applied)  gone ");
 	/* What comes from nodes cannot command the terminal. */
 	ck_out_has("nginx says ?[31mno");
