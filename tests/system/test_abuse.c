@@ -95,11 +95,11 @@ static const struct {
 	{ "two kinds of brokers", "$M -b $TCP,zookeeper://127.0.0.1 get /", 64,
 	  "mixes tcp:// and zookeeper://", "write one kind" },
 	{ "an address where nobody listens",
-	  "$M -t 4000 -b tcp://127.0.0.1:1 get /", 4,
+	  "$M -t 4s -b tcp://127.0.0.1:1 get /", 4,
 	  "cannot connect to tcp://127.0.0.1:1",
 	  "is muster-broker running there" },
 	{ "the broker's own port for a ZooKeeper's",
-	  "$M -t 4000 -b zookeeper://${TCP#tcp://} get /", 4,
+	  "$M -t 4s -b zookeeper://${TCP#tcp://} get /", 4,
 	  "zookeeper://127.0.0.1:", "ZooKeeper" },
 
 	/* the command line */
@@ -473,7 +473,7 @@ START_TEST(who_finds_no_room_is_told_of_which_limit)
 	snprintf(out, sizeof out, "%s/holder", cluster.dir);
 	program_start(&first, hold, out, out);
 	ck_assert(file_comes_to_have(out, "/holder\n", WAIT_MS));
-	snprintf(line, sizeof line, "$M -t 4000 -b %s get /", limits[_i].url);
+	snprintf(line, sizeof line, "$M -t 4s -b %s get /", limits[_i].url);
 	run(&r);
 	ck_assert_int_eq(r.exit, 4);
 	ck_has(r.err, limits[_i].says);
