@@ -16,6 +16,8 @@
 
 #define PROC_FILE_MAX (4u * 1024 * 1024)
 #define PROBE "muster-probe"
+#define LEAF "muster-agent"
+#define MOVES_MAX 10000 /* more keep coming */
 
 /* ---- the small files ---- */
 
@@ -154,13 +156,137 @@ static int switch_on(const char *dir, struct mu_err *err)
 	           : 0;
 }
 
+/* ---- v2: a group that has groups with a limit below it holds no process itself.
+ * With one it would be "domain threaded", and those below it "domain invalid",
+ * see cgroups(7). So the agent goes into a leaf of its own ---- */
+
+static pid_t parent_of(pid_t pid)
+{
+	char dir[64];
+	char *text, *at;
+	int parent = 0;
+
+	mu_format(dir, sizeof dir, "/proc/%ld", (long)pid);
+	text = get(dir, "stat");
+	at = text ? strrchr(text, ')') : NULL;
+	if (at)
+		(void)sscanf(at, ") %*c %d", &parent);
+	mu_free(text);
+	return parent;
+}
+
+static bool is_same_program(pid_t pid)
+{
+	char path[64];
+	struct stat a, b;
+
+	mu_format(path, sizeof path, "/proc/%ld/exe", (long)pid);
+	return stat(path, &a) == 0 && stat("/proc/self/exe", &b) == 0 &&
+	       a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+}
+
+/* Is it the agent's: this process, the one of the same program that started it,
+ * or one that comes of them? */
+static bool is_ours(pid_t pid)
+{
+	pid_t head = is_same_program(getppid()) ? getppid() : getpid();
+
+	while (pid > 1 && pid != head)
+		pid = parent_of(pid);
+	return pid == head;
+}
+
+/* The first of the processes in a group that `wanted` says yes of; 0: none. */
+static pid_t find_in(const char *dir, bool (*wanted)(pid_t pid))
+{
+	char *text = get(dir, "cgroup.procs");
+	char *at, *rest = text;
+	pid_t found = 0;
+
+	while (!found && text && (at = strsep(&rest, "\n"))) {
+		pid_t pid = (pid_t)strtol(at, NULL, 10);
+
+		if (pid > 0 && wanted(pid))
+			found = pid;
+	}
+	mu_free(text);
+	return found;
+}
+
+static bool is_strange(pid_t pid)
+{
+	return !is_ours(pid);
+}
+
+static bool any(pid_t pid)
+{
+	(void)pid;
+	return true;
+}
+
+static int move_away(const char *dir, const char *leaf, struct mu_err *err)
+{
+	char number[16];
+	pid_t pid;
+
+	for (int left = MOVES_MAX; (pid = find_in(dir, any)) > 0; left--) {
+		int why;
+
+		mu_format(number, sizeof number, "%ld", (long)pid);
+		why = put(leaf, "cgroup.procs", number);
+		if (left == 0 || (why && why != ESRCH))
+			return mu_err(err, MU_EIO,
+			              "process %ld cannot be moved to %.200s: "
+			              "%s",
+			              (long)pid, leaf, strerror(why));
+	}
+	return 0;
+}
+
+int mu_cgroup_leave(char *dir, struct mu_err *err)
+{
+	char leaf[PATH_MAX];
+	char *type = get(dir, "cgroup.type"), *last = strrchr(dir, '/');
+	bool is_root = type == NULL;
+	pid_t other;
+
+	mu_free(type);
+	if (is_root)
+		return 0;
+	if (last && strcmp(last + 1, LEAF) == 0) {
+		*last = '\0';
+		return 0;
+	}
+	other = find_in(dir, is_strange);
+	if (other)
+		return mu_err(err, MU_EIO,
+		              "process %ld is in %.200s too, which is not the "
+		              "agent's: it is not the agent's own cgroup",
+		              (long)other, dir);
+	(void)put(dir, "cgroup.subtree_control", "-pids");
+	mu_format(leaf, sizeof leaf, "%s/" LEAF, dir);
+	if (mkdir(leaf, 0755) && errno != EEXIST)
+		return mu_err(err, MU_EIO, "cannot make the cgroup %.300s: %s",
+		              leaf, strerror(errno));
+	return move_away(dir, leaf, err);
+}
+
+/* ---- is it possible? ---- */
+
 static int try_it(const char *dir, struct mu_err *err)
 {
-	char probe[64];
+	char probe[64], path[PATH_MAX];
+	char *type;
 	int rc;
 
 	mu_format(probe, sizeof probe, PROBE "-%ld", (long)getpid());
+	mu_format(path, sizeof path, "%s/%s", dir, probe);
 	rc = mu_cgroup_make(dir, probe, 1, err);
+	type = get(path, "cgroup.type");
+	if (!rc && type && strstr(type, "invalid"))
+		rc = mu_err(err, MU_EIO,
+		            "a cgroup below %.200s can hold no process", dir);
+	mu_free(type);
 	(void)mu_cgroup_end(dir, probe);
 	return rc;
 }
@@ -173,6 +299,8 @@ int mu_cgroup_find(char *out, size_t room, struct mu_err *err)
 	each_line(&o, get("/proc/self", "mountinfo"), look_at_mount_line);
 	each_line(&o, get("/proc/self", "cgroup"), look_at_own);
 	rc = place(&o, out, room, err);
+	if (!rc && o.v2)
+		rc = mu_cgroup_leave(out, err);
 	if (!rc && o.v2)
 		rc = switch_on(out, err);
 	return rc ? rc : try_it(out, err);

@@ -9,9 +9,17 @@
 
 #include <muster/types.h>
 
-/* The directory of our own cgroup, if we may make groups with that limit in it;
- * this tries. MU_EIO with a sentence that says what is missing. */
+/* The directory in which we may make groups with that limit; this tries. It is our
+ * own cgroup, or of v2, where one with groups below it must hold no process, the
+ * one that was ours: see mu_cgroup_leave. MU_EIO with a sentence that says what is
+ * missing. */
 int mu_cgroup_find(char *out, size_t room, struct mu_err *err);
+
+/* Of v2: move this process and all others of the agent (its supervisor, what they
+ * started) from the cgroup `dir` into "muster-agent" below it. If dir is that
+ * leaf, it becomes the one above; the root of all is left as it is. MU_EIO: there
+ * are others in it, or the kernel refuses. */
+int mu_cgroup_leave(char *dir, struct mu_err *err);
 
 /* Make <base>/<name>, or take the one that is there, for at most `max` processes
  * and threads. MU_EIO. */

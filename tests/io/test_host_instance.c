@@ -318,6 +318,39 @@ START_TEST(a_cgroup_is_made_by_a_few_small_files)
 }
 END_TEST
 
+START_TEST(the_agent_leaves_a_cgroup_that_is_its_own)
+{
+	char dir[] = "/tmp/mu-cgroup-XXXXXX", path[300], at[200], pid[32];
+
+	ck_assert_ptr_nonnull(mkdtemp(dir));
+	/* The root of all has no type. */
+	snprintf(at, sizeof at, "%s", dir);
+	ck_assert_int_eq(mu_cgroup_leave(at, &err), 0);
+	ck_assert_str_eq(at, dir);
+	snprintf(path, sizeof path, "%s/cgroup.type", dir);
+	file_write_text(path, "domain\n");
+	/* Somebody else is in it. */
+	snprintf(path, sizeof path, "%s/cgroup.procs", dir);
+	snprintf(pid, sizeof pid, "%ld\n1\n", (long)getpid());
+	file_write_text(path, pid);
+	ck_assert_int_eq(mu_cgroup_leave(at, &err), MU_EIO);
+	ck_assert_ptr_nonnull(strstr(err.msg, "process 1 is in "));
+	snprintf(path, sizeof path, "%s/muster-agent", dir);
+	ck_assert_int_ne(access(path, F_OK), 0);
+	/* None is: it is left for the leaf, where the next one is found. */
+	snprintf(path, sizeof path, "%s/cgroup.procs", dir);
+	file_write_text(path, "");
+	ck_assert_int_eq(mu_cgroup_leave(at, &err), 0);
+	ck_assert_str_eq(at, dir);
+	snprintf(at, sizeof at, "%s/muster-agent", dir);
+	snprintf(path, sizeof path, "%s/cgroup.type", at);
+	file_write_text(path, "domain\n");
+	ck_assert_int_eq(mu_cgroup_leave(at, &err), 0);
+	ck_assert_str_eq(at, dir);
+	dir_remove(dir);
+}
+END_TEST
+
 START_TEST(what_is_in_a_cgroup_is_limited_and_killed)
 {
 	char base[512];
@@ -565,6 +598,7 @@ static Suite *suite(void)
 	tcase_add_loop_test(tc, a_user_that_is_not_there_is_an_error, 0,
 	                    (int)(sizeof nobodies / sizeof nobodies[0]));
 	tcase_add_test(tc, a_cgroup_is_made_by_a_few_small_files);
+	tcase_add_test(tc, the_agent_leaves_a_cgroup_that_is_its_own);
 	tcase_add_test(tc, what_is_in_a_cgroup_is_limited_and_killed);
 	tcase_add_test(tc, each_line_is_a_line_of_the_log);
 	tcase_add_test(tc, at_the_limit_all_lines_are_logged);
