@@ -29,7 +29,12 @@ struct files {
 	int input;
 	int output[2]; /* pipe: read end, write end */
 	int start[2];  /* pipe: errno of a failed start; closed by exec */
+	int go[2];     /* pipe: a byte, for one that lives on: it may begin */
 	int pidfd;
+};
+
+static const struct files no_files = {
+	-1, { -1, -1 }, { -1, -1 }, { -1, -1 }, -1
 };
 
 static void close_fd(int *fd)
@@ -46,6 +51,8 @@ static void close_files(struct files *f)
 	close_fd(&f->output[1]);
 	close_fd(&f->start[0]);
 	close_fd(&f->start[1]);
+	close_fd(&f->go[0]);
+	close_fd(&f->go[1]);
 	close_fd(&f->pidfd);
 }
 
@@ -78,7 +85,7 @@ static int open_input(const void *p, int32_t len)
 static int open_files(struct files *f, const struct mu_command *c,
                       struct mu_err *err)
 {
-	*f = (struct files){ -1, { -1, -1 }, { -1, -1 }, -1 };
+	*f = no_files;
 	f->input = open_input(c->input, c->input_len);
 	if (f->input < 0 || pipe2(f->output, O_CLOEXEC) < 0 ||
 	    pipe2(f->start, O_CLOEXEC) < 0)
@@ -164,7 +171,21 @@ static void close_others(void)
 		(void)fcntl(fd, F_SETFD, FD_CLOEXEC);
 }
 
-/* parent: whose death is ours too; 0: nobody's. */
+/* The end of the pipe instead of the byte: the plugin died, or will not have it. */
+static void await_go(const struct files *f)
+{
+	char go;
+	ssize_t n;
+
+	close(f->go[1]);
+	do
+		n = read(f->go[0], &go, 1);
+	while (n < 0 && errno == EINTR);
+	if (n != 1)
+		_exit(127);
+}
+
+/* parent: whose death is ours too; 0: nobody's, once we may begin. */
 static _Noreturn void become(const struct mu_command *c, const struct files *f,
                              pid_t parent)
 {
@@ -188,6 +209,8 @@ static _Noreturn void become(const struct mu_command *c, const struct files *f,
 	env = make_env(c->env);
 	if (!env)
 		goto failed;
+	if (!parent)
+		await_go(f);
 	execvpe(c->argv[0], (char *const *)c->argv, env);
 failed:
 	e = errno;
@@ -331,29 +354,36 @@ static int open_output(const char *file)
 	            O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644);
 }
 
-/* It is forked: see it begin. */
+/* It is forked: have it begin, and see it do so. */
 static int let_go(pid_t pid, const struct mu_command *c, struct files *f,
                   struct mu_err *err)
 {
-	int e;
+	int e, rc = c->before ? c->before(c->arg, pid, err) : 0;
 
+	if (rc == 0)
+		(void)!write(f->go[1], "", 1);
+	close_fd(&f->go[1]);
 	close_fd(&f->start[1]);
 	e = await_start(f->start[0]);
-	if (e == 0)
+	if (rc == 0 && e == 0)
 		return 0;
-	(void)waitpid(pid, NULL, 0);
+	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+		;
+	if (rc)
+		return rc;
 	return fail(err, MU_EIO, "cannot run %s: %s", c->argv[0], strerror(e));
 }
 
 int mu_command_start(const struct mu_command *c, const char *file, pid_t *pid,
                      struct mu_err *err)
 {
-	struct files f = { -1, { -1, -1 }, { -1, -1 }, -1 };
+	struct files f = no_files;
 	int rc = 0;
 
 	f.input = open_input(NULL, -1);
 	f.output[1] = open_output(file);
-	if (f.input < 0 || f.output[1] < 0 || pipe2(f.start, O_CLOEXEC) < 0) {
+	if (f.input < 0 || f.output[1] < 0 || pipe2(f.start, O_CLOEXEC) < 0 ||
+	    pipe2(f.go, O_CLOEXEC) < 0) {
 		rc = fail(err, MU_EIO, "cannot prepare to run %s: %s%s%s",
 		          c->argv[0], f.output[1] < 0 && file ? file : "",
 		          f.output[1] < 0 && file ? ": " : "", strerror(errno));

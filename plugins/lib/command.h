@@ -22,6 +22,10 @@ struct mu_command {
 	const void *input;      /* what it reads from descriptor 0 */
 	int32_t input_len;      /* bytes; -1: nothing, /dev/null */
 	uint32_t timeout_ms;
+	/* For mu_command_start: called with the number of the process that waits
+	 * to become the command, and does not unless this gives 0. NULL: none. */
+	int (*before)(void *arg, pid_t pid, struct mu_err *err);
+	void *arg;
 };
 
 struct mu_command_end {
@@ -48,7 +52,8 @@ int mu_command_run_shell(const char *text, const struct mu_command *c,
 /* Start one that lives on, whatever becomes of the plugin: it leads a session of
  * its own, and what it prints is added to `file` (NULL: to nothing). Input and
  * time limit of *c are not read. 0: it runs, as the child *pid, to be waited
- * for; MU_EIO. */
+ * for; MU_EIO, or what c->before gave. Of a plugin that dies meanwhile there is
+ * no command, unless c->before was through with it. */
 int mu_command_start(const struct mu_command *c, const char *file, pid_t *pid,
                      struct mu_err *err);
 

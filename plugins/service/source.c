@@ -198,29 +198,41 @@ static int find_command(const struct source *s, struct process *p,
 	return 0;
 }
 
-/* It must be known after a restart which process is ours, lest a second one be
- * started: so the file comes first. */
-static int start_command(const struct source *s, struct mu_err *err)
+/* Of a process that is about to become the command. */
+static int note_command(void *arg, pid_t pid, struct mu_err *err)
 {
-	struct mu_command c = { .argv = s->command };
-	struct process p = { .fd = -1 };
-	FILE *f = fopen(s->memory, "we");
-	pid_t pid;
-	int rc;
+	const struct source *s = arg;
+	struct process p;
+	FILE *f;
+	bool kept;
+	int rc = process_open(pid, &p, err);
 
-	if (!f)
-		return fail(err, MU_EIO,
-		            "%s is not started, for its number cannot be kept "
-		            "in %s: %s",
-		            s->command[0], s->memory, strerror(errno));
-	rc = mu_command_start(&c, s->output, &pid, err);
-	if (!rc)
-		rc = process_open(pid, &p, err);
-	if (!rc)
-		fprintf(f, "%d %" PRIu64 "\n", (int)pid, p.started);
+	if (rc)
+		return rc;
+	f = fopen(s->memory, "we");
+	kept = f && fprintf(f, "%d %" PRIu64 "\n", (int)pid, p.started) > 0;
+	if (f && fclose(f) != 0)
+		kept = false;
 	process_close(&p);
-	fclose(f);
-	return rc;
+	if (kept)
+		return 0;
+	return fail(err, MU_EIO,
+	            "%s is not started, for its number cannot be kept in %s: "
+	            "%s",
+	            s->command[0], s->memory, strerror(errno));
+}
+
+/* It must be known after a restart which process is ours, lest a second one be
+ * started: so the number is kept before the command begins. It need not be on
+ * the disk: the command does not live longer than what the kernel holds. */
+static int start_command(struct source *s, struct mu_err *err)
+{
+	struct mu_command c = { .argv = s->command,
+		                .before = note_command,
+		                .arg = s };
+	pid_t pid;
+
+	return mu_command_start(&c, s->output, &pid, err);
 }
 
 int source_end(const struct source *s, pid_t *pid, bool *killed,
@@ -250,7 +262,7 @@ int source_find(const struct source *s, struct process *p, struct mu_err *err)
 	return s->pid_file ? find_file(s, p, err) : find_command(s, p, err);
 }
 
-int source_start(const struct source *s, struct mu_err *err)
+int source_start(struct source *s, struct mu_err *err)
 {
 	const char *argv[] = { s->systemctl, "restart", s->unit, NULL };
 	struct mu_command c = { .input_len = -1, .timeout_ms = s->timeout_ms };

@@ -30,7 +30,7 @@ void source_fini(struct source *s);
 int source_find(const struct source *s, struct process *p, struct mu_err *err);
 
 /* Start it; that it runs is for source_find to say. */
-int source_start(const struct source *s, struct mu_err *err);
+int source_start(struct source *s, struct mu_err *err);
 
 /* The instance is no more: end a command of its own. 0: *pid was it, and *killed
  * says that SIGTERM did not do. MU_ENONODE: none runs; MU_EIO: it cannot be told. */

@@ -9,7 +9,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ptrace.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -297,6 +300,141 @@ START_TEST(a_command_outlives_its_runner_and_is_found_again)
 }
 END_TEST
 
+/* Have a tick given, and do not wait for what comes of it. */
+static void put_tick(void)
+{
+	struct mu_buf b = { 0 };
+
+	mu_put_chan_tick(&b, &(struct mu_chan_tick){ ++a.seq });
+	ck_assert_int_eq(send(a.fd, b.data, b.len, MSG_NOSIGNAL),
+	                 (ssize_t)b.len);
+	mu_buf_fini(&b);
+}
+
+/* Let it go on until it stops for this event of ptrace: true; false: it ended. */
+static bool goes_on_to(pid_t pid, int event)
+{
+	int status = 0, signum;
+
+	while (waitpid(pid, &status, __WALL) == pid && WIFSTOPPED(status)) {
+		if (status >> 16 == event)
+			return true;
+		signum = status >> 16 ? 0 : WSTOPSIG(status);
+		ck_assert_int_eq(ptrace(PTRACE_CONT, pid, NULL, (long)signum),
+		                 0);
+	}
+	return false;
+}
+
+/* Have the runner start its command: it and its child are stopped at the fork. */
+static pid_t stop_at_fork(void)
+{
+	long options = PTRACE_O_TRACEFORK | PTRACE_O_TRACEEXEC |
+	               PTRACE_O_TRACESYSGOOD | PTRACE_O_EXITKILL;
+	unsigned long child = 0;
+
+	ck_assert(fake_wake_comes(&a));
+	ck_assert_int_eq(ptrace(PTRACE_SEIZE, a.pid, NULL, options), 0);
+	put_tick();
+	ck_assert(goes_on_to(a.pid, PTRACE_EVENT_FORK));
+	ck_assert_int_eq(ptrace(PTRACE_GETEVENTMSG, a.pid, NULL, &child), 0);
+	return (pid_t)child;
+}
+
+/* Let the runner go on until it has called write() so often. */
+static void let_write(int times)
+{
+	struct __ptrace_syscall_info info;
+	int status;
+	bool writes = false;
+
+	while (times > 0) {
+		ck_assert_int_eq(ptrace(PTRACE_SYSCALL, a.pid, NULL, NULL), 0);
+		ck_assert_int_eq(waitpid(a.pid, &status, __WALL), a.pid);
+		ck_assert(WIFSTOPPED(status));
+		if (ptrace(PTRACE_GET_SYSCALL_INFO, a.pid, sizeof info, &info) <
+		    0)
+			continue;
+		if (info.op == PTRACE_SYSCALL_INFO_EXIT && writes)
+			times--;
+		writes = info.op == PTRACE_SYSCALL_INFO_ENTRY &&
+		         info.entry.nr == SYS_write;
+	}
+}
+
+static void kill_runner_only(void)
+{
+	ck_assert_int_eq(kill(a.pid, SIGKILL), 0);
+	ck_assert(WIFSIGNALED(fake_exit(&a)));
+}
+
+/* Killed at the fork, after the note, after the word to begin. */
+START_TEST(of_a_runner_killed_at_a_start_there_is_no_command_that_is_not_known)
+{
+	bool begun;
+	pid_t child;
+
+	set_sleeper();
+	set_num("restart", MU_SETTING_BOOL, 1);
+	start_answered(good);
+	child = stop_at_fork();
+	let_write(_i);
+	kill_runner_only();
+	begun = goes_on_to(child, PTRACE_EVENT_EXEC);
+	ck_assert_msg(!begun || access("service.pid", F_OK) == 0,
+	              "a command runs that nobody knows of");
+	ck_assert(!begun || kept_pid() == child);
+	if (begun)
+		ck_assert_int_eq(ptrace(PTRACE_DETACH, child, NULL, NULL), 0);
+	fake_fini(&a);
+	start_answered(good);
+	tick_until(1, 0);
+	ck_assert_int_eq(kept_pid() == child, begun);
+	ck_assert_int_eq(kill(kept_pid(), SIGKILL), 0);
+	fake_stop(&a);
+}
+END_TEST
+
+START_TEST(a_command_is_noted_before_it_begins)
+{
+	pid_t child;
+
+	set_sleeper();
+	set_num("restart", MU_SETTING_BOOL, 1);
+	start_answered(good);
+	child = stop_at_fork();
+	ck_assert_int_eq(ptrace(PTRACE_CONT, a.pid, NULL, NULL), 0);
+	ck_assert(goes_on_to(child, PTRACE_EVENT_EXEC));
+	ck_assert_int_eq(kept_pid(), child);
+	kill_runner_only();
+	ck_assert_int_eq(ptrace(PTRACE_DETACH, child, NULL, NULL), 0);
+	fake_fini(&a);
+	start_answered(good);
+	tick_until(1, 0);
+	ck_assert(!fake_logged(&a, "started"));
+	ck_assert_int_eq(kept_pid(), child);
+	ck_assert_int_eq(kill(child, SIGKILL), 0);
+	fake_stop(&a);
+}
+END_TEST
+
+START_TEST(a_command_whose_number_cannot_be_kept_does_not_begin)
+{
+	ck_assert_int_eq(symlink("/dev/full", "service.pid"), 0);
+	set_num("command", MU_SETTING_COUNT, 3);
+	set_str("command[0]", "sh");
+	set_str("command[1]", "-c");
+	set_str("command[2]", "echo > ran");
+	set_num("restart", MU_SETTING_BOOL, 1);
+	start_answered(good);
+	tick_until_logged("cannot start it: sh is not started, for its number "
+	                  "cannot be kept in service.pid: No space left");
+	ck_assert(!fake_logged(&a, "<2> started"));
+	ck_assert_int_ne(access("ran", F_OK), 0);
+	fake_stop(&a);
+}
+END_TEST
+
 START_TEST(a_command_is_ended_with_an_instance_that_is_removed)
 {
 	pid_t pid;
@@ -570,6 +708,13 @@ static void add_tests(TCase *tc)
 		tc,
 		one_that_does_not_stay_is_started_no_more_often_than_allowed);
 	tcase_add_test(tc, a_command_outlives_its_runner_and_is_found_again);
+	tcase_add_loop_test(
+		tc,
+		of_a_runner_killed_at_a_start_there_is_no_command_that_is_not_known,
+		0, 3);
+	tcase_add_test(tc, a_command_is_noted_before_it_begins);
+	tcase_add_test(tc,
+	               a_command_whose_number_cannot_be_kept_does_not_begin);
 	tcase_add_test(tc, a_command_is_ended_with_an_instance_that_is_removed);
 	tcase_add_test(tc, a_command_that_does_not_heed_is_killed);
 	tcase_add_test(tc, a_command_lives_on_where_another_process_follows);
