@@ -10,10 +10,10 @@
 #include <string.h>
 #include <sys/pidfd.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #define KILL_MS 1000u /* from SIGKILL to the end, at most */
-#define SLACK_S 2     /* of a file's time, and of the clock's at boot */
 
 /* Field 22 of /proc/PID/stat, and the state (3), behind the name, which may hold
  * anything. 0: there is no such process, or it is a zombie. */
@@ -128,16 +128,4 @@ bool process_end(const struct process *p, uint32_t grace_ms)
 	send_signal(p, SIGKILL);
 	(void)wait_for(p, KILL_MS);
 	return false;
-}
-
-bool process_is_younger(const struct process *p, const struct timespec *t)
-{
-	long hz = sysconf(_SC_CLK_TCK);
-	struct timespec wall, boot;
-	int64_t up_s;
-
-	clock_gettime(CLOCK_REALTIME, &wall);
-	clock_gettime(CLOCK_BOOTTIME, &boot);
-	up_s = (int64_t)(p->started / (uint64_t)(hz > 0 ? hz : 100));
-	return wall.tv_sec - boot.tv_sec + up_s > t->tv_sec + SLACK_S;
 }

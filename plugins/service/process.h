@@ -8,7 +8,6 @@
 #include <muster/types.h>
 
 #include <sys/types.h>
-#include <time.h>
 
 struct process {
 	int fd; /* pidfd: readable once it has ended; -1: none is held */
@@ -28,9 +27,5 @@ bool process_has_ended(const struct process *p, char *how, size_t room);
 /* End it, and the process group that it leads: SIGTERM, and SIGKILL if it is there
  * after grace_ms. False: it had to be killed. */
 bool process_end(const struct process *p, uint32_t grace_ms);
-
-/* Did it start after this wall-clock time? Then a file of that time that names
- * its number speaks of another process (give or take 2 s). */
-bool process_is_younger(const struct process *p, const struct timespec *t);
 
 #endif /* MU_SERVICE_PROCESS_H */

@@ -30,8 +30,10 @@
  * agent's session expired (without it that takes up to 30 s).
  *
  * A process is watched through its pidfd, which tells its end at once, be it a
- * child of ours or not. A number that now is another process's is noticed by the
- * time at which that one started.
+ * child of ours or not. What pid_file names is remembered: once that process has
+ * ended, or the host was started anew, another one with its number is not taken
+ * for it, until the file is written again. A file that is seen for the first time
+ * is believed, whatever its time: clocks are set.
  */
 #include <muster/plugin.h>
 

@@ -10,16 +10,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-#define MEMORY "service.pid" /* in the working directory of the instance */
+/* In the working directory of the instance. */
+#define MEMORY "service.pid"
+#define SEEN "service.seen"
 
 /* ---- settings ---- */
 
 static int check(const struct source *s, bool restart, struct mu_err *err)
 {
-	int ways = (s->unit != NULL) + (s->pid_file != NULL) +
+	int ways = (s->unit != NULL) + (s->pid_file.path != NULL) +
 	           (s->command != NULL);
 
 	if (ways != 1)
@@ -28,15 +29,15 @@ static int check(const struct source *s, bool restart, struct mu_err *err)
 		            ways ? "several" : "none");
 	if (s->command && !s->command[0])
 		return fail(err, MU_ECONFIG, "command is an empty list");
-	if (s->pid_file && s->pid_file[0] != '/')
+	if (s->pid_file.path && s->pid_file.path[0] != '/')
 		return fail(err, MU_ECONFIG,
 		            "pid_file \"%.200s\" must be absolute",
-		            s->pid_file);
-	if (s->pid_file && restart && !s->start)
+		            s->pid_file.path);
+	if (s->pid_file.path && restart && !s->start)
 		return fail(err, MU_ECONFIG,
 		            "restart with pid_file needs start, the command "
 		            "line that starts the service");
-	if (s->start && !s->pid_file)
+	if (s->start && !s->pid_file.path)
 		return fail(err, MU_ECONFIG, "start goes with pid_file only");
 	if (s->output && !s->command)
 		return fail(err, MU_ECONFIG, "output goes with command only");
@@ -50,11 +51,12 @@ int source_init(struct source *s, const struct mu_host *h, struct mu_err *err)
 
 	*s = (struct source){ .systemctl = "systemctl",
 		              .memory = MEMORY,
+		              .pid_file = { .memory = SEEN },
 		              .timeout_ms = 5000,
 		              .stop_ms = 3000 };
 	rc = typed_text(h, "unit", &s->unit, err);
 	if (!rc)
-		rc = typed_text(h, "pid_file", &s->pid_file, err);
+		rc = typed_text(h, "pid_file", &s->pid_file.path, err);
 	if (!rc)
 		rc = typed_text(h, "start", &s->start, err);
 	if (!rc)
@@ -126,22 +128,20 @@ static int find_unit(const struct source *s, struct process *p,
 	return process_open((pid_t)pid, p, err);
 }
 
-/* ---- a file with the number ---- */
+/* ---- a command of our own ---- */
 
-static int read_pid(const char *file, pid_t *pid, uint64_t *started,
-                    struct timespec *written, struct mu_err *err)
+static int recall(const char *file, pid_t *pid, uint64_t *started,
+                  struct mu_err *err)
 {
 	FILE *f = fopen(file, "re");
-	struct stat st;
 	int got, n;
 
+	*pid = 0;
 	*started = 0;
 	if (!f)
 		return fail(err, errno == ENOENT ? MU_ENONODE : MU_EIO,
 		            "%s: %s", file, strerror(errno));
 	got = fscanf(f, "%d %" SCNu64, &n, started);
-	if (fstat(fileno(f), &st) == 0)
-		*written = st.st_mtim;
 	fclose(f);
 	if (got < 1 || n <= 0)
 		return fail(err, MU_ENONODE, "%s holds no number of a process",
@@ -150,39 +150,13 @@ static int read_pid(const char *file, pid_t *pid, uint64_t *started,
 	return 0;
 }
 
-static int find_file(const struct source *s, struct process *p,
-                     struct mu_err *err)
-{
-	struct timespec written = { 0, 0 };
-	struct process found;
-	uint64_t unused;
-	pid_t pid;
-	int rc = read_pid(s->pid_file, &pid, &unused, &written, err);
-
-	if (!rc)
-		rc = process_open(pid, &found, err);
-	if (rc)
-		return rc;
-	if (process_is_younger(&found, &written)) {
-		process_close(&found);
-		return fail(err, MU_ENONODE,
-		            "%s is older than process %d, which is another",
-		            s->pid_file, (int)pid);
-	}
-	*p = found;
-	return 0;
-}
-
-/* ---- a command of our own ---- */
-
 static int find_command(const struct source *s, struct process *p,
                         struct mu_err *err)
 {
-	struct timespec unused;
 	struct process found;
 	uint64_t started;
 	pid_t pid;
-	int rc = read_pid(s->memory, &pid, &started, &unused, err);
+	int rc = recall(s->memory, &pid, &started, err);
 
 	if (rc == MU_ENONODE)
 		return fail(err, rc, "%s was not started", s->command[0]);
@@ -255,11 +229,12 @@ int source_end(const struct source *s, pid_t *pid, bool *killed,
 
 /* ---- any of them ---- */
 
-int source_find(const struct source *s, struct process *p, struct mu_err *err)
+int source_find(struct source *s, struct process *p, struct mu_err *err)
 {
 	if (s->unit)
 		return find_unit(s, p, err);
-	return s->pid_file ? find_file(s, p, err) : find_command(s, p, err);
+	return s->command ? find_command(s, p, err)
+	                  : pidfile_find(&s->pid_file, p, err);
 }
 
 int source_start(struct source *s, struct mu_err *err)

@@ -5,15 +5,16 @@
 #ifndef MU_SERVICE_SOURCE_H
 #define MU_SERVICE_SOURCE_H
 
+#include "pidfile.h"
 #include "process.h"
 
 #include <muster/plugin.h>
 
 struct source { /* one of the first three is there; texts are the host's */
 	const char *unit;
-	const char *pid_file;
-	const char **command; /* owned; NULL: none */
-	const char *start;    /* for pid_file: a command line, or NULL */
+	struct pidfile pid_file; /* path NULL: none */
+	const char **command;    /* owned; NULL: none */
+	const char *start;       /* for pid_file: a command line, or NULL */
 	const char *systemctl;
 	const char *output; /* for command: a file, or NULL */
 	const char *memory; /* for command: the file with its number */
@@ -27,7 +28,7 @@ void source_fini(struct source *s);
 
 /* Hold the process that runs now. MU_ENONODE: none does, and the sentence says
  * how that is known; MU_EIO: it cannot be told. */
-int source_find(const struct source *s, struct process *p, struct mu_err *err);
+int source_find(struct source *s, struct process *p, struct mu_err *err);
 
 /* Start it; that it runs is for source_find to say. */
 int source_start(struct source *s, struct mu_err *err);

@@ -4,7 +4,9 @@
 #include "program.h"
 
 #include <check.h>
+#include <errno.h>
 #include <fcntl.h>
+#include <linux/sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -179,7 +181,8 @@ START_TEST(a_new_number_in_the_pid_file_is_followed)
 }
 END_TEST
 
-START_TEST(a_number_that_is_another_process_s_by_now_is_not_believed)
+/* As after the clock was set forward, by years, when all this ran already. */
+START_TEST(a_pid_file_that_looks_older_than_its_process_is_believed)
 {
 	struct timespec long_ago[2] = { { 1000000000, 0 }, { 1000000000, 0 } };
 	pid_t pid = start_other();
@@ -187,10 +190,96 @@ START_TEST(a_number_that_is_another_process_s_by_now_is_not_believed)
 	write_pid(pid);
 	ck_assert_int_eq(utimensat(AT_FDCWD, pid_file, long_ago, 0), 0);
 	set_str("pid_file", pid_file);
+	set_num("restart", MU_SETTING_BOOL, 1);
+	set_str("start", "echo > second");
+	for (int i = 0; i < 2; i++) {
+		start_answered(good);
+		tick_until(1, 0);
+		fake_kill(&a);
+		fake_fini(&a);
+	}
+	ck_assert_int_ne(access("second", F_OK), 0);
+	end_other(pid);
+}
+END_TEST
+
+/* The same number of a process that started at another time, or as early in
+ * another life of the host. */
+START_TEST(a_number_that_is_another_process_s_by_now_is_not_believed)
+{
+	char boot[64], rest[128], text[256];
+	pid_t pid = start_other();
+	unsigned long long started;
+	int seen;
+
+	write_pid(pid);
+	set_str("pid_file", pid_file);
+	start_answered(good);
+	tick_until(1, 0);
+	fake_kill(&a);
+	fake_fini(&a);
+	ck_assert_int_eq(sscanf(fake_read("service.seen"),
+	                        "%d %llu %63s %127[^\n]", &seen, &started, boot,
+	                        rest),
+	                 4);
+	ck_assert_int_eq(seen, pid);
+	snprintf(text, sizeof text, "%d %llu %s %s\n", seen,
+	         started - (_i == 0), _i == 1 ? "another" : boot, rest);
+	file_write_text("service.seen", text);
 	start_answered(good);
 	tick_until_logged("is older than process");
 	ck_assert_uint_eq(a.create.count, 0);
+	write_pid(pid); /* the time is another */
+	tick_until(1, 1);
 	end_other(pid);
+	fake_stop(&a);
+}
+END_TEST
+
+/* Someone else's process of this number; false: we may not choose. */
+static bool start_other_as(pid_t number)
+{
+	struct clone_args args = { .exit_signal = SIGCHLD,
+		                   .set_tid = (uintptr_t)&number,
+		                   .set_tid_size = 1 };
+	long pid = syscall(SYS_clone3, &args, sizeof args);
+
+	if (pid == 0) {
+		execlp("sleep", "sleep", "300", (char *)NULL);
+		_exit(127);
+	}
+	ck_assert(pid == number || errno == EPERM || errno == ENOSYS);
+	return pid == number;
+}
+
+/* Of a process that was the service, and of one that had ended before. */
+START_TEST(the_next_process_of_a_number_is_not_the_service)
+{
+	unsigned made = _i == 0;
+	pid_t pid = start_other();
+
+	write_pid(pid);
+	if (!made)
+		end_other(pid);
+	set_str("pid_file", pid_file);
+	start_answered(good);
+	if (made) {
+		tick_until(1, 0);
+		end_other(pid);
+		tick_until(1, 1);
+	} else {
+		tick_until_logged("the service does not run: no process");
+	}
+	if (start_other_as(pid)) {
+		for (int i = 0; i < 3; i++) {
+			ck_assert(fake_wake_comes(&a));
+			ck_assert_int_eq(fake_turn(&a, MU_CHAN_TICK), 0);
+		}
+		ck_assert_uint_eq(a.create.count, made);
+		write_pid(pid);
+		tick_until(made + 1, a.removal.count);
+		end_other(pid);
+	}
 	fake_stop(&a);
 }
 END_TEST
@@ -700,7 +789,12 @@ static void add_tests(TCase *tc)
 	tcase_add_test(tc, the_process_of_a_pid_file_has_a_node_until_it_ends);
 	tcase_add_test(tc, a_new_number_in_the_pid_file_is_followed);
 	tcase_add_test(
-		tc, a_number_that_is_another_process_s_by_now_is_not_believed);
+		tc, a_pid_file_that_looks_older_than_its_process_is_believed);
+	tcase_add_loop_test(
+		tc, a_number_that_is_another_process_s_by_now_is_not_believed,
+		0, 2);
+	tcase_add_loop_test(tc, the_next_process_of_a_number_is_not_the_service,
+	                    0, 2);
 	tcase_add_test(tc,
 	               a_unit_s_main_process_is_asked_for_again_after_it_ended);
 	tcase_add_test(tc, a_command_is_started_and_started_again_when_it_ends);
