@@ -62,6 +62,8 @@ const struct mu_conf_row mu_broker_rows[] = {
 	  "requests of all links that wait for the disk or behind others; more are refused", true },
 	{ "max_data", MU_CONF_INT, AT(max_data), "4294967296L", 0, 1024 * 1024 * (int64_t)MIB, "bytes",
 	  "memory that the nodes may take; at it only what adds nothing is taken; 0: no limit", true },
+	{ "path_max", MU_CONF_INT, AT(path_max), "4096", 1024, MIB, "bytes",
+	  "longest path of a new node, a watch or a subscription; nodes with longer ones stay", true },
 	{ "sessions_max", MU_CONF_INT, AT(sessions_max), "10000", 1, 10000000, "sessions",
 	  "sessions at a time", true },
 	{ "links_max", MU_CONF_INT, AT(links_max), "10000", 1, 1000000, "links",
@@ -339,6 +341,7 @@ void mu_broker_options_store(const struct mu_broker_options *o,
 	c->outstanding_max = (uint32_t)o->outstanding_max;
 	c->waiting_max = (uint64_t)o->waiting_max;
 	c->max_data = (uint64_t)o->max_data;
+	c->path_max = (uint32_t)o->path_max;
 	c->sessions_max = (uint32_t)o->sessions_max;
 	c->links_max = (uint32_t)o->links_max;
 	c->watches_max = (uint32_t)o->watches_max;

@@ -71,6 +71,11 @@ struct mu_store_config {
 	/* Bytes that the tree may take in memory (mu_tree_memory): past it what
 	 * makes it larger is refused with MU_EMAXDATA. 0: no limit. */
 	uint64_t max_data;
+	/* Bytes of the path of a node to be made, with its number if it is given
+	 * one, of a watch and of a subscription: past it MU_EINVAL, as for a path
+	 * that no node can have. Not of what is applied or loaded: nodes that
+	 * have longer ones are read, written and deleted. 0: no limit. */
+	uint32_t path_max;
 	uint32_t sessions_max, links_max;
 	uint32_t watches_max; /* watches and subscriptions together */
 	/* Bytes of the paths that they name: at it there are no more of either.
@@ -219,8 +224,8 @@ struct mu_store_stats {
 	uint64_t tree_bytes;
 	uint64_t tree_memory, waiting_bytes; /* what is held to the limits */
 	uint64_t requests, replies, events, throttled, oversize, expired;
-	uint64_t over_max_data; /* requests refused for it */
-	uint64_t stalled_ms;    /* by how much deadlines have been moved */
+	uint64_t over_max_data, over_path_max; /* requests refused for it */
+	uint64_t stalled_ms; /* by how much deadlines have been moved */
 	/* Subscriptions; how many change events they were told (also in
 	 * `events`), and how many could not resume. */
 	uint32_t subscriptions;

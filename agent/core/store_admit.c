@@ -1,8 +1,11 @@
-/* Is there room: among what waits, and in the tree. */
+/* Is there room: among what waits, and in the tree; and is a path not too long. */
 #include "store_impl.h"
 
 /* Waiting requests of one link hold at most so many packets' bytes. */
 #define WAITING_PACKETS 16u
+
+/* Of a sequential node (rule 57), which is given it only when it is made. */
+#define NUMBER_LEN 10u
 
 /* ---- among what waits ---- */
 
@@ -42,70 +45,115 @@ bool mu_request_admit(struct mu_store *s, struct mu_peer *p, int32_t xid,
 
 /* ---- in the tree ---- */
 
-static uint64_t grown_by_create(int32_t op, struct mu_in *in)
+/* What a write asks for, at most about. */
+struct wish {
+	uint64_t grown; /* by so much the tree may grow */
+	uint32_t path;  /* bytes of the longest of a node that it makes */
+};
+
+/* A path is told in each event of its node, and in those of a session's end all
+ * at once: what is small in the tree is large there. */
+static bool is_too_long(const struct mu_store *s, uint32_t path)
+{
+	return s->config.path_max && path > s->config.path_max;
+}
+
+static void wish_create(struct wish *w, int32_t op, struct mu_in *in)
 {
 	struct mu_create_request r;
+	uint32_t len;
 
 	if (mu_get_create(in, op, &r))
-		return 0;
-	return MU_NODE_COST + r.path.len +
-	       (r.data.at ? (uint64_t)r.data.len : 0);
+		return;
+	len = r.path.len;
+	if (mu_mode_is_sequential(r.mode))
+		len += NUMBER_LEN;
+	if (len > w->path)
+		w->path = len;
+	w->grown += MU_NODE_COST + r.path.len +
+	            (r.data.at ? (uint64_t)r.data.len : 0);
 }
 
 /* Data that takes no more than what stands there always fits. */
-static uint64_t grown_by_set(const struct mu_store *s, struct mu_in *in)
+static void wish_set(const struct mu_store *s, struct wish *w, struct mu_in *in)
 {
 	struct mu_set_data_request r;
 	mu_node_id id;
 	int32_t old = 0;
 
 	if (mu_get_set_data(in, &r) || !r.data.at)
-		return 0;
+		return;
 	id = mu_path_check(r.path, NULL) ? MU_NODE_NONE
 	                                 : mu_tree_find(s->tree, r.path);
 	if (id)
 		mu_tree_data(s->tree, id, &old);
-	return old > 0 && r.data.len <= (uint32_t)old ? 0 : r.data.len;
+	if (old <= 0 || r.data.len > (uint32_t)old)
+		w->grown += r.data.len;
 }
 
-/* By how much the tree may grow, at most about; and the operation is read. */
-static uint64_t grown_by(const struct mu_store *s, int32_t op, struct mu_in *in)
+/* Add what one operation wishes; it is read. */
+static void wish(const struct mu_store *s, struct wish *w, int32_t op,
+                 struct mu_in *in)
 {
 	struct mu_delete_request del;
 	struct mu_check_request check;
 
 	switch (op) {
 	case MU_OP_SET_DATA:
-		return grown_by_set(s, in);
+		wish_set(s, w, in);
+		break;
 	case MU_OP_DELETE:
 		mu_get_delete(in, &del);
-		return 0;
+		break;
 	case MU_OP_CHECK:
 		mu_get_check(in, &check);
-		return 0;
+		break;
 	case MU_OP_SET_ACL:
-		return 0;
+		break;
 	default:
-		return grown_by_create(op, in);
+		wish_create(w, op, in);
 	}
 }
 
-static uint64_t grown_by_multi(const struct mu_store *s, struct mu_in *in)
+static void wish_multi(const struct mu_store *s, struct wish *w,
+                       struct mu_in *in)
 {
 	struct mu_multi_header h;
-	uint64_t sum = 0;
 
 	while (!mu_get_multi_header(in, &h) && !h.done)
-		sum += grown_by(s, h.op, in);
-	return sum;
+		wish(s, w, h.op, in);
 }
 
-bool mu_request_fits(const struct mu_store *s, int32_t op, struct mu_in body)
+static bool has_room(const struct mu_store *s, uint64_t grown)
 {
-	uint64_t grown = op == MU_OP_MULTI ? grown_by_multi(s, &body)
-	                                   : grown_by(s, op, &body);
-
-	return grown == 0 ||
+	return grown == 0 || !s->config.max_data ||
 	       mu_tree_memory(s->tree) + s->pending_bytes + grown <=
 	               s->config.max_data;
+}
+
+int mu_request_judge(struct mu_store *s, int32_t op, struct mu_in body)
+{
+	struct wish w = { 0, 0 };
+
+	if (op == MU_OP_MULTI)
+		wish_multi(s, &w, &body);
+	else
+		wish(s, &w, op, &body);
+	if (is_too_long(s, w.path)) {
+		s->stats.over_path_max++;
+		return MU_EINVAL;
+	}
+	if (has_room(s, w.grown))
+		return 0;
+	s->stats.over_max_data++;
+	return MU_EMAXDATA;
+}
+
+bool mu_path_fits(struct mu_store *s, struct mu_str path)
+{
+	bool fits = !is_too_long(s, path.len);
+
+	if (!fits)
+		s->stats.over_path_max++;
+	return fits;
 }

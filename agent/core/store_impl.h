@@ -7,7 +7,7 @@
  *   store_log.c      commands that are logged and not yet applied
  *   store_session.c  handshake, attach, expiry
  *   store_request.c  what kind of request it is, and whether it must wait
- *   store_admit.c    whether there is room for it
+ *   store_admit.c    whether there is room for it, and its path is not too long
  *   store_read.c     requests answered from applied state
  *   store_ask.c      those that few clients ask for
  *   store_auth.c     who is at the other end of a link
@@ -292,8 +292,11 @@ bool mu_link_is_full(const struct mu_store *s, const struct mu_peer *p,
  * ended. */
 bool mu_request_admit(struct mu_store *s, struct mu_peer *p, int32_t xid,
                       size_t len);
-/* Is there room in the tree for what this write adds? body: as logged. */
-bool mu_request_fits(const struct mu_store *s, int32_t op, struct mu_in body);
+/* May this write be logged? body: as it would be. MU_EINVAL: it makes a node with
+ * a path longer than path_max; MU_EMAXDATA: there is no room for what it adds. */
+int mu_request_judge(struct mu_store *s, int32_t op, struct mu_in body);
+/* May a watch or a subscription be on this path? False is counted. */
+bool mu_path_fits(struct mu_store *s, struct mu_str path);
 
 /* store_auth.c */
 /* Who is at the other end; borrowed from the peer. */

@@ -22,6 +22,8 @@ static int add_watch(struct reading *r, struct mu_str path, unsigned kinds)
 	struct mu_store *s = r->s;
 	uint32_t link = r->p->number;
 
+	if (!mu_path_fits(s, path))
+		return MU_EINVAL;
 	if (mu_interests_full(s) && !mu_watches_held(s->watches, link, path))
 		return MU_EFULL;
 	return mu_watches_add(s->watches, link, path, kinds);
@@ -178,13 +180,16 @@ static int tell_missed(struct reading *r, int event, struct mu_str path,
 	return mu_fx_send(fx, mark, r->p->number);
 }
 
-static bool paths_are_legal(const struct mu_vec *v)
+static bool paths_are_good(struct mu_store *s, const struct mu_vec *v)
 {
 	struct mu_in in = mu_in_of(v->at, v->len);
 
-	for (int32_t i = 0; i < v->count; i++)
-		if (mu_path_check(mu_get_str(&in), NULL))
+	for (int32_t i = 0; i < v->count; i++) {
+		struct mu_str path = mu_get_str(&in);
+
+		if (mu_path_check(path, NULL) || !mu_path_fits(s, path))
 			return false;
+	}
 	return true;
 }
 
@@ -228,7 +233,7 @@ static int set_watches(struct reading *r)
 	if (mu_get_set_watches(&r->in, r->h->op == MU_OP_SET_WATCHES2, &q))
 		return MU_EMARSHAL;
 	for (size_t i = 0; i < count; i++)
-		if (!paths_are_legal(rows[i].paths))
+		if (!paths_are_good(r->s, rows[i].paths))
 			return MU_EINVAL;
 	for (size_t i = 0; i < count && !err; i++)
 		err = resume(r, rows[i].paths, q.relative_zxid, rows[i].missed,

@@ -125,13 +125,10 @@ static void write_request(struct mu_store *s, struct mu_peer *p,
 	mu_log_begin(s, p, h->op, p->session->id, h->xid);
 	from = s->scratch.len;
 	err = mu_put_command_body(&s->scratch, h->op, in);
-	if (!err && s->config.max_data && !mu_buf_failed(&s->scratch) &&
-	    !mu_request_fits(
-		    s, h->op,
-		    mu_in_of(s->scratch.data + from, s->scratch.len - from))) {
-		s->stats.over_max_data++;
-		err = MU_EMAXDATA;
-	}
+	if (!err && !mu_buf_failed(&s->scratch))
+		err = mu_request_judge(s, h->op,
+		                       mu_in_of(s->scratch.data + from,
+		                                s->scratch.len - from));
 	if (err) {
 		mu_reply_in_turn(s, p, h->xid, err, false);
 		return;

@@ -182,7 +182,8 @@ static int decode(struct reading *r, struct mu_subscribe_request *q)
 	if (mu_get_subscribe(&r->in, q))
 		return MU_EMARSHAL;
 	if (mu_path_check(q->path, NULL) || q->mode < MU_SUBSCRIBE_EXACT ||
-	    q->mode > MU_SUBSCRIBE_SUBTREE || q->zxid < -1 || q->n < -1)
+	    q->mode > MU_SUBSCRIBE_SUBTREE || q->zxid < -1 || q->n < -1 ||
+	    !mu_path_fits(r->s, q->path))
 		return MU_EINVAL;
 	return 0;
 }

@@ -47,6 +47,7 @@ START_TEST(without_a_file_there_are_the_defaults)
 	ck_assert(c.ttl_nodes);
 	ck_assert(!c.enforce_quota); /* rule 79 */
 	ck_assert_str_eq(c.super_digest, "");
+	ck_assert_uint_eq(c.path_max, 4096);
 	ck_assert_uint_eq(c.watch_bytes_max, 256u << 20);
 	ck_assert_uint_eq(c.subscriptions_per_link_max, 1000);
 	ck_assert_uint_eq(c.change_log_max, 100000);
@@ -163,9 +164,30 @@ START_TEST(the_change_log_is_limited_from_nothing_to_so_much)
 }
 END_TEST
 
+static uint32_t path_max(const char *text)
+{
+	struct mu_broker_options o;
+	struct mu_store_config c = { 0 };
+
+	ck_assert_int_eq(parse(text, &o), 0);
+	mu_broker_options_store(&o, &c);
+	mu_broker_options_fini(&o);
+	return c.path_max;
+}
+
+START_TEST(the_longest_path_is_limited_from_so_much_to_so_much)
+{
+	ck_assert_uint_eq(path_max("path_max = 1024;"), 1024);
+	ck_assert_uint_eq(path_max("path_max = 1048576;"), 1048576);
+}
+END_TEST
+
 static const struct {
 	const char *text, *says;
 } wrong[] = {
+	{ "path_max = 0;", "path_max" },
+	{ "path_max = 1023;", "path_max" },
+	{ "path_max = 1048577;", "path_max" },
 	{ "change_log_max = -1;", "change_log_max" },
 	{ "change_log_max = 100000001;", "change_log_max" },
 	{ "change_log_bytes = -1;", "change_log_bytes" },
@@ -254,7 +276,7 @@ START_TEST(a_reload_takes_what_may_change_and_names_the_rest)
 	ck_assert_int_eq(
 		parse("listen = [ \"tcp://127.0.0.1:1\" ]; data_dir = \"/x\";"
 	              "packet_max = 2048; log_level = \"debug\"; tick_ms = 7;"
-	              "links_max = 3;",
+	              "links_max = 3; path_max = 2000;",
 	              &fresh),
 		0);
 	mu_broker_options_reload(&o, &fresh, note_kept, NULL);
@@ -266,6 +288,7 @@ START_TEST(a_reload_takes_what_may_change_and_names_the_rest)
 	ck_assert_str_eq(o.log_level, "debug");
 	ck_assert_int_eq(o.tick_ms, 7);
 	ck_assert_int_eq(o.links_max, 3);
+	ck_assert_int_eq(o.path_max, 2000);
 	mu_broker_options_fini(&o);
 }
 END_TEST
@@ -294,6 +317,7 @@ int main(void)
 	tcase_add_test(c, the_shipped_file_has_every_key_with_its_default);
 	tcase_add_test(c, every_row_says_what_it_is);
 	tcase_add_test(c, the_change_log_is_limited_from_nothing_to_so_much);
+	tcase_add_test(c, the_longest_path_is_limited_from_so_much_to_so_much);
 	tcase_add_loop_test(c, a_wrong_file_is_refused_with_the_place, 0,
 	                    sizeof wrong / sizeof *wrong);
 	tcase_add_loop_test(c, it_listens_on_loopback_and_ipc_only, 0,
