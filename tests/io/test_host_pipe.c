@@ -212,7 +212,10 @@ START_TEST(a_flood_of_small_frames_is_handled_a_few_at_a_time)
 	mu_loop_run(loop);
 	ck_assert_int_eq(end_rc, 0);
 	ck_assert_uint_eq(frames, 10 * MU_PIPE_FRAMES + 1);
-	ck_assert_uint_eq(most, MU_PIPE_FRAMES);
+	/* On a slow machine the rest is over when the turn is: its timer and what
+	 * comes from the channel are both in one. */
+	ck_assert_uint_ge(most, MU_PIPE_FRAMES);
+	ck_assert_uint_le(most, 2 * MU_PIPE_FRAMES);
 }
 END_TEST
 
