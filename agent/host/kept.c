@@ -182,21 +182,29 @@ bool mu_kept_is_due(const struct mu_kept *p)
 	return p->changed && mu_loop_now_ms(p->k->o.loop) >= due_ms(p);
 }
 
+static void await_due(struct mu_kept *p)
+{
+	uint64_t now = mu_loop_now_ms(p->k->o.loop), due = due_ms(p);
+
+	if (!mu_timer_armed(p->timer))
+		mu_timer_arm(p->timer, due > now ? due - now : 0, 0);
+}
+
 static void on_due(void *arg)
 {
 	struct mu_kept *p = arg;
 
-	if (mu_kept_is_due(p) && p->o.on_due)
+	/* It was written since the timer was armed, and has changed again. */
+	if (p->changed && !mu_kept_is_due(p))
+		await_due(p);
+	else if (p->changed && p->o.on_due)
 		p->o.on_due(p->o.arg);
 }
 
 void mu_kept_changed(struct mu_kept *p)
 {
-	uint64_t now = mu_loop_now_ms(p->k->o.loop), due = due_ms(p);
-
 	p->changed = true;
-	if (!mu_timer_armed(p->timer))
-		mu_timer_arm(p->timer, due > now ? due - now : 0, 0);
+	await_due(p);
 }
 
 static void save(struct mu_kept *p, struct mu_buf *b)

@@ -878,6 +878,22 @@ START_TEST(the_cache_is_due_again_with_each_change_until_it_is_written)
 }
 END_TEST
 
+/* Its time was set before it was written, and comes before it is due again. */
+START_TEST(the_cache_is_due_again_though_it_was_written_meanwhile)
+{
+	keep_open(1);
+	mu_keep_tree(keep, 7);
+	kept_open("web", 0, 2);
+	mu_kept_reached(kept, 0, 12, 0);
+	mu_kept_changed(kept);
+	mu_kept_save(kept, put_nodes, NULL);
+	mu_kept_changed(kept);
+	run_until(is_due_once);
+	ck_assert(mu_kept_is_due(kept));
+	keep_close();
+}
+END_TEST
+
 static void save_cache(void)
 {
 	keep_open(1);
@@ -1063,6 +1079,8 @@ int main(void)
 	tcase_add_test(lives, an_instance_that_is_opened_again_goes_on);
 	tcase_add_test(lives, the_event_that_failed_outlives_the_agent);
 	tcase_add_test(lives, the_cache_is_due_at_once_and_then_after_a_while);
+	tcase_add_test(lives,
+	               the_cache_is_due_again_though_it_was_written_meanwhile);
 	tcase_add_test(
 		lives,
 		the_cache_is_due_again_with_each_change_until_it_is_written);

@@ -221,22 +221,58 @@ static void find_live(struct notes *all)
 	}
 }
 
-/* The last one is cut off where the program was killed while writing it: what it
- * announces was not done. */
+/* What looks like the head of a note, from here on. */
+static const char *next_note(const char *at, const char *end)
+{
+	static const uint32_t magic = CRASH_NOTE_MAGIC;
+	struct crash_note n;
+
+	while ((at = memmem(at, (size_t)(end - at), &magic, sizeof magic))) {
+		if ((size_t)(end - at) < sizeof n)
+			return NULL;
+		memcpy(&n, at, sizeof n);
+		if (n.kind >= CRASH_NOTE_WRITE && n.kind <= CRASH_NOTE_SYNC_DIR)
+			return at;
+		at++;
+	}
+	return NULL;
+}
+
+/* One note, and in *at what is behind it. False: it is cut off, or what stands
+ * there is none. */
+static bool note_get(const char **at, const char *end, struct noted *n)
+{
+	size_t room = (size_t)(end - *at);
+
+	if (room < sizeof n->head)
+		return false;
+	memcpy(&n->head, *at, sizeof n->head);
+	room -= sizeof n->head;
+	if (n->head.magic != CRASH_NOTE_MAGIC || n->head.len > room ||
+	    n->head.old_len > room - n->head.len)
+		return false;
+	n->fresh = *at + sizeof n->head;
+	n->old = n->fresh + n->head.len;
+	*at = n->old + n->head.old_len;
+	return *at == end || (size_t)(end - *at) < sizeof(uint32_t) ||
+	       memcmp(*at, &(uint32_t){ CRASH_NOTE_MAGIC }, sizeof(uint32_t)) ==
+	               0;
+}
+
+/* One is cut off where the program was killed while writing it: what it announces
+ * was not done. A child of it may have written more behind that. */
 static void notes_parse(struct notes *all, size_t len)
 {
 	const char *at = all->bytes, *end = all->bytes + len;
-	struct noted n = { .is_live = false };
 
-	while ((size_t)(end - at) >= sizeof n.head) {
-		memcpy(&n.head, at, sizeof n.head);
-		ck_assert_uint_eq(n.head.magic, CRASH_NOTE_MAGIC);
-		at += sizeof n.head;
-		if ((uint64_t)(end - at) < n.head.len + n.head.old_len)
-			return;
-		n.fresh = at;
-		n.old = at + n.head.len;
-		at = n.old + n.head.old_len;
+	while (at && at < end) {
+		struct noted n = { .is_live = false };
+		const char *from = at;
+
+		if (!note_get(&at, end, &n)) {
+			at = next_note(from + 1, end);
+			continue;
+		}
 		all->note = realloc(all->note,
 		                    (all->count + 1) * sizeof *all->note);
 		ck_assert_ptr_nonnull(all->note);
