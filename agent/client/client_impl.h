@@ -41,6 +41,7 @@ struct mu_client {
 	struct mu_url_list brokers;
 	uint32_t order[MU_URL_COUNT_MAX]; /* in which they are tried */
 	char (*why)[MU_ERR_MSG_MAX]; /* of each broker: why it failed last */
+	bool why_told;               /* of this link, by its carrier */
 
 	struct mu_link *link;
 	enum mu_link_state link_state; /* as the link told last */

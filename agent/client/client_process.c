@@ -66,8 +66,10 @@ static void tell_lost(struct mu_client *c)
 {
 	const char *why = c->driver ? c->ops->why(c->driver) : "";
 
-	if (why[0])
+	if (why[0]) {
 		mu_format(c->why[c->host], MU_ERR_MSG_MAX, "%s", why);
+		c->why_told = true;
+	}
 	c->lost = false;
 	mu_link_on_lost(c->link, mu_clock_mono_ms());
 }
@@ -125,10 +127,11 @@ static void do_open(struct mu_client *c, const struct mu_link_action *a)
 	struct mu_err err = { 0, "out of memory" };
 
 	c->host = c->order[a->host];
-	c->why[c->host][0] = '\0';
+	c->why_told = false;
 	if (!open_carrier(c, &err))
 		return;
 	mu_format(c->why[c->host], MU_ERR_MSG_MAX, "%s", err.msg);
+	c->why_told = true;
 	mu_link_on_lost(c->link, mu_clock_mono_ms());
 }
 

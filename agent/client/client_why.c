@@ -60,7 +60,7 @@ void mu_client_note(struct mu_client *c, enum mu_link_state state, int rc)
 	const char *url = c->brokers.url[c->host];
 	char *why = c->why[c->host];
 
-	if (why[0])
+	if (c->why_told)
 		return; /* the carrier knew better */
 	for (size_t i = 0; i < sizeof reasons / sizeof reasons[0]; i++) {
 		if (reasons[i].state != state ||

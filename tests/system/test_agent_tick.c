@@ -16,6 +16,8 @@
 
 /* Nothing of its own accord. */
 #define QUIET TICKER("check_ms = 0;", "")
+/* And what it was ordered before is not done again. */
+#define ONCE TICKER("check_ms = 0;", "once = 1;")
 
 static struct cluster c;
 static struct cluster_agent a, b;
@@ -282,7 +284,7 @@ END_TEST
 /* The next agent takes up the session, and the nodes are of no runner. */
 START_TEST(what_was_made_goes_after_a_crash_of_the_agent)
 {
-	start("session_timeout_ms = 20000;\n", QUIET);
+	start("session_timeout_ms = 20000;\n", ONCE);
 	order("/do/create");
 	cluster_wait_node("/e/a", "mine");
 	cluster_agent_stop(&a, SIGKILL);

@@ -49,6 +49,8 @@ static void on_signal(int signum)
 
 static int change(const struct mu_event *e, struct mu_err *err)
 {
+	if ((e->flags & MU_EVENT_AGAIN) && host->setting_int(host, "once", 0))
+		return 0;
 	if (strcmp(e->path, "/do/create") == 0)
 		return host->create(host, "/e/a", "mine", 4,
 		                    MU_PLUGIN_EPHEMERAL, WAIT_MS, err);
