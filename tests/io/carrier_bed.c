@@ -7,6 +7,7 @@
  */
 #include "carrier_bed.h"
 
+#include "child.h"
 #include "clock.h"
 #include "log.h"
 #include "loop.h"
@@ -154,8 +155,7 @@ static void start(const struct mu_store_config *config)
 	ck_assert_int_eq(pipe(alive), 0);
 	ck_assert_int_eq(pipe(told), 0);
 	fflush(NULL);
-	broker.pid = fork();
-	ck_assert_int_ge(broker.pid, 0);
+	broker.pid = child_fork();
 	if (broker.pid == 0) {
 		setpgid(0, 0); /* Check kills its tests by their group */
 		close(alive[1]);

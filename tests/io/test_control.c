@@ -1,5 +1,6 @@
 /* The control socket, with the test as the broker behind it and, in threads, as
  * those who ask. */
+#include "child.h"
 #include "control.h"
 #include "unixsock.h"
 
@@ -879,8 +880,7 @@ START_TEST(a_stranger_is_told_that_he_may_not)
 	ck_assert_int_eq(chmod(path, 0666), 0);
 	ck_assert_int_eq(chmod(dir, 0755), 0);
 	ck_assert_int_eq(pipe(pair), 0);
-	pid = fork();
-	ck_assert_int_ge(pid, 0);
+	pid = child_fork();
 	if (pid == 0) {
 		struct mu_err why;
 		int fd;

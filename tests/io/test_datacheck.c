@@ -1,4 +1,5 @@
 /* broker/datacheck.h: a data directory, looked at and mended. */
+#include "child.h"
 #include "data_kit.h"
 
 #include "crc.h"
@@ -446,8 +447,7 @@ START_TEST(what_a_broker_writes_meanwhile_is_no_damage)
 
 	kit_journal(&sample, 77, 1, sample.count);
 	ck_assert_int_eq(pipe(fds), 0);
-	pid = fork();
-	ck_assert_int_ge(pid, 0);
+	pid = child_fork();
 	if (pid == 0)
 		write_and_purge(fds[1]);
 	close(fds[1]);

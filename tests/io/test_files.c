@@ -1,4 +1,5 @@
 /* Small files: read whole, replaced whole, or left alone. */
+#include "child.h"
 #include "files.h"
 
 #include "mem.h"
@@ -397,7 +398,7 @@ END_TEST
 START_TEST(a_lock_ends_with_its_process)
 {
 	int fd, status;
-	pid_t child = fork();
+	pid_t child = child_fork();
 
 	if (child == 0)
 		_exit(mu_file_lock(in_dir("lock"), &fd, &err) ? 1 : 0);

@@ -2,6 +2,7 @@
  * user, its cgroup, what it prints, how often it may fail, how it is told of. */
 #include "account.h"
 #include "cgroup.h"
+#include "child.h"
 #include "environment.h"
 #include "err.h"
 #include "json.h"
@@ -362,7 +363,7 @@ START_TEST(what_is_in_a_cgroup_is_limited_and_killed)
 		return;
 	}
 	ck_assert_int_eq(mu_cgroup_make(base, "muster-test", 1, &err), 0);
-	pid = fork();
+	pid = child_fork();
 	if (pid == 0)
 		for (;;)
 			pause();
@@ -531,7 +532,7 @@ START_TEST(a_flood_leaves_the_loop_its_time)
 	pid_t pid;
 
 	open_printed(5);
-	pid = fork();
+	pid = child_fork();
 	if (pid == 0) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		for (;;)

@@ -1,4 +1,5 @@
 /* broker/snapshots.h, with real children. */
+#include "child.h"
 #include "snapshots.h"
 #include "snapshot_kit.h"
 
@@ -526,8 +527,7 @@ START_TEST(the_brokers_end_ends_the_child)
 	pid_t broker;
 
 	ck_assert_int_eq(prctl(PR_SET_CHILD_SUBREAPER, 1), 0);
-	broker = fork();
-	ck_assert_int_ge(broker, 0);
+	broker = child_fork();
 	if (broker == 0) {
 		begin(0);
 		will_fail(HANG, 1);

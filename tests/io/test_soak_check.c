@@ -314,6 +314,30 @@ START_TEST(a_record_with_half_a_line_is_spoilt)
 }
 END_TEST
 
+START_TEST(what_more_lines_can_mend_is_unfinished_and_nothing_else)
+{
+	set(3, 0, "two");
+	set(3, 1, "three");
+	b_comes();
+	soak_check(j, record, &all, &found);
+	ck_assert(soak_is_unfinished(&found));
+	set(5, 0, "four");
+	strcat(record, "event 7 8");
+	soak_check(j, record, &all, &found);
+	ck_assert(soak_is_unfinished(&found));
+	record[strlen(record) - strlen("event 7 8")] = '\0';
+	b_goes();
+	soak_check(j, record, &all, &found);
+	ck_assert(!soak_is_unfinished(&found));
+	ck_assert(soak_is_well(&found));
+	set(5, 0, "four");
+	set(7, 0, "five");
+	soak_check(j, record, &all, &found);
+	ck_assert(!soak_is_unfinished(&found));
+	ck_assert(!soak_is_well(&found));
+}
+END_TEST
+
 /* ---- members ---- */
 
 START_TEST(a_member_that_left_did_not_fail)
@@ -357,6 +381,7 @@ int main(void)
 	T(what_was_read_again_without_a_gap_is_unsaid);
 	T(an_end_that_nobody_knew_has_one_name_for_all);
 	T(a_record_with_half_a_line_is_spoilt);
+	T(what_more_lines_can_mend_is_unfinished_and_nothing_else);
 	T(a_member_that_left_did_not_fail);
 	suite_add_tcase(s, tc);
 	sr = srunner_create(s);

@@ -1,4 +1,5 @@
 /* Is a person looking, how wide is the window, and what does he say? */
+#include "child.h"
 #include "tty.h"
 
 #include <check.h>
@@ -92,7 +93,7 @@ static bool answer(const char *typed)
 	char shown[64] = "";
 	size_t len = 0;
 	int status;
-	pid_t child = fork();
+	pid_t child = child_fork();
 
 	if (child == 0) {
 		int fd;
@@ -139,7 +140,7 @@ END_TEST
 START_TEST(without_a_terminal_the_answer_is_no)
 {
 	int status;
-	pid_t child = fork();
+	pid_t child = child_fork();
 
 	if (child == 0) {
 		setsid();

@@ -1,5 +1,6 @@
 #include "cluster.h"
 
+#include "child.h"
 #include "relay.h"
 #include "zk_server.h"
 
@@ -194,8 +195,7 @@ static void keeper_start(struct cluster *c)
 	int fd[2];
 
 	ck_assert_int_eq(pipe2(fd, O_CLOEXEC), 0);
-	c->keeper = fork();
-	ck_assert_int_ge(c->keeper, 0);
+	c->keeper = child_fork();
 	if (c->keeper == 0) {
 		close(fd[1]);
 		keep(c->dir, fd[0]);

@@ -1,5 +1,6 @@
 #include "fake_agent.h"
 
+#include "child.h"
 #include "clock.h"
 #include "program.h"
 
@@ -116,8 +117,7 @@ void fake_start(struct fake_agent *a, const struct fake_options *o)
 	ck_assert_int_eq(
 		socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
 	a->fd = pair[0];
-	a->pid = fork();
-	ck_assert_int_ge(a->pid, 0);
+	a->pid = child_fork();
 	if (a->pid == 0)
 		become_runner(a, pair[1], o);
 	close(pair[1]);

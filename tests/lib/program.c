@@ -1,5 +1,7 @@
 #include "program.h"
 
+#include "child.h"
+
 #include <arpa/inet.h>
 #include <check.h>
 #include <dirent.h>
@@ -282,8 +284,7 @@ static pid_t start_piped(struct pump *p, pid_t parent)
 		ck_assert_int_eq(pipe2(in, O_CLOEXEC), 0);
 	else
 		in[0] = open("/dev/null", O_RDONLY | O_CLOEXEC);
-	pid = fork();
-	ck_assert_int_ge(pid, 0);
+	pid = child_fork();
 	if (pid == 0) {
 		redirect(in[0], out[1], err[1]);
 		become(parent, p->r->argv);
@@ -357,8 +358,7 @@ void program_start(struct program *p, const char *const *argv, const char *out,
 
 	snprintf(p->out, sizeof p->out, "%s", out);
 	snprintf(p->err, sizeof p->err, "%s", err);
-	p->pid = fork();
-	ck_assert_int_ge(p->pid, 0);
+	p->pid = child_fork();
 	if (p->pid == 0) {
 		const int how = O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC;
 

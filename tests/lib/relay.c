@@ -1,5 +1,7 @@
 #include "relay.h"
 
+#include "child.h"
+
 #include <arpa/inet.h>
 #include <check.h>
 #include <netinet/in.h>
@@ -178,8 +180,7 @@ void relay_start_counting(struct program *p, uint16_t *port, uint16_t to,
 	sigemptyset(&held);
 	sigaddset(&held, SIGHUP);
 	sigprocmask(SIG_BLOCK, &held, &open);
-	*p = (struct program){ .pid = fork() };
-	ck_assert_int_ge(p->pid, 0);
+	*p = (struct program){ .pid = child_fork() };
 	if (p->pid == 0) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		if (getppid() != parent)

@@ -1,6 +1,6 @@
 #!/bin/bash
 # run.sh BUILD LAYER PROGRAM... - run test programs two at a time, show what
-# failed, and leave "passed failed" of each in BUILD/results for total.sh.
+# failed, and leave "passed failed" of each in BUILD/results for total.sh, and why.
 build=$1 layer=$2
 shift 2
 mkdir -p "$build/results"
@@ -9,6 +9,7 @@ one() { # BUILD PROGRAM LAYER
 	local name out rc line checks bad
 	name=$(basename "$2")
 	out="$1/results/$3.$name.log"
+	rm -f "$1/results/$3.$name.why"
 	timeout "${TEST_TIMEOUT:-300}" "$2" >"$out" 2>&1
 	rc=$?
 	# A program that cannot run here says why and ends with 77.
@@ -31,6 +32,10 @@ one() { # BUILD PROGRAM LAYER
 		echo "  ok   $name: $checks$([ "$line" = 0 ] || echo ", $line of them skipped")"
 	else
 		echo "  FAIL $name: $bad of $checks (exit $rc)"
+		{
+			echo "$3 $name: $bad of $checks (exit $rc)"
+			grep -aE ':[FE]:' "$out" || tail -n 3 "$out"
+		} | cut -c1-1000 >"$1/results/$3.$name.why"
 		sed 's/^/       | /' "$out" | grep -av ':P:' | tail -n 60
 	fi
 	return $((bad != 0))

@@ -63,9 +63,5 @@ void soak_bed_pause(struct soak_bed *b, uint32_t ms);
 
 /* Where an instance writes. Static text, overwritten by the next call. */
 const char *soak_bed_record(const struct soak_bed *b, int agent, int instance);
-/* Wait until each instance has written down the last entry of all that it asked
- * for. False: one does not, within limit_ms. */
-bool soak_bed_settle(struct soak_bed *b, struct soak_journal *j,
-                     uint32_t limit_ms);
 
 #endif /* MU_TEST_SOAK_BED_H */

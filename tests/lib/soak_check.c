@@ -47,6 +47,15 @@ bool soak_is_well(const struct soak_found *f)
 	return true;
 }
 
+bool soak_is_unfinished(const struct soak_found *f)
+{
+	for (int i = 0; i < SOAK_FAULTS; i++)
+		if (f->fault[i] && i != SOAK_LOST && i != SOAK_STATE &&
+		    i != SOAK_SPOILT)
+			return false;
+	return !soak_is_well(f);
+}
+
 __attribute__((format(printf, 3, 4))) static void
 say(struct checker *c, enum soak_fault f, const char *fmt, ...)
 {

@@ -63,5 +63,8 @@ const char *soak_fault_word(enum soak_fault f);
 void soak_check(struct soak_journal *j, const char *record,
                 const struct soak_scope *scope, struct soak_found *out);
 bool soak_is_well(const struct soak_found *f);
+/* Something is wrong, and all of it is of a kind that is right once the rest of the
+ * record is there: it may be read while it is still written. */
+bool soak_is_unfinished(const struct soak_found *f);
 
 #endif /* MU_TEST_SOAK_CHECK_H */

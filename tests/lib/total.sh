@@ -1,6 +1,7 @@
 #!/bin/bash
-# total.sh STATUS RESULTS... - add up what run.sh left; the last line is the one
-# that CI reads. Fails if a stage did, or if nothing ran.
+# total.sh STATUS RESULTS... - add up what run.sh left, and say once more what failed
+# and why; the last line is the one that CI reads. Fails if a stage did, or if nothing
+# ran.
 status=$1
 shift
 passed=0 failed=0
@@ -9,6 +10,10 @@ for dir in "$@"; do
 		[ -e "$f" ] || continue
 		read -r p n <"$f"
 		passed=$((passed + p)) failed=$((failed + n))
+	done
+	for f in "$dir"/*.why; do
+		[ -e "$f" ] || continue
+		sed '1s/^/FAILED: /; 2,$s/^/    /' "$f"
 	done
 done
 # A stage without a count of its own (lint, purity, a build) failed.

@@ -1,4 +1,5 @@
 /* The runner: what it gives a plugin that behaves, and what its agent. */
+#include "child.h"
 #include "fake_agent.h"
 
 #include <check.h>
@@ -778,7 +779,7 @@ START_TEST(the_runner_dies_with_its_parent)
 	pid_t middle, runner = 0;
 
 	ck_assert_int_eq(pipe(note), 0);
-	middle = fork();
+	middle = child_fork();
 	if (middle == 0) {
 		start(fake_lie("endless-event"), NULL);
 		if (fake_ready(&a) == 0)

@@ -1,6 +1,7 @@
 /* muster-broker as it is run: the program, its files and signals, and raw
  * clients that speak its bytes. */
 #include "buf.h"
+#include "child.h"
 #include "jute.h"
 #include "proto.h"
 #include "zsock.h"
@@ -96,8 +97,7 @@ static void name_files(struct broker *b)
 static void launch(struct broker *b)
 {
 	fflush(NULL);
-	b->pid = fork();
-	ck_assert_int_ge(b->pid, 0);
+	b->pid = child_fork();
 	if (b->pid == 0) {
 		const int fd =
 			open(b->log, O_WRONLY | O_CREAT | O_APPEND, 0600);
@@ -192,7 +192,7 @@ static int run(char *out, size_t room, ...)
 	va_end(args);
 	ck_assert_int_eq(pipe(fd), 0);
 	fflush(NULL);
-	pid = fork();
+	pid = child_fork();
 	if (pid == 0) {
 		dup2(fd[1], 1);
 		dup2(fd[1], 2);

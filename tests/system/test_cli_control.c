@@ -3,6 +3,7 @@
  * them, with the broker's real control socket and a made-up broker behind it, in
  * a process beside the test.
  */
+#include "child.h"
 #include "control.h"
 #include "program.h"
 #include "unixsock.h"
@@ -145,8 +146,7 @@ static bool listens(void *arg)
 
 static void start(void)
 {
-	server = fork();
-	ck_assert_int_ge(server, 0);
+	server = child_fork();
 	if (server == 0)
 		serve();
 	ck_assert(wait_for(listens, NULL, WAIT_MS));
@@ -319,8 +319,7 @@ START_TEST(an_answer_that_is_none_is_exit_4)
 	int fd;
 
 	ck_assert_int_eq(mu_unix_listen(ctl, 0600, &fd, NULL), 0);
-	server = fork();
-	ck_assert_int_ge(server, 0);
+	server = child_fork();
 	if (server == 0)
 		answer_with(fd, lies[_i]);
 	close(fd);

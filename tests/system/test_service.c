@@ -1,5 +1,6 @@
 /* The plugin service between two hosts: one on which a service lives and dies,
  * one that watches /services. With the real programs. */
+#include "child.h"
 #include "cluster.h"
 
 #include <check.h>
@@ -59,9 +60,8 @@ static void start_both(const char *settings)
 static pid_t start_service(void)
 {
 	char text[32];
-	pid_t pid = fork();
+	pid_t pid = child_fork();
 
-	ck_assert_int_ge(pid, 0);
 	if (pid == 0) {
 		execlp("sleep", "sleep", "300", (char *)NULL);
 		_exit(127);
