@@ -9,7 +9,6 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -41,7 +40,7 @@ _Noreturn static void child(const struct mu_forked_options *o, pid_t parent)
 	}
 	if (close_range(first, ~0u, 0))
 		_exit(UNKNOWN);
-	setpriority(PRIO_PROCESS, 0, CHILD_NICE);
+	(void)!nice(CHILD_NICE); /* than the broker, whatever that is */
 	_exit(o->work(o->arg));
 }
 

@@ -300,7 +300,7 @@ START_TEST(the_child_has_nothing_of_the_brokers)
 	UNTIL(told.ended);
 	ck_assert_uint_le(shared->descriptors, 3);
 	ck_assert(shared->signals_blocked);
-	ck_assert_int_gt(shared->nice, nice(0));
+	ck_assert(shared->nice > nice(0) || nice(0) == 19);
 	close(pipes[0]);
 	close(pipes[1]);
 }
