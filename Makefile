@@ -178,7 +178,7 @@ $(SIM): %: %.o $(SIMLIB) $(BUILD)/libmucore.a
 # agent/io is linked but memory.
 TCP_CORPUS := $(BUILD)/tests/io/test_tcp_corpus
 $(TCP_CORPUS): %: %.o $(patsubst %,$(BUILD)/agent/broker/%.o,tcp tcp_link tcp_read tcp_send tcp_out idmap places) \
-  $(BUILD)/agent/io/bug.o $(BUILD)/agent/io/mem.o $(BUILD)/libmucore.a
+  $(BUILD)/agent/io/bug.o $(BUILD)/agent/io/line_rate.o $(BUILD)/agent/io/mem.o $(BUILD)/libmucore.a
 	$(Q)$(CC) $(CFLAGS) -o $@ $^ $(CHECK)
 # The allocator that refuses stands before the archive with the ordinary one.
 $(addprefix $(BUILD)/tests/io/test_,tcp_alloc keep_alloc ephemerals_alloc host_notice): $(BUILD)/tests/lib/fault_mem.o

@@ -7,8 +7,6 @@
 #include "proto.h"
 #include "session.h"
 
-#define LOG_LINES_A_SECOND 10u
-
 char mu_nlink_ended;
 
 const char *mu_cut_word(enum mu_cut reason)
@@ -98,7 +96,6 @@ void mu_nlink_log(struct mu_native *n, const char *origin, uint32_t link,
                   enum mu_cut reason)
 {
 	const bool usual = reason == MU_CUT_LEFT || reason == MU_CUT_GONE;
-	const uint64_t second = n->now_ms / 1000;
 
 	n->stats.cut[reason]++;
 	if (usual) {
@@ -106,16 +103,12 @@ void mu_nlink_log(struct mu_native *n, const char *origin, uint32_t link,
 		       KS("from", origin), KS("reason", mu_cut_word(reason)));
 		return;
 	}
-	if (second != n->log_second)
-		n->log_lines = 0;
-	n->log_second = second;
-	if (++n->log_lines > LOG_LINES_A_SECOND) {
-		n->log_unsaid++;
+	if (!mu_line_rate_take(&n->log_lines, n->now_ms))
 		return;
-	}
 	mu_log(MU_WARN, MSG("link cut"), KI("link", link), KS("from", origin),
-	       KS("reason", mu_cut_word(reason)), KI("unsaid", n->log_unsaid));
-	n->log_unsaid = 0;
+	       KS("reason", mu_cut_word(reason)),
+	       KI("unsaid", n->log_lines.unsaid));
+	n->log_lines.unsaid = 0;
 }
 
 void mu_nlink_park(struct mu_native *n, struct mu_nlink *l, bool parked)

@@ -13,6 +13,7 @@
 #define MU_BROKER_NATIVE_LINK_H
 
 #include "idmap.h"
+#include "line_rate.h"
 #include "native.h"
 #include "outbox.h"
 #include "zsock.h"
@@ -54,8 +55,7 @@ struct mu_native {
 	uint64_t now_ms;
 	uint32_t ended[MU_NATIVE_ENDED_MAX]; /* a ring of counters */
 	uint64_t ended_count;                /* ever */
-	uint64_t log_second;
-	unsigned log_lines, log_unsaid;
+	struct mu_line_rate log_lines;       /* about links that were cut */
 	struct mu_native_stats stats;
 };
 

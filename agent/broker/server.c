@@ -13,7 +13,6 @@
 #include "log.h"
 #include "loop.h"
 
-#define CUT_LINES_A_SECOND 10u
 #define COMMIT_ROUNDS 8 /* a turn; what is left waits for the next one */
 #define ENTROPY_MAX 256u
 
@@ -84,24 +83,18 @@ static void log_close(struct mu_server *s, const struct mu_effect *fx)
 		[MU_CLOSE_HANDSHAKE] = true,     [MU_CLOSE_SILENT] = true,
 		[MU_CLOSE_JOURNAL] = true, /* told as the disk's trouble */
 	};
-	const uint64_t second = mu_loop_now_ms(s->loop) / 1000;
 
 	if (is_usual[fx->reason]) {
 		mu_log(MU_DEBUG, MSG("link closed"), KI("link", fx->link),
 		       KS("reason", mu_close_word(fx->reason)));
 		return;
 	}
-	if (second != s->cut_second)
-		s->cut_lines = 0;
-	s->cut_second = second;
-	if (++s->cut_lines > CUT_LINES_A_SECOND) {
-		s->cut_unsaid++;
+	if (!mu_line_rate_take(&s->cut_lines, mu_loop_now_ms(s->loop)))
 		return;
-	}
 	mu_log(MU_WARN, MSG("link closed"), KI("link", fx->link),
 	       KS("reason", mu_close_word(fx->reason)),
-	       KI("unsaid", s->cut_unsaid));
-	s->cut_unsaid = 0;
+	       KI("unsaid", s->cut_lines.unsaid));
+	s->cut_lines.unsaid = 0;
 }
 
 static void carry_out(struct mu_server *s, const struct mu_effect *fx)

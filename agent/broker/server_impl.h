@@ -15,6 +15,7 @@
 #include "buf.h"
 #include "control.h"
 #include "data.h"
+#include "line_rate.h"
 #include "quota_log.h"
 #include "snapshots.h"
 #include "words.h"
@@ -60,8 +61,7 @@ struct mu_server {
 	int refused; /* why the journal did not take a command; 0: it did */
 	uint64_t trouble_ms; /* when it was met last */
 	int trouble;         /* the disk's, as it was last logged; 0: none */
-	uint64_t cut_second; /* log lines about links that were closed: */
-	unsigned cut_lines, cut_unsaid;
+	struct mu_line_rate cut_lines; /* about links that were closed */
 	bool failed;
 };
 

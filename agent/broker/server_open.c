@@ -220,6 +220,7 @@ int mu_server_new(struct mu_loop *loop, const struct mu_broker_options *o,
 		return mu_err(err, MU_ENOMEM, "out of memory at start");
 	s->options = o;
 	s->loop = loop;
+	s->cut_lines.max = MU_CUT_LINES_MAX;
 	s->data.lock_fd = s->verify_fd = s->restore_fd = -1;
 	rc = open_store(s, err);
 	rc = rc ? rc : open_snapshots(s, err);

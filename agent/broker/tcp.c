@@ -144,6 +144,7 @@ int mu_tcp_open(struct mu_loop *loop, const struct mu_tcp_limits *limits,
 		return mu_err(err, MU_ENOMEM, "out of memory at start");
 	}
 	t->loop = loop;
+	t->log_lines.max = MU_CUT_LINES_MAX;
 	t->limits = *limits;
 	t->owner = *owner;
 	t->socket_owner =

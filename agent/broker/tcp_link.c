@@ -5,8 +5,6 @@
 #include "log.h"
 #include "mem.h"
 
-#define LOG_LINES_A_SECOND 10u
-
 const char *mu_tcp_cut_word(enum mu_tcp_cut reason)
 {
 	static const char *const words[] = {
@@ -21,8 +19,6 @@ const char *mu_tcp_cut_word(enum mu_tcp_cut reason)
 void mu_tlink_log(struct mu_tcp *t, const char *where, uint32_t link,
                   enum mu_tcp_cut reason)
 {
-	const uint64_t second = mu_loop_now_ms(t->loop) / 1000;
-
 	t->stats.cut[reason]++;
 	if (reason <= MU_TCP_CUT_WORD) { /* what is usual */
 		mu_log(MU_DEBUG, MSG("link ended"), KI("link", link),
@@ -30,17 +26,12 @@ void mu_tlink_log(struct mu_tcp *t, const char *where, uint32_t link,
 		       KS("reason", mu_tcp_cut_word(reason)));
 		return;
 	}
-	if (second != t->log_second)
-		t->log_lines = 0;
-	t->log_second = second;
-	if (++t->log_lines > LOG_LINES_A_SECOND) {
-		t->log_unsaid++;
+	if (!mu_line_rate_take(&t->log_lines, mu_loop_now_ms(t->loop)))
 		return;
-	}
 	mu_log(MU_WARN, MSG("link cut"), KI("link", link), KS("from", where),
 	       KS("reason", mu_tcp_cut_word(reason)),
-	       KI("unsaid", t->log_unsaid));
-	t->log_unsaid = 0;
+	       KI("unsaid", t->log_lines.unsaid));
+	t->log_lines.unsaid = 0;
 }
 
 static struct mu_tlink_list *pause_list(struct mu_tlink *l)

@@ -21,6 +21,7 @@
 #define MU_BROKER_TCP_LINK_H
 
 #include "idmap.h"
+#include "line_rate.h"
 #include "places.h"
 #include "tcp.h"
 #include "tcp_out.h"
@@ -83,9 +84,8 @@ struct mu_tcp {
 	struct mu_tlink_list blocked, lingering; /* by on_send too */
 	struct mu_tlink_list lost;
 	uint32_t last_link;
-	unsigned accepted; /* in this turn */
-	uint64_t log_second;
-	unsigned log_lines, log_unsaid;
+	unsigned accepted;             /* in this turn */
+	struct mu_line_rate log_lines; /* about links that were cut */
 	struct mu_tcp_stats stats;
 	uint8_t buffer
 		[MU_TCP_READ_MAX]; /* of all sockets, one after the other */

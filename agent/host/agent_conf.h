@@ -74,7 +74,8 @@ struct mu_instance_conf {
 	bool members, connection;
 	int64_t deadline_ms, queue_max, memory_max_mb, files_max, cpu_max_s;
 	int64_t tick_ms, check_ms;
-	int64_t output_lines_max, quarantine_failures, quarantine_window_s;
+	int64_t output_lines_max, log_lines_max, quarantine_failures,
+		quarantine_window_s;
 	/* Made from the groups: */
 	struct mu_watch_conf *watch;
 	size_t watches;

@@ -323,7 +323,7 @@ int mu_hosted_call(struct mu_hosted_run *r, struct mu_in *in)
 
 /* ---- the other frames ---- */
 
-static int take_log(struct mu_hosted *h, struct mu_in *in)
+static int take_log(struct mu_hosted_run *r, struct mu_in *in)
 {
 	struct mu_chan_log m;
 	char *text;
@@ -332,8 +332,7 @@ static int take_log(struct mu_hosted *h, struct mu_in *in)
 		return MU_EPROTO;
 	text = text_of(m.text);
 	if (text)
-		mu_log((enum mu_level)m.level, MSG(text),
-		       KS("instance", h->conf->name));
+		mu_printed_say(r->printed, (enum mu_level)m.level, text);
 	mu_free(text);
 	return 0;
 }
@@ -439,7 +438,7 @@ int mu_hosted_frame(void *arg, struct mu_str record)
 	int32_t type = mu_chan_type(&in);
 
 	if (type == MU_CHAN_LOG)
-		return take_log(r->h, &in);
+		return take_log(r, &in);
 	if (type == MU_CHAN_CALL)
 		return mu_hosted_call(r, &in);
 	return r == r->h->run ? frame(r->h, &in, type)

@@ -209,13 +209,16 @@ static int run(struct mu_hosted_run *r, char **env, int channel, int output,
 static int open_ends(struct mu_hosted_run *r, int fd[2], struct mu_err *err)
 {
 	const struct mu_instance_conf *c = r->h->conf;
+	const struct mu_printed_limits limits = {
+		.printed = (uint32_t)c->output_lines_max,
+		.said = (uint32_t)c->log_lines_max,
+	};
 	int rc = mu_pipe_new(r->h->o.loop, mu_hosted_frame, mu_hosted_pipe_end,
 	                     r, &r->pipe, &fd[0], err);
 
 	if (rc)
 		return rc;
-	rc = mu_printed_new(r->h->o.loop, c->name,
-	                    (uint32_t)c->output_lines_max, &r->printed, &fd[1],
+	rc = mu_printed_new(r->h->o.loop, c->name, &limits, &r->printed, &fd[1],
 	                    err);
 	if (rc)
 		close(fd[0]);

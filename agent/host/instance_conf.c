@@ -75,6 +75,8 @@ const struct mu_conf_row mu_instance_rows[] = {
 	  10000, "/s",
 	  "lines of its stdout and stderr that are logged; more are counted",
 	  true },
+	{ "log_lines_max", MU_CONF_INT, AT(log_lines_max), "1000", 1, 1000000,
+	  "/s", "lines that its plugin logs; more are counted", true },
 	{ "quarantine_failures", MU_CONF_INT, AT(quarantine_failures), "5", 0,
 	  1000, "", "after so many failures it is not started again; 0: never",
 	  true },

@@ -1,6 +1,7 @@
 #include "printed.h"
 
 #include "err.h"
+#include "line_rate.h"
 #include "log.h"
 #include "mem.h"
 
@@ -17,14 +18,11 @@
 struct mu_printed {
 	struct mu_loop *loop;
 	const char *instance;
-	uint32_t lines_max; /* logged in a second */
+	struct mu_line_rate printed, said;
 	int fd;
 	struct mu_poll *poll;
 	struct mu_timer *pause; /* until it is read on */
 	struct mu_timer *tell;  /* of the lines that were dropped */
-	uint64_t second_ms;     /* when this second began */
-	uint32_t lines;         /* logged in it */
-	uint64_t dropped;       /* not told of yet */
 	uint64_t last_ms;       /* when the last line came; 0: none did */
 	char last[200];
 	size_t len;
@@ -33,14 +31,21 @@ struct mu_printed {
 
 static void tell_dropped(struct mu_printed *p)
 {
-	if (p->dropped == 0)
-		return;
-	mu_log(MU_WARN,
-	       MSG("the plugin prints too much; lines of its output were "
-	           "dropped"),
-	       KS("instance", p->instance), KI("dropped_lines", p->dropped),
-	       KI("logged_per_s", p->lines_max));
-	p->dropped = 0;
+	if (p->printed.unsaid)
+		mu_log(MU_WARN,
+		       MSG("the plugin prints too much; lines of its output "
+		           "were dropped"),
+		       KS("instance", p->instance),
+		       KI("dropped_lines", p->printed.unsaid),
+		       KI("logged_per_s", p->printed.max));
+	if (p->said.unsaid)
+		mu_log(MU_WARN,
+		       MSG("the plugin logs too much; lines of it were "
+		           "dropped"),
+		       KS("instance", p->instance),
+		       KI("dropped_lines", p->said.unsaid),
+		       KI("logged_per_s", p->said.max));
+	p->printed.unsaid = p->said.unsaid = 0;
 }
 
 static void on_tell(void *arg)
@@ -49,18 +54,19 @@ static void on_tell(void *arg)
 }
 
 /* May one more be logged in this second? */
-static bool is_due(struct mu_printed *p)
+static bool is_due(struct mu_printed *p, struct mu_line_rate *of)
 {
-	uint64_t now = mu_loop_now_ms(p->loop);
+	if (mu_line_rate_take(of, mu_loop_now_ms(p->loop)))
+		return true;
+	if (!mu_timer_armed(p->tell))
+		mu_timer_arm(p->tell, SECOND_MS, 0);
+	return false;
+}
 
-	if (now - p->second_ms >= SECOND_MS) {
-		p->second_ms = now;
-		p->lines = 0;
-	}
-	if (p->lines >= p->lines_max)
-		return false;
-	p->lines++;
-	return true;
+void mu_printed_say(struct mu_printed *p, enum mu_level level, const char *text)
+{
+	if (mu_log_wants(level) && is_due(p, &p->said))
+		mu_log(level, MSG(text), KS("instance", p->instance));
 }
 
 static void end_line(struct mu_printed *p)
@@ -73,14 +79,9 @@ static void end_line(struct mu_printed *p)
 	p->len = 0;
 	p->last_ms = mu_loop_now_ms(p->loop);
 	mu_format(p->last, sizeof p->last, "%s", p->line);
-	if (is_due(p)) {
+	if (is_due(p, &p->printed))
 		mu_log(MU_INFO, MSG(p->line), KS("instance", p->instance),
 		       KS("from", "output"));
-		return;
-	}
-	p->dropped++;
-	if (!mu_timer_armed(p->tell))
-		mu_timer_arm(p->tell, SECOND_MS, 0);
 }
 
 static void take(struct mu_printed *p, const char *at, size_t n)
@@ -163,8 +164,8 @@ const char *mu_printed_last(const struct mu_printed *p)
 }
 
 int mu_printed_new(struct mu_loop *loop, const char *instance,
-                   uint32_t lines_max, struct mu_printed **out, int *theirs,
-                   struct mu_err *err)
+                   const struct mu_printed_limits *limits,
+                   struct mu_printed **out, int *theirs, struct mu_err *err)
 {
 	struct mu_printed *p = mu_alloc(sizeof *p);
 	int fd[2], rc;
@@ -178,7 +179,8 @@ int mu_printed_new(struct mu_loop *loop, const char *instance,
 	}
 	p->loop = loop;
 	p->instance = instance;
-	p->lines_max = lines_max;
+	p->printed.max = limits->printed;
+	p->said.max = limits->said;
 	p->fd = fd[0];
 	rc = mu_poll_new(loop, fd[0], on_readable, p, &p->poll);
 	if (!rc)
@@ -200,6 +202,7 @@ void mu_printed_free(struct mu_printed *p)
 {
 	if (!p)
 		return;
+	tell_dropped(p);
 	if (p->poll)
 		mu_poll_free(p->poll);
 	mu_timer_free(p->pause);

@@ -1,7 +1,8 @@
 /*
  * printed.h - what the process of an instance writes to its standard output and
  * error: a pipe, read by the agent, each line of it a line of the log under the
- * instance's name. Lives on the loop's thread.
+ * instance's name; and what its plugin says to be logged. Lives on the loop's
+ * thread.
  *
  * Bounded in all that a plugin can drive: so many lines a second are logged, the
  * rest is counted, and the log says how many; so many bytes are read at a time,
@@ -11,19 +12,30 @@
 #ifndef MU_HOST_PRINTED_H
 #define MU_HOST_PRINTED_H
 
+#include "log.h"
 #include "loop.h"
 
 #define MU_PRINTED_LINE_MAX 1000u /* bytes; longer ones are broken */
 
 struct mu_printed;
 
+/* Lines that are logged in a second. */
+struct mu_printed_limits {
+	uint32_t printed, said;
+};
+
 /* Make the pipe; *theirs is the end for the child, to be closed by the caller
  * once it was handed over. instance: borrowed. MU_EIO, MU_ENOMEM. */
 int mu_printed_new(struct mu_loop *loop, const char *instance,
-                   uint32_t lines_max, struct mu_printed **out, int *theirs,
-                   struct mu_err *err);
+                   const struct mu_printed_limits *limits,
+                   struct mu_printed **out, int *theirs, struct mu_err *err);
 /* NULL is allowed. */
 void mu_printed_free(struct mu_printed *p);
+
+/* A line by host->log, under the instance's name. One below the log's level does
+ * not count. */
+void mu_printed_say(struct mu_printed *p, enum mu_level level,
+                    const char *text);
 
 /* The process has ended: log what is still in the pipe, a last line without its
  * end as well, and how many lines were dropped. What children that outlived it

@@ -213,7 +213,9 @@ struct mu_host {
 	const char *instance; /* name of this instance */
 	const char *member;   /* name of this host in /members */
 
-	/* Write one line to the agent's log, under the instance's name. */
+	/* Write one line to the agent's log, under the instance's name. Of
+	 * more than `log_lines_max` of the instance in a second the rest is
+	 * counted only, and the log tells how many. */
 	void (*log)(const struct mu_host *h, enum mu_level level,
 	            const char *fmt, ...) MU_PRINTF(3, 4);
 

@@ -387,6 +387,8 @@ static char log_file[] = "/tmp/mu-printed-XXXXXX";
 /* The log goes to a file meanwhile. */
 static void open_printed(uint32_t lines_max)
 {
+	const struct mu_printed_limits limits = { .printed = lines_max,
+		                                  .said = 2 };
 	int fd = mkstemp(log_file);
 
 	ck_assert_int_ge(fd, 0);
@@ -395,7 +397,7 @@ static void open_printed(uint32_t lines_max)
 	close(fd);
 	ck_assert_int_eq(mu_loop_new(&loop, &err), 0);
 	ck_assert_int_eq(
-		mu_printed_new(loop, "one", lines_max, &printed, &theirs, &err),
+		mu_printed_new(loop, "one", &limits, &printed, &theirs, &err),
 		0);
 }
 
@@ -465,6 +467,27 @@ START_TEST(at_the_limit_all_lines_are_logged)
 	log = end_printed();
 	ck_assert_uint_eq(count(log, "from=output"), 3);
 	ck_assert_uint_eq(count(log, "dropped"), 0);
+	close_printed();
+}
+END_TEST
+
+START_TEST(what_a_plugin_logs_has_a_limit_of_its_own)
+{
+	const char *log;
+
+	open_printed(1);
+	for (int i = 0; i < 5; i++)
+		mu_printed_say(printed, MU_WARN, "said");
+	/* What would not be logged does not count. */
+	mu_printed_say(printed, MU_DEBUG, "said");
+	say("a\n");
+	log = end_printed();
+	ck_assert_uint_eq(count(log, "level=warn msg=said instance=one\n"), 2);
+	ck_assert_ptr_nonnull(strstr(log, "logs too much"));
+	ck_assert_ptr_nonnull(strstr(log, "instance=one dropped_lines=3 "
+	                                  "logged_per_s=2\n"));
+	ck_assert_uint_eq(count(log, "from=output"), 1);
+	ck_assert_uint_eq(count(log, "prints too much"), 0);
 	close_printed();
 }
 END_TEST
@@ -557,6 +580,7 @@ END_TEST
 
 START_TEST(without_memory_there_is_no_pipe)
 {
+	static const struct mu_printed_limits limits = { 5, 5 };
 	int before, after, k = 0, rc;
 
 	before = dup(0);
@@ -564,7 +588,8 @@ START_TEST(without_memory_there_is_no_pipe)
 	ck_assert_int_eq(mu_loop_new(&loop, &err), 0);
 	do {
 		fault_alloc_at((unsigned)k++);
-		rc = mu_printed_new(loop, "one", 5, &printed, &theirs, &err);
+		rc = mu_printed_new(loop, "one", &limits, &printed, &theirs,
+		                    &err);
 	} while (rc == MU_ENOMEM && k < 100);
 	fault_alloc_off();
 	ck_assert_int_eq(rc, 0);
@@ -604,6 +629,7 @@ static Suite *suite(void)
 	tcase_add_test(tc, each_line_is_a_line_of_the_log);
 	tcase_add_test(tc, at_the_limit_all_lines_are_logged);
 	tcase_add_test(tc, one_line_past_the_limit_is_dropped_and_told);
+	tcase_add_test(tc, what_a_plugin_logs_has_a_limit_of_its_own);
 	tcase_add_test(tc,
 	               a_line_at_its_limit_is_one_and_a_longer_one_is_broken);
 	tcase_add_test(tc, a_nul_and_an_escape_forge_no_line);
