@@ -25,7 +25,7 @@ for source in tests/fuzz/fuzz_*.c; do
 		agent/broker/{tcp,tcp_link,tcp_read,tcp_send,tcp_out,idmap,places}.c)
 	echo "fuzz: $target for $seconds s"
 	clang -std=c11 -D_GNU_SOURCE -O1 -g -fno-sanitize-recover=all -fsanitize=fuzzer,address,undefined \
-		-Iinclude -Iagent/core -o "$tmp/$target" "$source" "${shell[@]}" agent/core/*.c agent/io/{bug,mem}.c ||
+		-Iinclude -Iagent/core -o "$tmp/$target" "$source" "${shell[@]}" agent/core/*.c agent/io/{bug,line_rate,mem}.c ||
 		exit 1
 	mkdir "$tmp/$target.corpus"
 	"$tmp/$target" -max_total_time="$seconds" -max_len=4096 -timeout=5 -rss_limit_mb=1024 -verbosity=0 \

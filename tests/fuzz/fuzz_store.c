@@ -71,6 +71,8 @@ static struct mu_store_config small_limits(void)
 		.sessions_max = 6,
 		.links_max = LINKS,
 		.watches_max = 9,
+		.watch_bytes_max = 60,
+		.path_max = 24,
 		.subscriptions_per_link_max = 3,
 		.change_log_max = 6,
 		.change_log_bytes = 2000,
