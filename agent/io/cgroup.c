@@ -18,6 +18,7 @@
 #define PROBE "muster-probe"
 #define LEAF "muster-agent"
 #define MOVES_MAX 10000 /* more keep coming */
+#define LOOKS_MAX 5     /* at one that seems to be somebody else's */
 
 /* ---- the small files ---- */
 
@@ -213,9 +214,19 @@ static pid_t find_in(const char *dir, bool (*wanted)(pid_t pid))
 	return found;
 }
 
+static bool is_gone(pid_t pid)
+{
+	return kill(pid, 0) < 0 && errno == ESRCH;
+}
+
+/* One that ends while it is looked at has no parents any more, and where one above
+ * it ends it gets another: only who is there and still not ours is a stranger. */
 static bool is_strange(pid_t pid)
 {
-	return !is_ours(pid);
+	for (int i = 0; i < LOOKS_MAX; i++)
+		if (is_ours(pid) || is_gone(pid))
+			return false;
+	return true;
 }
 
 static bool any(pid_t pid)

@@ -352,6 +352,29 @@ START_TEST(the_agent_leaves_a_cgroup_that_is_its_own)
 }
 END_TEST
 
+START_TEST(a_process_that_has_just_ended_is_no_stranger_in_a_cgroup)
+{
+	char dir[] = "/tmp/mu-cgroup-XXXXXX", path[300], at[200], number[32];
+	pid_t pid = child_fork();
+
+	if (pid == 0)
+		_exit(0);
+	ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
+	ck_assert_ptr_nonnull(mkdtemp(dir));
+	snprintf(at, sizeof at, "%s", dir);
+	snprintf(path, sizeof path, "%s/cgroup.type", dir);
+	file_write_text(path, "domain\n");
+	snprintf(path, sizeof path, "%s/cgroup.procs", dir);
+	snprintf(number, sizeof number, "%ld\n", (long)pid);
+	file_write_text(path, number);
+	/* It stays in this file, which no kernel keeps: so it is to be moved. */
+	ck_assert_int_eq(mu_cgroup_leave(at, &err), MU_EIO);
+	ck_assert_ptr_null(strstr(err.msg, "not the agent's"));
+	ck_assert_ptr_nonnull(strstr(err.msg, "cannot be moved"));
+	dir_remove(dir);
+}
+END_TEST
+
 START_TEST(what_is_in_a_cgroup_is_limited_and_killed)
 {
 	char base[512];
@@ -625,6 +648,8 @@ static Suite *suite(void)
 	                    (int)(sizeof nobodies / sizeof nobodies[0]));
 	tcase_add_test(tc, a_cgroup_is_made_by_a_few_small_files);
 	tcase_add_test(tc, the_agent_leaves_a_cgroup_that_is_its_own);
+	tcase_add_test(
+		tc, a_process_that_has_just_ended_is_no_stranger_in_a_cgroup);
 	tcase_add_test(tc, what_is_in_a_cgroup_is_limited_and_killed);
 	tcase_add_test(tc, each_line_is_a_line_of_the_log);
 	tcase_add_test(tc, at_the_limit_all_lines_are_logged);
