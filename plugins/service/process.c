@@ -76,22 +76,30 @@ bool process_is_held(const struct process *p)
 	return p->fd >= 0;
 }
 
-bool process_has_ended(const struct process *p, char *how, size_t room)
+bool process_reap(pid_t pid, char *how, size_t room)
 {
-	struct pollfd f = { p->fd, POLLIN, 0 };
 	int status;
 
-	if (poll(&f, 1, 0) <= 0)
+	if (waitpid(pid, &status, WNOHANG) != pid)
 		return false;
-	if (waitpid(p->pid, &status, WNOHANG) != p->pid)
-		snprintf(how, room, "process %d has ended", (int)p->pid);
-	else if (WIFSIGNALED(status))
+	if (WIFSIGNALED(status))
 		snprintf(how, room, "process %d was ended by signal %d (%s)",
-		         (int)p->pid, WTERMSIG(status),
+		         (int)pid, WTERMSIG(status),
 		         strsignal(WTERMSIG(status)));
 	else
 		snprintf(how, room, "process %d exited with status %d",
-		         (int)p->pid, WEXITSTATUS(status));
+		         (int)pid, WEXITSTATUS(status));
+	return true;
+}
+
+bool process_has_ended(const struct process *p, char *how, size_t room)
+{
+	struct pollfd f = { p->fd, POLLIN, 0 };
+
+	if (poll(&f, 1, 0) <= 0)
+		return false;
+	if (!process_reap(p->pid, how, room))
+		snprintf(how, room, "process %d has ended", (int)p->pid);
 	return true;
 }
 

@@ -24,6 +24,10 @@ bool process_is_held(const struct process *p);
 /* Has it ended? How it ended is said in `how` where it was a child of ours. */
 bool process_has_ended(const struct process *p, char *how, size_t room);
 
+/* One that was a child of ours and has ended, held or not: it is waited for, and how
+ * it ended is said in `how`. False: there is none of that number. */
+bool process_reap(pid_t pid, char *how, size_t room);
+
 /* End it, and the process group that it leads: SIGTERM, and SIGKILL if it is there
  * after grace_ms. False: it had to be killed. */
 bool process_end(const struct process *p, uint32_t grace_ms);

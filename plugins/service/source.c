@@ -155,6 +155,7 @@ static int find_command(const struct source *s, struct process *p,
 {
 	struct process found;
 	uint64_t started;
+	char how[256];
 	pid_t pid;
 	int rc = recall(s->memory, &pid, &started, err);
 
@@ -162,6 +163,9 @@ static int find_command(const struct source *s, struct process *p,
 		return fail(err, rc, "%s was not started", s->command[0]);
 	if (!rc)
 		rc = process_open(pid, &found, err);
+	/* It ended before it was ever held. */
+	if (rc == MU_ENONODE && process_reap(pid, how, sizeof how))
+		return fail(err, rc, "%s: %s", s->command[0], how);
 	if (rc)
 		return rc;
 	if (found.started != started) {

@@ -507,6 +507,31 @@ START_TEST(a_command_is_noted_before_it_begins)
 }
 END_TEST
 
+START_TEST(a_command_that_ends_before_it_is_held_is_waited_for)
+{
+	pid_t child;
+	char text[100];
+
+	set_num("command", MU_SETTING_COUNT, 3);
+	set_str("command[0]", "sh");
+	set_str("command[1]", "-c");
+	set_str("command[2]", "exit 3");
+	set_num("restart", MU_SETTING_BOOL, 1);
+	start_answered(good);
+	child = stop_at_fork();
+	let_write(2);
+	ck_assert(!goes_on_to(child, -1));
+	ck_assert_int_eq(ptrace(PTRACE_DETACH, a.pid, NULL, NULL), 0);
+	ck_assert_int_eq(fake_ack(&a, FAKE_WAIT_MS), 0);
+	ck_assert_msg(kill(child, 0) < 0 && errno == ESRCH, "a zombie");
+	snprintf(text, sizeof text, "sh: process %d exited with status 3",
+	         (int)child);
+	ck_assert(fake_logged(&a, text));
+	ck_assert_uint_eq(a.create.count, 0);
+	fake_stop(&a);
+}
+END_TEST
+
 START_TEST(a_command_whose_number_cannot_be_kept_does_not_begin)
 {
 	ck_assert_int_eq(symlink("/dev/full", "service.pid"), 0);
@@ -807,6 +832,7 @@ static void add_tests(TCase *tc)
 		of_a_runner_killed_at_a_start_there_is_no_command_that_is_not_known,
 		0, 3);
 	tcase_add_test(tc, a_command_is_noted_before_it_begins);
+	tcase_add_test(tc, a_command_that_ends_before_it_is_held_is_waited_for);
 	tcase_add_test(tc,
 	               a_command_whose_number_cannot_be_kept_does_not_begin);
 	tcase_add_test(tc, a_command_is_ended_with_an_instance_that_is_removed);
