@@ -12,6 +12,7 @@
 #define READ_CHUNK (64u * 1024)
 #define KEEP_MAX (64u * 1024) /* bytes an empty buffer may keep */
 #define REST_MS 5u            /* after MU_PIPE_FRAMES of them */
+#define NO_MEMORY_MS 100u     /* until it is read once more */
 
 struct mu_pipe {
 	int fd;
@@ -77,14 +78,22 @@ static size_t frames(struct mu_pipe *p, size_t max)
 	return n;
 }
 
-/* Read once. False: there was nothing, or the pipe has ended. */
+/* No memory to read into is no fault of the runner's: what it says can wait. */
+static void read_later(struct mu_pipe *p)
+{
+	p->in.failed = false;
+	mu_timer_arm(p->rest, NO_MEMORY_MS, 0);
+	listen_on(p);
+}
+
+/* Read once. False: there was nothing, or not now, or the pipe has ended. */
 static bool read_some(struct mu_pipe *p)
 {
 	uint8_t *at = mu_buf_grow(&p->in, READ_CHUNK);
 	ssize_t n;
 
 	if (!at) {
-		end(p, MU_ENOMEM);
+		read_later(p);
 		return false;
 	}
 	do

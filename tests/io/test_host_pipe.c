@@ -1,5 +1,6 @@
 /* The agent's end of a runner's channel, with the test as the runner. */
 #include "buf.h"
+#include "fault.h"
 #include "pipe.h"
 
 #include <check.h>
@@ -274,6 +275,18 @@ START_TEST(a_runner_that_will_not_read_any_more_is_left_alone)
 }
 END_TEST
 
+START_TEST(without_memory_to_read_into_it_is_read_later)
+{
+	say("ab", 1000);
+	hang_up();
+	fault_alloc_at(0);
+	mu_loop_run(loop);
+	ck_assert(fault_alloc_off());
+	ck_assert_str_eq(told, "ab");
+	ck_assert_int_eq(end_rc, 0);
+}
+END_TEST
+
 START_TEST(what_is_sent_arrives)
 {
 	struct mu_chan_log m = { MU_INFO, MU_STR("hello") };
@@ -339,6 +352,7 @@ int main(void)
 	tcase_add_test(tc, of_the_last_words_so_many_are_read);
 	tcase_add_test(tc, what_was_left_for_later_is_not_lost_at_the_end);
 	tcase_add_test(tc, a_runner_that_will_not_read_any_more_is_left_alone);
+	tcase_add_test(tc, without_memory_to_read_into_it_is_read_later);
 	tcase_add_test(tc, what_is_sent_arrives);
 	tcase_add_test(tc, a_runner_that_is_gone_is_no_signal);
 	tcase_add_test(tc, what_a_dead_runner_said_last_is_read);
