@@ -248,8 +248,11 @@ void mu_hosted_wrong(char *out, size_t room, int rc)
 	if (rc == MU_EFULL)
 		mu_format(out, room,
 		          "its runner does not read what it is sent");
-	else
+	else if (rc == MU_EPROTO || rc == MU_ETOOBIG)
 		mu_format(out, room, "its runner said what makes no sense: %s",
+		          mu_err_text(rc));
+	else /* it is not to blame */
+		mu_format(out, room, "its channel cannot be used: %s",
 		          mu_err_text(rc));
 }
 

@@ -297,14 +297,22 @@ int mu_upgrade_ready(struct mu_upgrade *u, struct mu_in *in)
 int mu_upgrade_report(struct mu_upgrade *u, struct mu_in *in)
 {
 	struct mu_str all = { (const char *)in->at, (uint32_t)mu_in_left(in) };
+	size_t before = u->reports.len;
 	struct mu_chan_report m;
 
 	if (mu_get_chan_report(in, &m))
 		return MU_EPROTO;
-	if (u->reports.len + all.len > REPORTS_MAX)
+	if (before + all.len > REPORTS_MAX)
 		return MU_EPROTO;
 	mu_put_str(&u->reports, all);
-	return mu_buf_failed(&u->reports) ? MU_ENOMEM : 0;
+	if (!mu_buf_failed(&u->reports))
+		return 0;
+	mu_buf_cut(&u->reports, before);
+	u->reports.failed = false;
+	mu_log(MU_ERROR, MSG("a report was not taken"),
+	       KS("instance", name_of(u)),
+	       KS("reason", mu_err_text(MU_ENOMEM)));
+	return 0;
 }
 
 int mu_upgrade_wake(struct mu_upgrade *u, const struct mu_in *in)

@@ -1,0 +1,327 @@
+/* The exchange of an instance's process, with no memory: each allocation of the
+ * agent's thread is refused in turn, while a real runner is exchanged for another.
+ * Nothing leaks; one of the two is there in the end, and handles what it is given;
+ * and the log blames no plugin for the agent's own shortage. */
+#include "fake_broker.h"
+#include "fault.h"
+#include "hosted_impl.h"
+#include "member.h"
+#include "program.h"
+
+#include <check.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define SWEEP_MAX 400u
+#define ALL_K UINT32_MAX
+
+static struct fake_broker broker;
+static struct mu_loop *loop;
+static struct mu_uplink *uplink;
+static struct mu_agent_conf conf;
+static struct mu_hosted *h;
+static struct mu_hosted_options o;
+static char dir[64], log_file[100];
+static int64_t began_ms;
+static bool (*is_time)(void);
+static unsigned outcomes; /* of exchanges, before this one */
+
+static const char instance[] =
+	"instances = ( { name = \"newcomer\"; plugin = \"newcomer\"; "
+	"connection = true; memory_max_mb = 0; quarantine_failures = 0; } );";
+
+static void setup(void)
+{
+	int fd;
+
+	snprintf(dir, sizeof dir, "/tmp/mu-upg-XXXXXX");
+	ck_assert_ptr_nonnull(mkdtemp(dir));
+	snprintf(log_file, sizeof log_file, "%s/log", dir);
+	fd = open(log_file, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_ge(dup2(fd, STDERR_FILENO), 0);
+	close(fd);
+}
+
+static void teardown(void)
+{
+	dir_remove(dir);
+}
+
+/* The end of the log, as much of it as Check takes. */
+static const char *log_tail(void)
+{
+	static char tail[2048];
+	size_t len;
+	char *all = file_read(log_file, &len);
+
+	snprintf(tail, sizeof tail, "%s",
+	         all + (len < sizeof tail ? 0 : len - sizeof tail + 1));
+	free(all);
+	return tail;
+}
+
+/* ---- the loop ---- */
+
+static void on_tick(void *arg)
+{
+	(void)arg;
+	if (is_time() || now_ms() - began_ms > WAIT_MS)
+		mu_loop_stop(loop);
+}
+
+static void wait_until(bool (*is)(void), const char *what, unsigned k)
+{
+	struct mu_timer *tick;
+
+	began_ms = now_ms();
+	is_time = is;
+	while (mu_timer_new(loop, on_tick, NULL, &tick))
+		continue; /* refused this one time */
+	mu_timer_arm(tick, 1, 1);
+	mu_loop_run(loop);
+	mu_timer_free(tick);
+	ck_assert_msg(is(), "at %u: %s; the log:\n%s", k, what, log_tail());
+}
+
+static bool is_up(void)
+{
+	return mu_uplink_is_up(uplink);
+}
+
+static bool is_idle(void)
+{
+	return h->state == HOSTED_READY && !mu_hosted_is_busy(h) &&
+	       mu_mailbox_count(h->mail) == 0 &&
+	       mu_mailbox_count(h->prologue) == 0;
+}
+
+static unsigned count_upgrades(void)
+{
+	return file_count(log_file, "msg=\"instance upgraded\"");
+}
+
+static unsigned count_outcomes(void)
+{
+	return count_upgrades() +
+	       file_count(log_file, "msg=\"upgrade refused;");
+}
+
+/* The new process is there, or the old one goes on. */
+static bool is_over(void)
+{
+	return is_idle() && is_up() && count_outcomes() > outcomes;
+}
+
+static bool is_stopped(void)
+{
+	return mu_hosted_is_stopped(h);
+}
+
+/* ---- the agent around it ---- */
+
+static void on_member(void *arg, const struct mu_roll_event *e)
+{
+	(void)arg, (void)e;
+}
+
+static void on_one(void *arg)
+{
+	(void)arg;
+}
+
+static void load_conf(void)
+{
+	char text[1024], file[100];
+	struct mu_err err;
+
+	snprintf(file, sizeof file, "%s/agent.conf", dir);
+	snprintf(text, sizeof text,
+	         "name = \"host\"; state_dir = \"%s\"; runtime_dir = \"%s\"; "
+	         "runner = \"%s\"; plugin_dir = \"%s\"; brokers = [ \"%s\" ];",
+	         dir, dir, MU_BUILD "/muster-runner", MU_BUILD "/tests/lies",
+	         broker.url);
+	file_write_text(file, text);
+	ck_assert_msg(mu_agent_conf_load(file, &conf, &err) == 0, "%s",
+	              err.msg);
+}
+
+static void open_parts(void)
+{
+	static struct mu_member self = { .size = sizeof self,
+		                         .name = "host",
+		                         .id = "1",
+		                         .address = "",
+		                         .version = "",
+		                         .boot_id = "",
+		                         .state = MU_MEMBER_UP,
+		                         .labels = "{}" };
+	struct mu_members_options m = { .loop = loop,
+		                        .uplink = uplink,
+		                        .fn = on_member };
+	struct mu_ephemerals_options e = { .loop = loop,
+		                           .uplink = uplink,
+		                           .runtime_dir = dir,
+		                           .on_gone = on_one };
+	struct mu_keep_options k = { .loop = loop, .state_dir = dir };
+
+	o = (struct mu_hosted_options){ .loop = loop,
+		                        .uplink = uplink,
+		                        .agent = &conf,
+		                        .on_stopped = on_one };
+	ck_assert_int_eq(mu_members_new(&m, &o.members), 0);
+	ck_assert_int_eq(mu_applied_new(loop, uplink, "host", &o.applied), 0);
+	ck_assert_int_eq(mu_ephemerals_new(&e, &o.ephemerals), 0);
+	ck_assert_int_eq(mu_alarms_new(loop, uplink, "host", &o.alarms), 0);
+	ck_assert_int_eq(mu_roster_new(loop, uplink, &self, &o.roster), 0);
+	ck_assert_int_eq(mu_keep_new(&k, &o.keep), 0);
+}
+
+static struct mu_instance_conf *make_conf(void)
+{
+	struct mu_instance_confs all = { 0 };
+	struct mu_instance_conf *one;
+	struct mu_err err;
+
+	ck_assert_msg(mu_instance_confs_parse("i.conf", instance, &all, &err) ==
+	                      0,
+	              "%s", err.msg);
+	one = all.at[0];
+	all.count = 0;
+	mu_instance_confs_wipe(&all);
+	return one;
+}
+
+static void world_begin(void)
+{
+	struct mu_uplink_options u = { .runtime_dir = dir,
+		                       .timeout_ms = 30000,
+		                       .name = "host" };
+	struct mu_err err;
+
+	fake_broker_open(&broker, "tcp://127.0.0.1:*");
+	fake_broker_start(&broker);
+	load_conf();
+	ck_assert_int_eq(mu_loop_new(&loop, &err), 0);
+	u.loop = loop;
+	u.brokers = conf.broker_urls;
+	ck_assert_int_eq(mu_uplink_new(&u, &uplink, &err), 0);
+	open_parts();
+	wait_until(is_up, "no link", ALL_K);
+}
+
+static void world_end(void)
+{
+	mu_keep_free(o.keep);
+	mu_members_free(o.members);
+	mu_applied_free(o.applied);
+	mu_ephemerals_free(o.ephemerals);
+	mu_alarms_free(o.alarms);
+	mu_roster_free(o.roster);
+	mu_uplink_free(uplink);
+	mu_loop_free(loop);
+	mu_agent_conf_wipe(&conf);
+	fake_broker_stop(&broker);
+	fake_broker_close(&broker);
+}
+
+/* ---- the sweeps ---- */
+
+static void check_blames_nobody(unsigned k)
+{
+	char *log = file_read(log_file, NULL);
+	bool blamed = strstr(log, "makes no sense") ||
+	              strstr(log, "will be started again") ||
+	              strstr(log, "did not end well");
+
+	free(log);
+	ck_assert_msg(!blamed, "at %u: %s", k, log_tail());
+}
+
+/* One exchange, of which the k-th allocation is refused. False: there was none. */
+static bool exchange(unsigned k)
+{
+	unsigned upgrades = count_upgrades();
+	bool fired;
+
+	outcomes = count_outcomes();
+	fault_alloc_at(k);
+	mu_hosted_reload(h, "the test wants it");
+	wait_until(is_over, "the exchange does not end", k);
+	fired = fault_alloc_off();
+	mu_hosted_link(h, true);
+	wait_until(is_idle, "an event is not handled", k);
+	check_blames_nobody(k);
+	ck_assert(fired || count_upgrades() > upgrades);
+	return fired;
+}
+
+START_TEST(whatever_is_refused_while_a_process_is_exchanged_one_is_there)
+{
+	long live = fault_alloc_live();
+	unsigned k = 0;
+
+	world_begin();
+	o.conf = make_conf();
+	ck_assert_int_eq(mu_hosted_new(&o, &h), 0);
+	wait_until(is_idle, "not ready", ALL_K);
+	while (k < SWEEP_MAX && exchange(k))
+		k++;
+	ck_assert_uint_lt(k, SWEEP_MAX);
+	ck_assert_uint_ge(k, 20);
+	mu_hosted_stop(h, false);
+	wait_until(is_stopped, "it does not stop", k);
+	mu_hosted_free(h);
+	world_end();
+	ck_assert_int_eq(fault_alloc_live(), live);
+}
+END_TEST
+
+START_TEST(an_instance_that_cannot_be_made_leaves_nothing)
+{
+	long live = fault_alloc_live();
+	bool fired = true;
+	unsigned k = 0;
+
+	world_begin();
+	for (; fired && k < SWEEP_MAX; k++) {
+		int rc;
+
+		o.conf = make_conf();
+		fault_alloc_at(k);
+		rc = mu_hosted_new(&o, &h);
+		fired = fault_alloc_off();
+		ck_assert(rc == 0 || (fired && rc == MU_ENOMEM));
+		if (rc == 0)
+			mu_hosted_free(h);
+	}
+	ck_assert(!fired);
+	world_end();
+	ck_assert_int_eq(fault_alloc_live(), live);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("upgrade without memory");
+	TCase *tc = tcase_create("sweep");
+	SRunner *sr;
+	int failed;
+
+	tcase_set_timeout(tc, 120);
+	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_add_test(tc, an_instance_that_cannot_be_made_leaves_nothing);
+	tcase_add_test(
+		tc,
+		whatever_is_refused_while_a_process_is_exchanged_one_is_there);
+	suite_add_tcase(s, tc);
+	sr = srunner_create(s);
+	srunner_run_all(sr, CK_ENV);
+	failed = srunner_ntests_failed(sr);
+	srunner_free(sr);
+	return failed ? 1 : 0;
+}
