@@ -181,7 +181,7 @@ $(TCP_CORPUS): %: %.o $(patsubst %,$(BUILD)/agent/broker/%.o,tcp tcp_link tcp_re
   $(BUILD)/agent/io/bug.o $(BUILD)/agent/io/line_rate.o $(BUILD)/agent/io/mem.o $(BUILD)/libmucore.a
 	$(Q)$(CC) $(CFLAGS) -o $@ $^ $(CHECK)
 # The allocator that refuses stands before the archive with the ordinary one.
-$(addprefix $(BUILD)/tests/,$(addprefix io/test_,tcp_alloc keep_alloc ephemerals_alloc host_notice host_pipe) plugins/test_upgrade_alloc): $(BUILD)/tests/lib/fault_mem.o
+$(addprefix $(BUILD)/tests/,$(addprefix io/test_,tcp_alloc keep_alloc ephemerals_alloc host_notice host_pipe) plugins/test_upgrade): $(BUILD)/tests/lib/fault_mem.o
 $(filter-out $(TCP_CORPUS) $(SEMANTICS_IO),$(IOTEST)) $(PLUGIN) $(SYSTEM) $(INTEROP): %: %.o $(TESTLIB) $(ARCHIVES)
 	$(Q)$(CC) $(CFLAGS) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(OUTSIDE) $(CHECK)
 $(BUILD)/tests/lies/soak.so: tests/lib/soak_line.h

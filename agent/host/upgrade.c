@@ -391,10 +391,12 @@ bool mu_upgrade_take(struct mu_upgrade *u, const char *why)
 	mu_timer_arm(u->claim, MU_UPGRADE_CLAIM_LAST_MS, 0);
 	h->failures = 0;
 	mu_hosted_starts(h, u->limit_ms > now ? u->limit_ms - now : 0);
-	if (ready)
+	if (ready) {
 		take_ready(u);
-	else
+	} else {
 		mu_hosted_tell(h, "starting", "");
+		replay_reports(u); /* of its init, so far */
+	}
 	/* It may have changed again meanwhile. */
 	mu_upgrade_look(u);
 	return true;

@@ -1,5 +1,5 @@
 /* Speaks in init already of all that a process can which waits for its place: a
- * log, a report, a node, a wake. */
+ * log, a report, a node, a wake; and waits for a file in between. */
 #include "lie.h"
 
 #define WAIT_MS 300u
@@ -14,8 +14,10 @@ static int init(const struct mu_host *h, void **self, struct mu_err *err)
 		               .reason = "" };
 
 	*self = (void *)h;
-	h->log(h, MU_INFO, "a newcomer");
 	(void)h->report(h, &r, err);
+	h->log(h, MU_INFO, "a newcomer has reported");
+	while (access(h->setting_str(h, "wait_for", "/"), F_OK))
+		usleep(1000);
 	(void)h->create(h, "/e/newcomer", "mine", 4, MU_PLUGIN_EPHEMERAL,
 	                WAIT_MS, err);
 	h->wake(h);

@@ -1,7 +1,7 @@
-/* The exchange of an instance's process, with no memory: each allocation of the
- * agent's thread is refused in turn, while a real runner is exchanged for another.
- * Nothing leaks; one of the two is there in the end, and handles what it is given;
- * and the log blames no plugin for the agent's own shortage. */
+/* The exchange of an instance's process for another, with real runners. Also with no
+ * memory: each allocation of the agent's thread is refused in turn. Nothing leaks;
+ * one of the two is there in the end, and handles what it is given; and the log
+ * blames no plugin for the agent's own shortage. */
 #include "fake_broker.h"
 #include "fault.h"
 #include "hosted_impl.h"
@@ -10,6 +10,7 @@
 
 #include <check.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,14 +26,11 @@ static struct mu_uplink *uplink;
 static struct mu_agent_conf conf;
 static struct mu_hosted *h;
 static struct mu_hosted_options o;
-static char dir[64], log_file[100];
+static char dir[64], log_file[100], gate[100];
+static int before; /* the process that is to go */
 static int64_t began_ms;
 static bool (*is_time)(void);
 static unsigned outcomes; /* of exchanges, before this one */
-
-static const char instance[] =
-	"instances = ( { name = \"newcomer\"; plugin = \"newcomer\"; "
-	"connection = true; memory_max_mb = 0; quarantine_failures = 0; } );";
 
 static void setup(void)
 {
@@ -41,6 +39,8 @@ static void setup(void)
 	snprintf(dir, sizeof dir, "/tmp/mu-upg-XXXXXX");
 	ck_assert_ptr_nonnull(mkdtemp(dir));
 	snprintf(log_file, sizeof log_file, "%s/log", dir);
+	snprintf(gate, sizeof gate, "%s/gate", dir);
+	file_write_text(gate, "");
 	fd = open(log_file, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
 	ck_assert_int_ge(fd, 0);
 	ck_assert_int_ge(dup2(fd, STDERR_FILENO), 0);
@@ -117,6 +117,21 @@ static bool is_over(void)
 	return is_idle() && is_up() && count_outcomes() > outcomes;
 }
 
+static unsigned count_reports(void)
+{
+	return file_count(log_file, "a newcomer has reported");
+}
+
+static bool has_reported_twice(void)
+{
+	return count_reports() == 2;
+}
+
+static bool is_in_its_place(void)
+{
+	return h->run && mu_proc_pid(h->run->proc) != before;
+}
+
 static bool is_stopped(void)
 {
 	return mu_hosted_is_stopped(h);
@@ -186,9 +201,15 @@ static struct mu_instance_conf *make_conf(void)
 	struct mu_instance_confs all = { 0 };
 	struct mu_instance_conf *one;
 	struct mu_err err;
+	char text[512];
 
-	ck_assert_msg(mu_instance_confs_parse("i.conf", instance, &all, &err) ==
-	                      0,
+	snprintf(text, sizeof text,
+	         "instances = ( { name = \"newcomer\"; plugin = \"newcomer\"; "
+	         "connection = true; memory_max_mb = 0; "
+	         "quarantine_failures = 0; "
+	         "settings : { wait_for = \"%s\"; }; } );",
+	         gate);
+	ck_assert_msg(mu_instance_confs_parse("i.conf", text, &all, &err) == 0,
 	              "%s", err.msg);
 	one = all.at[0];
 	all.count = 0;
@@ -281,6 +302,36 @@ START_TEST(whatever_is_refused_while_a_process_is_exchanged_one_is_there)
 }
 END_TEST
 
+/* Its first report was written; the next process has a report of its own. */
+START_TEST(a_report_of_init_is_not_lost_where_the_old_process_ends_meanwhile)
+{
+	unsigned written = 0;
+
+	world_begin();
+	o.conf = make_conf();
+	ck_assert_int_eq(mu_hosted_new(&o, &h), 0);
+	wait_until(is_idle, "not ready", ALL_K);
+	ck_assert_int_eq(unlink(gate), 0);
+	before = mu_proc_pid(h->run->proc);
+	mu_hosted_reload(h, "the test wants it");
+	wait_until(has_reported_twice, "no report", ALL_K);
+	ck_assert_int_eq(kill(before, SIGKILL), 0);
+	wait_until(is_in_its_place, "the old one is there still", ALL_K);
+	file_write_text(gate, "");
+	wait_until(is_idle, "the new one is not ready", ALL_K);
+	mu_hosted_stop(h, false);
+	wait_until(is_stopped, "it does not stop", ALL_K);
+	fake_broker_stop(&broker);
+	for (const char *at = broker.log;
+	     (at = strstr(at, "setData /applied/newcomer/host")); at++)
+		written++;
+	ck_assert_msg(written == 2, "%u: %s", written, broker.log);
+	fake_broker_start(&broker);
+	mu_hosted_free(h);
+	world_end();
+}
+END_TEST
+
 START_TEST(an_instance_that_cannot_be_made_leaves_nothing)
 {
 	long live = fault_alloc_live();
@@ -307,13 +358,16 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("upgrade without memory");
-	TCase *tc = tcase_create("sweep");
+	Suite *s = suite_create("upgrade");
+	TCase *tc = tcase_create("exchange");
 	SRunner *sr;
 	int failed;
 
 	tcase_set_timeout(tc, 120);
 	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_add_test(
+		tc,
+		a_report_of_init_is_not_lost_where_the_old_process_ends_meanwhile);
 	tcase_add_test(tc, an_instance_that_cannot_be_made_leaves_nothing);
 	tcase_add_test(
 		tc,
