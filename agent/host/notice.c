@@ -122,7 +122,9 @@ static void retry_later(struct slot *s, int rc)
 	                   : "a node cannot be taken away; trying again"),
 	       KS("what", s->n->what), KS("path", s->path),
 	       KS("reason", mu_client_strerror(rc)));
-	mu_timer_arm(s->n->retry, RETRY_MS, 0);
+	/* One that fails time and again must keep no other waiting. */
+	if (!mu_timer_armed(s->n->retry))
+		mu_timer_arm(s->n->retry, RETRY_MS, 0);
 }
 
 /* The node above, or the one above that. */

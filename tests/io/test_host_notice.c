@@ -671,6 +671,41 @@ START_TEST(what_fails_is_kept_and_what_can_only_fail_is_left)
 }
 END_TEST
 
+static unsigned rings; /* each half a second */
+
+/* Another one fails, and fails; is the first one asked for again? */
+static void fail_another(void *arg)
+{
+	(void)arg;
+	if (asked_count > 0 || ++rings == 16) {
+		mu_loop_stop(loop);
+		return;
+	}
+	refuse = MU_EQUOTA;
+	put("/top/mid/two", "b");
+	settle();
+}
+
+START_TEST(one_that_fails_time_and_again_keeps_no_other_waiting)
+{
+	struct mu_timer *t;
+
+	rings = 0;
+	link_up(true, false);
+	refused_op = MU_UP_SET;
+	refuse = MU_ETHROTTLED;
+	put(PATH, "a");
+	settle();
+	ck_assert_int_eq(mu_timer_new(loop, fail_another, NULL, &t), 0);
+	mu_timer_arm(t, 500, 500);
+	mu_loop_run(loop);
+	mu_timer_free(t);
+	ck_assert_uint_gt(asked_count, 0);
+	settle();
+	ck_node(PATH, "a");
+}
+END_TEST
+
 START_TEST(without_memory_nothing_changes)
 {
 	char *text = strdup("a");
@@ -948,6 +983,7 @@ static void add_notices(TCase *t)
 	tcase_add_test(t,
 	               what_stood_there_is_looked_at_before_it_is_written_over);
 	tcase_add_test(t, what_fails_is_kept_and_what_can_only_fail_is_left);
+	tcase_add_test(t, one_that_fails_time_and_again_keeps_no_other_waiting);
 	tcase_add_test(t, without_memory_nothing_changes);
 }
 
