@@ -199,6 +199,13 @@ static void note_last_words(struct mu_hosted *h)
 		          "; it printed last: %s", last);
 }
 
+/* It went in peace to make room for one that was gone when it had: that is told,
+ * and no failure of this one. */
+static bool has_made_room(const struct mu_hosted *h)
+{
+	return h->asked && !h->why[0];
+}
+
 /* What comes after a process that has ended. */
 static void follow(struct mu_hosted *h)
 {
@@ -209,7 +216,7 @@ static void follow(struct mu_hosted *h)
 		stopped(h);
 	else if (mu_upgrade_take(h->upgrade, h->why))
 		return;
-	else if (h->renew)
+	else if (h->renew || has_made_room(h))
 		start_soon(h);
 	else if (is_too_much(h))
 		quarantine(h);

@@ -124,8 +124,12 @@ static void refused(struct mu_upgrade *u)
 	char text[MU_ERR_MSG_MAX + 32];
 
 	mu_log(MU_ERROR,
-	       MSG("upgrade refused; the instance goes on with the process "
-	           "that it has"),
+	       MSG(u->h->state == HOSTED_ENDING
+	                   ? "upgrade refused; the process that the instance "
+	                     "has is on its way out, and another is started "
+	                     "then"
+	                   : "upgrade refused; the instance goes on with the "
+	                     "process that it has"),
 	       KS("instance", name_of(u)), KS("reason", u->why));
 	mu_format(text, sizeof text, "upgrade refused: %s", u->why);
 	if (u->h->state == HOSTED_READY)

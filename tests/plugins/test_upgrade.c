@@ -26,7 +26,7 @@ static struct mu_uplink *uplink;
 static struct mu_agent_conf conf;
 static struct mu_hosted *h;
 static struct mu_hosted_options o;
-static char dir[64], log_file[100], gate[100];
+static char dir[64], log_file[100], gate[100], last_gate[100];
 static int before; /* the process that is to go */
 static int64_t began_ms;
 static bool (*is_time)(void);
@@ -40,7 +40,9 @@ static void setup(void)
 	ck_assert_ptr_nonnull(mkdtemp(dir));
 	snprintf(log_file, sizeof log_file, "%s/log", dir);
 	snprintf(gate, sizeof gate, "%s/gate", dir);
+	snprintf(last_gate, sizeof last_gate, "%s/last-gate", dir);
 	file_write_text(gate, "");
+	file_write_text(last_gate, "");
 	fd = open(log_file, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
 	ck_assert_int_ge(fd, 0);
 	ck_assert_int_ge(dup2(fd, STDERR_FILENO), 0);
@@ -207,8 +209,8 @@ static struct mu_instance_conf *make_conf(void)
 	         "instances = ( { name = \"newcomer\"; plugin = \"newcomer\"; "
 	         "connection = true; memory_max_mb = 0; "
 	         "quarantine_failures = 0; "
-	         "settings : { wait_for = \"%s\"; }; } );",
-	         gate);
+	         "settings : { wait_for = \"%s\"; end_for = \"%s\"; }; } );",
+	         gate, last_gate);
 	ck_assert_msg(mu_instance_confs_parse("i.conf", text, &all, &err) == 0,
 	              "%s", err.msg);
 	one = all.at[0];
@@ -302,6 +304,62 @@ START_TEST(whatever_is_refused_while_a_process_is_exchanged_one_is_there)
 }
 END_TEST
 
+static bool is_ending(void)
+{
+	return h->state == HOSTED_ENDING;
+}
+
+static bool is_refused(void)
+{
+	return file_count(log_file, "msg=\"upgrade refused;") == 1;
+}
+
+/* The child of ours that is not `before`. */
+static pid_t find_next(void)
+{
+	char *text = file_read("/proc/thread-self/children", NULL), *at = text;
+	pid_t pid = 0;
+
+	for (char *end; !pid; at = end) {
+		pid_t one = (pid_t)strtol(at, &end, 10);
+
+		ck_assert_msg(end != at, "there is one process alone");
+		pid = one == before ? 0 : one;
+	}
+	free(text);
+	return pid;
+}
+
+START_TEST(where_the_new_process_ends_while_the_old_one_goes_it_starts_anew)
+{
+	char *log;
+
+	world_begin();
+	o.conf = make_conf();
+	ck_assert_int_eq(mu_hosted_new(&o, &h), 0);
+	wait_until(is_idle, "not ready", ALL_K);
+	ck_assert_int_eq(unlink(last_gate), 0);
+	before = mu_proc_pid(h->run->proc);
+	mu_hosted_reload(h, "the test wants it");
+	wait_until(is_ending, "the old one is not asked to go", ALL_K);
+	ck_assert_int_eq(kill(find_next(), SIGKILL), 0);
+	wait_until(is_refused, "it is not refused", ALL_K);
+	file_write_text(last_gate, "");
+	wait_until(is_in_its_place, "the old one is there still", ALL_K);
+	wait_until(is_idle, "not ready again", ALL_K);
+	log = file_read(log_file, NULL);
+	ck_assert_msg(!strstr(log, "goes on with the process that it has"),
+	              "%s", log_tail());
+	ck_assert_msg(!strstr(log, "will be started again"), "%s", log_tail());
+	free(log);
+	ck_assert_uint_eq(h->failures, 0);
+	mu_hosted_stop(h, false);
+	wait_until(is_stopped, "it does not stop", ALL_K);
+	mu_hosted_free(h);
+	world_end();
+}
+END_TEST
+
 /* Its first report was written; the next process has a report of its own. */
 START_TEST(a_report_of_init_is_not_lost_where_the_old_process_ends_meanwhile)
 {
@@ -368,6 +426,9 @@ int main(void)
 	tcase_add_test(
 		tc,
 		a_report_of_init_is_not_lost_where_the_old_process_ends_meanwhile);
+	tcase_add_test(
+		tc,
+		where_the_new_process_ends_while_the_old_one_goes_it_starts_anew);
 	tcase_add_test(tc, an_instance_that_cannot_be_made_leaves_nothing);
 	tcase_add_test(
 		tc,
