@@ -283,6 +283,23 @@ static bool exchange(unsigned k)
 	return fired;
 }
 
+static unsigned count_open(void)
+{
+	unsigned n = 0;
+
+	for (int fd = 0; fd < 1024; fd++)
+		n += fcntl(fd, F_GETFD) >= 0;
+	return n;
+}
+
+static unsigned open_at_first;
+
+/* Not at once: the library closes its own in a thread. */
+static bool is_as_much_open(void)
+{
+	return count_open() == open_at_first;
+}
+
 START_TEST(whatever_is_refused_while_a_process_is_exchanged_one_is_there)
 {
 	long live = fault_alloc_live();
@@ -292,10 +309,12 @@ START_TEST(whatever_is_refused_while_a_process_is_exchanged_one_is_there)
 	o.conf = make_conf();
 	ck_assert_int_eq(mu_hosted_new(&o, &h), 0);
 	wait_until(is_idle, "not ready", ALL_K);
+	open_at_first = count_open();
 	while (k < SWEEP_MAX && exchange(k))
 		k++;
 	ck_assert_uint_lt(k, SWEEP_MAX);
 	ck_assert_uint_ge(k, 20);
+	wait_until(is_as_much_open, "more is open than at first", k);
 	mu_hosted_stop(h, false);
 	wait_until(is_stopped, "it does not stop", k);
 	mu_hosted_free(h);
