@@ -93,8 +93,8 @@ static int64_t place_zxid(const struct mu_hosted_source *s)
 	return mu_kept_place(s->h->kept, (size_t)s->index)->zxid;
 }
 
-static void tell_node_gone(struct mu_hosted_source *s,
-                           const struct mu_cache_node *node)
+static int tell_node_gone(struct mu_hosted_source *s,
+                          const struct mu_cache_node *node)
 {
 	struct mu_mirror_event e = { .type = MU_EVENT_DELETED,
 		                     .flags = MU_EVENT_COALESCED,
@@ -103,7 +103,7 @@ static void tell_node_gone(struct mu_hosted_source *s,
 		                     .path = node->path,
 		                     .old_data = node->data };
 
-	(void)mu_hosted_change(s, &e);
+	return mu_hosted_change(s, &e);
 }
 
 /* Whether it left or failed nobody can say any more, unless it was leaving. */
@@ -122,6 +122,20 @@ static void tell_member_gone(struct mu_hosted_source *s,
 	mu_hosted_cached_wipe(&c);
 }
 
+/* It had no room: nobody else will tell it. */
+static void log_untold(const struct mu_hosted_source *s, struct mu_str what,
+                       int rc)
+{
+	char path[400];
+
+	mu_format(path, sizeof path, "%.*s", (int)what.len, what.at);
+	mu_log(MU_ERROR,
+	       MSG("an instance cannot be told what went while the agent was "
+	           "away"),
+	       KS("instance", s->h->conf->name), KS("path", path),
+	       KS("reason", mu_err_text(rc)));
+}
+
 /* What is there was told as PRESENT, and what is not there any more is told here.
  * A member that a process has not heard of is not missed. */
 void mu_hosted_tell_gone(struct mu_hosted_source *s)
@@ -129,26 +143,22 @@ void mu_hosted_tell_gone(struct mu_hosted_source *s)
 	struct census c = { 0 };
 	struct mu_cache_part part;
 	struct mu_cache_node node;
-	int rc;
+	int rc, refused = 0;
 
 	if (!mu_kept_cached(s->h->kept, (size_t)s->index, &part) ||
 	    (!s->sub && !s->stale))
 		return;
 	rc = take_census(s, &c);
-	if (rc)
-		mu_log(MU_ERROR,
-		       MSG("an instance cannot be told what went while the "
-		           "agent was away"),
-		       KS("instance", s->h->conf->name),
-		       KS("reason", mu_err_text(rc)));
 	while (!rc && mu_cache_next(&part, &node)) {
 		if (is_there(&c, s->sub ? node.path : mu_path_name(node.path)))
 			continue;
-		if (s->sub)
-			tell_node_gone(s, &node);
-		else
+		if (!s->sub)
 			tell_member_gone(s, &node);
+		else if ((refused = tell_node_gone(s, &node)))
+			log_untold(s, node.path, refused);
 	}
+	if (rc)
+		log_untold(s, MU_STR("all of it"), rc);
 	mu_free(c.at);
 }
 
