@@ -359,11 +359,25 @@ void cluster_broker_lose_tree(struct cluster *c)
 
 /* ---- agents ------------------------------------------------------------------------------ */
 
-void cluster_agent_init(struct cluster *c, struct cluster_agent *a,
-                        const char *name, const char *more)
+void cluster_agent_conf(const struct cluster_agent *a, const char *name,
+                        const char *url, const char *more)
 {
 	char text[4096];
 
+	PUT(text,
+	    "name = \"%s\";\n"
+	    "brokers = [ \"%s\" ];\n"
+	    "state_dir = \"%s\";\n"
+	    "runtime_dir = \"%s\";\n"
+	    "conf_dir = \"%s\";\n"
+	    "%s",
+	    name, url, a->state, a->run, a->conf_d, more);
+	file_write_text(a->conf, text);
+}
+
+void cluster_agent_init(struct cluster *c, struct cluster_agent *a,
+                        const char *name, const char *more)
+{
 	*a = (struct cluster_agent){ .program = { 0 } };
 	ck_assert_uint_lt(c->agents, CLUSTER_AGENTS_MAX);
 	c->agent[c->agents++] = a;
@@ -378,15 +392,7 @@ void cluster_agent_init(struct cluster *c, struct cluster_agent *a,
 	ck_assert_int_eq(mkdir(a->conf_d, 0755), 0);
 	ck_assert_int_eq(mkdir(a->state, 0700), 0);
 	ck_assert_int_eq(mkdir(a->run, 0700), 0);
-	PUT(text,
-	    "name = \"%s\";\n"
-	    "brokers = [ \"%s\" ];\n"
-	    "state_dir = \"%s\";\n"
-	    "runtime_dir = \"%s\";\n"
-	    "conf_dir = \"%s\";\n"
-	    "%s",
-	    name, c->url, a->state, a->run, a->conf_d, more ? more : "");
-	file_write_text(a->conf, text);
+	cluster_agent_conf(a, name, c->url, more ? more : "");
 }
 
 void cluster_agent_instances(const struct cluster_agent *a, const char *file,
@@ -405,6 +411,16 @@ void cluster_agent_start(struct cluster_agent *a)
 
 	ck_assert_int_eq(a->program.pid, 0);
 	program_start(&a->program, argv, a->log, a->log);
+}
+
+void cluster_agent_up(struct cluster *c, struct cluster_agent *a,
+                      const char *name, const char *more, const char *instances)
+{
+	cluster_agent_init(c, a, name, more);
+	if (instances)
+		cluster_agent_instances(a, "i.conf", instances);
+	cluster_agent_start(a);
+	cluster_agent_wait_log(a, "msg=registered");
 }
 
 int cluster_agent_stop(struct cluster_agent *a, int signum)
@@ -437,6 +453,21 @@ pid_t cluster_agent_worker(const struct cluster_agent *a)
 	ck_assert_msg(wait_for(has_child, &l, WAIT_MS),
 	              "the agent %s has no worker", a->name);
 	return l.child;
+}
+
+pid_t cluster_agent_runner(const struct cluster_agent *a, const char *instance)
+{
+	char wanted[128], *log = file_read(a->log, NULL), *at = log;
+	pid_t pid = 0;
+
+	PUT(wanted, "instance=%s pid=", instance);
+	while (at && (at = strstr(at, wanted))) {
+		at += strlen(wanted);
+		pid = (pid_t)atoi(at);
+	}
+	free(log);
+	ck_assert_msg(pid > 1, "no '%s' in %s", wanted, a->log);
+	return pid;
 }
 
 /* The supervisor first, or it would see the worker stand still. */
@@ -535,4 +566,12 @@ void cluster_agent_wait_log(const struct cluster_agent *a, const char *text)
 {
 	ck_assert_msg(file_comes_to_have(a->log, text, WAIT_MS),
 	              "no '%s' in %s", text, a->log);
+}
+
+void cluster_agent_wait_times(const struct cluster_agent *a, const char *text,
+                              unsigned count)
+{
+	ck_assert_msg(file_comes_to_count(a->log, text, count, WAIT_MS),
+	              "'%s' is in %s %u times, not %u", text, a->log,
+	              file_count(a->log, text), count);
 }

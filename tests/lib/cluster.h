@@ -127,17 +127,28 @@ void cluster_broker_lose_tree(struct cluster *c);
  * live until cluster_close. */
 void cluster_agent_init(struct cluster *c, struct cluster_agent *a,
                         const char *name, const char *more);
+/* Write agent.conf again: another name, URL or lines to add ("": none). */
+void cluster_agent_conf(const struct cluster_agent *a, const char *name,
+                        const char *url, const char *more);
 /* Write conf.d/<file>. */
 void cluster_agent_instances(const struct cluster_agent *a, const char *file,
                              const char *text);
 /* Start it. Does not wait: `file_comes_to_have(a->log, ...)`, or ask the tree. */
 void cluster_agent_start(struct cluster_agent *a);
+/* All of it: make it, its instances (one file; NULL: none), start it, and wait
+ * until it is registered. */
+void cluster_agent_up(struct cluster *c, struct cluster_agent *a,
+                      const char *name, const char *more,
+                      const char *instances);
 /* Send the signal and wait for the end; its exit code. */
 int cluster_agent_stop(struct cluster_agent *a, int signum);
 
 /* The process that does the agent's work: program.pid is that of its supervisor,
  * which may have none for a moment. Waits for one; fails the test past WAIT_MS. */
 pid_t cluster_agent_worker(const struct cluster_agent *a);
+/* The process of the instance that was the last to be ready, as the log says;
+ * fails the test if none was. */
+pid_t cluster_agent_runner(const struct cluster_agent *a, const char *instance);
 /* Stop both as a whole host would stand still, and let them go on. */
 void cluster_agent_freeze(const struct cluster_agent *a);
 void cluster_agent_thaw(const struct cluster_agent *a);
@@ -159,5 +170,8 @@ void cluster_edit(const char *verb, const char *path, const char *value);
 void cluster_wait_for_node(const char *path);
 /* Wait until the agent's log has the text; fails the test past WAIT_MS. */
 void cluster_agent_wait_log(const struct cluster_agent *a, const char *text);
+/* Until it has it so many times, or more. */
+void cluster_agent_wait_times(const struct cluster_agent *a, const char *text,
+                              unsigned count);
 
 #endif /* MU_TEST_CLUSTER_H */

@@ -111,20 +111,27 @@ bool file_has(const char *path, const char *text)
 
 struct file_text {
 	const char *path, *text;
+	unsigned count;
 };
 
 static bool has_text(void *arg)
 {
 	const struct file_text *f = arg;
 
-	return file_has(f->path, f->text);
+	return file_count(f->path, f->text) >= f->count;
+}
+
+bool file_comes_to_count(const char *path, const char *text, unsigned count,
+                         uint32_t limit_ms)
+{
+	struct file_text f = { path, text, count };
+
+	return wait_for(has_text, &f, limit_ms);
 }
 
 bool file_comes_to_have(const char *path, const char *text, uint32_t limit_ms)
 {
-	struct file_text f = { path, text };
-
-	return wait_for(has_text, &f, limit_ms);
+	return file_comes_to_count(path, text, 1, limit_ms);
 }
 
 static int remove_entry(const char *path, const struct stat *s, int type,

@@ -36,6 +36,9 @@ bool file_has(const char *path, const char *text);
 bool file_comes_to_have(const char *path, const char *text, uint32_t limit_ms);
 /* How many times the text stands in it. */
 unsigned file_count(const char *path, const char *text);
+/* Waiting until it stands there so many times, or more; false past the limit. */
+bool file_comes_to_count(const char *path, const char *text, unsigned count,
+                         uint32_t limit_ms);
 /* A directory with all that is in it. */
 void dir_remove(const char *path);
 

@@ -92,38 +92,15 @@ static void assert_same_stay(const char *path, const char *czxid)
 	ck_assert_str_eq(now, czxid);
 }
 
-static void start(struct cluster_agent *x, const char *name, const char *more,
-                  const char *instances)
-{
-	cluster_agent_init(&c, x, name, more);
-	if (instances)
-		cluster_agent_instances(x, "i.conf", instances);
-	cluster_agent_start(x);
-	cluster_agent_wait_log(x, "msg=registered");
-}
-
-/* An agent.conf of another name, or below a chroot. */
-static void conf_with(const struct cluster_agent *x, const char *name,
-                      const char *chroot)
-{
-	char text[1024];
-
-	snprintf(text, sizeof text,
-	         "name = \"%s\"; brokers = [ \"%s\" ];\n"
-	         "state_dir = \"%s\"; runtime_dir = \"%s\"; "
-	         "conf_dir = \"%s\";\n",
-	         name, cluster_url(&c, chroot), x->state, x->run, x->conf_d);
-	file_write_text(x->conf, text);
-}
-
 /* ---- the roll ---- */
 
 START_TEST(an_agent_answers_the_roll_call)
 {
-	start(&a, "alpha",
-	      "address = \"10.1.2.3\"; port = 99; labels = { role = \"web\"; "
-	      "};",
-	      NULL);
+	cluster_agent_up(
+		&c, &a, "alpha",
+		"address = \"10.1.2.3\"; port = 99; labels = { role = \"web\"; "
+		"};",
+		NULL);
 	wait_value("/members/alpha", "name", "alpha");
 	wait_value("/members/alpha", "address", "10.1.2.3");
 	wait_value("/members/alpha", "port", "99");
@@ -138,8 +115,8 @@ START_TEST(a_restart_within_the_timeout_is_seen_by_nobody)
 {
 	char stay[64];
 
-	start(&b, "beta", NULL, LOGGER);
-	start(&a, "alpha", NULL, NULL);
+	cluster_agent_up(&c, &b, "beta", NULL, LOGGER);
+	cluster_agent_up(&c, &a, "alpha", NULL, NULL);
 	cluster_agent_wait_log(&b, "joined member=alpha");
 	ck_assert(text_of("stat", "/members/alpha", "czxid", stay));
 	cluster_agent_stop(&a, restarts[_i]);
@@ -158,8 +135,8 @@ END_TEST
 
 START_TEST(an_end_without_a_return_is_left_after_sigterm)
 {
-	start(&b, "beta", NULL, LOGGER);
-	start(&a, "alpha", SHORT, NULL);
+	cluster_agent_up(&c, &b, "beta", NULL, LOGGER);
+	cluster_agent_up(&c, &a, "alpha", SHORT, NULL);
 	cluster_agent_wait_log(&b, "joined member=alpha");
 	ck_assert_int_eq(cluster_agent_stop(&a, SIGTERM), 0);
 	cluster_agent_wait_log(&b, "left member=alpha");
@@ -169,8 +146,8 @@ END_TEST
 
 START_TEST(an_end_without_a_return_is_failed_after_sigkill)
 {
-	start(&b, "beta", NULL, LOGGER);
-	start(&a, "alpha", SHORT, NULL);
+	cluster_agent_up(&c, &b, "beta", NULL, LOGGER);
+	cluster_agent_up(&c, &a, "alpha", SHORT, NULL);
 	cluster_agent_wait_log(&b, "joined member=alpha");
 	cluster_agent_stop(&a, SIGKILL);
 	cluster_agent_wait_log(&b, "failed member=alpha");
@@ -188,8 +165,8 @@ START_TEST(leave_is_left_at_once_and_waits_for_the_end)
 	struct run r = { .argv = argv };
 	char stay[64], program[512];
 
-	start(&b, "beta", NULL, LOGGER);
-	start(&a, "alpha", "session_timeout_ms = 60000;", NULL);
+	cluster_agent_up(&c, &b, "beta", NULL, LOGGER);
+	cluster_agent_up(&c, &a, "alpha", "session_timeout_ms = 60000;", NULL);
 	cluster_agent_wait_log(&b, "joined member=alpha");
 	ck_assert(text_of("stat", "/members/alpha", "czxid", stay));
 	snprintf(program, sizeof program, "%s",
@@ -223,7 +200,7 @@ START_TEST(rule53_a_ghost_of_an_earlier_session_is_replaced)
 {
 	char stay[64], path[256];
 
-	start(&a, "alpha", "session_timeout_ms = 60000;", NULL);
+	cluster_agent_up(&c, &a, "alpha", "session_timeout_ms = 60000;", NULL);
 	ck_assert(text_of("stat", "/members/alpha", "czxid", stay));
 	cluster_agent_stop(&a, SIGKILL);
 	snprintf(path, sizeof path, "%s/session", a.run);
@@ -238,10 +215,10 @@ START_TEST(another_host_of_the_same_name_is_refused_until_the_name_is_free)
 {
 	char id[64], now[64];
 
-	start(&a, "alpha", NULL, NULL);
+	cluster_agent_up(&c, &a, "alpha", NULL, NULL);
 	ck_assert(text_of("get", "/members/alpha", "id", id));
 	cluster_agent_init(&c, &b, "beta", NULL);
-	conf_with(&b, "alpha", "");
+	cluster_agent_conf(&b, "alpha", c.url, "");
 	cluster_agent_start(&b);
 	cluster_agent_wait_log(&b, "another host answers to this name");
 	ck_assert(file_has(b.log, id));
@@ -255,7 +232,7 @@ END_TEST
 START_TEST(a_chroot_that_is_not_there_is_made)
 {
 	cluster_agent_init(&c, &a, "alpha", NULL);
-	conf_with(&a, "alpha", "/team");
+	cluster_agent_conf(&a, "alpha", cluster_url(&c, "/team"), "");
 	cluster_agent_start(&a);
 	wait_value("/team/members/alpha", "name", "alpha");
 }
@@ -265,7 +242,7 @@ START_TEST(a_deleted_member_is_made_again)
 {
 	char stay[64];
 
-	start(&a, "alpha", NULL, NULL);
+	cluster_agent_up(&c, &a, "alpha", NULL, NULL);
 	ck_assert(text_of("stat", "/members/alpha", "czxid", stay));
 	cluster_edit("rm", "/members/alpha", NULL);
 	wait_other_stay("/members/alpha", stay);
@@ -275,8 +252,8 @@ END_TEST
 START_TEST(a_broker_that_lost_its_tree_is_no_failure_of_anyone)
 {
 	ONLY_NATIVE("a ZooKeeper keeps its tree");
-	start(&a, "alpha", NULL, LOGGER);
-	start(&b, "beta", NULL, NULL);
+	cluster_agent_up(&c, &a, "alpha", NULL, LOGGER);
+	cluster_agent_up(&c, &b, "beta", NULL, NULL);
 	cluster_agent_wait_log(&a, "member=beta");
 	cluster_broker_lose_tree(&c);
 	wait_value("/members/alpha", "state", "up");
@@ -305,7 +282,7 @@ END_TEST
 
 START_TEST(changes_reach_the_plugin_in_order)
 {
-	start(&a, "alpha", NULL, LOGGER);
+	cluster_agent_up(&c, &a, "alpha", NULL, LOGGER);
 	cluster_edit("create", "/config", "one");
 	cluster_agent_wait_log(&a, "created path=/config ");
 	cluster_edit("create", "/config/x", "1");
@@ -322,7 +299,7 @@ START_TEST(what_is_there_is_delivered_first)
 {
 	cluster_edit("create", "/config", "one");
 	cluster_edit("create", "/config/x", "1");
-	start(&a, "alpha", NULL, LOGGER);
+	cluster_agent_up(&c, &a, "alpha", NULL, LOGGER);
 	cluster_agent_wait_log(&a, "present path=/config ");
 	cluster_agent_wait_log(&a, "present path=/config/x ");
 	ck_assert(!file_has(a.log, "created path="));
@@ -331,7 +308,7 @@ END_TEST
 
 START_TEST(what_was_missed_is_told_when_the_broker_is_reached_again)
 {
-	start(&a, "alpha", SHORT, LOGGER);
+	cluster_agent_up(&c, &a, "alpha", SHORT, LOGGER);
 	cluster_edit("create", "/config", "one");
 	cluster_edit("create", "/config/x", "1");
 	cluster_agent_wait_log(&a, "created path=/config/x ");
@@ -358,8 +335,8 @@ START_TEST(a_member_that_fails_is_told_within_the_timeout)
 {
 	int64_t killed;
 
-	start(&b, "beta", NULL, LOGGER);
-	start(&a, "alpha", SHORT, NULL);
+	cluster_agent_up(&c, &b, "beta", NULL, LOGGER);
+	cluster_agent_up(&c, &a, "alpha", SHORT, NULL);
 	cluster_agent_wait_log(&b, "joined member=alpha");
 	cluster_agent_stop(&a, SIGKILL);
 	killed = now_ms();
@@ -391,11 +368,12 @@ START_TEST(a_slow_plugin_hears_of_the_newest_and_of_how_many)
 {
 	unsigned long all = 31;
 
-	start(&a, "alpha", NULL,
-	      "instances = ( { name = \"slow\"; plugin = \"exec\"; "
-	      "queue_max = 2; watch = ( { path = \"/config\"; } ); "
-	      "settings : { events = [ \"created\", \"changed\" ]; "
-	      "command = \"sleep 0.2; echo counted=$MUSTER_COUNT\"; }; } );");
+	cluster_agent_up(
+		&c, &a, "alpha", NULL,
+		"instances = ( { name = \"slow\"; plugin = \"exec\"; "
+		"queue_max = 2; watch = ( { path = \"/config\"; } ); "
+		"settings : { events = [ \"created\", \"changed\" ]; "
+		"command = \"sleep 0.2; echo counted=$MUSTER_COUNT\"; }; } );");
 	cluster_edit("create", "/config", "x");
 	for (int i = 0; i < 30; i++)
 		cluster_edit("set", "/config", "y");
@@ -439,7 +417,7 @@ static const struct {
 START_TEST(a_bad_plugin_hurts_only_itself)
 {
 	cluster_edit("create", "/config", "one");
-	start(&a, "alpha", NULL, bad[_i].instances);
+	cluster_agent_up(&c, &a, "alpha", NULL, bad[_i].instances);
 	cluster_agent_wait_log(&a, bad[_i].said);
 	cluster_agent_wait_log(&a, "present path=/config ");
 	cluster_edit("set", "/config", "two");
@@ -451,37 +429,20 @@ END_TEST
 START_TEST(a_bad_plugin_is_tried_again_with_a_growing_pause)
 {
 	cluster_edit("create", "/config", "one");
-	start(&a, "alpha", NULL,
-	      "instances = ( " LIE("bad", "crash-event", "") " );");
+	cluster_agent_up(&c, &a, "alpha", NULL,
+	                 "instances = ( " LIE("bad", "crash-event", "") " );");
 	cluster_agent_wait_log(&a, "in_ms=100");
 	cluster_agent_wait_log(&a, "in_ms=200");
 	cluster_agent_wait_log(&a, "in_ms=400");
 }
 END_TEST
 
-/* The pid after the last "instance ready" of an instance. */
-static pid_t runner_pid(const char *log, const char *instance)
-{
-	char wanted[128], *text = file_read(log, NULL), *at = text;
-	pid_t pid = 0;
-
-	snprintf(wanted, sizeof wanted,
-	         "msg=\"instance ready\" instance=%s pid=", instance);
-	while (at && (at = strstr(at, wanted))) {
-		at += strlen(wanted);
-		pid = (pid_t)atoi(at);
-	}
-	free(text);
-	return pid;
-}
-
 START_TEST(a_killed_runner_is_started_again)
 {
 	cluster_edit("create", "/config", "one");
-	start(&a, "alpha", NULL, LOGGER);
+	cluster_agent_up(&c, &a, "alpha", NULL, LOGGER);
 	cluster_agent_wait_log(&a, "present path=/config ");
-	ck_assert_int_gt(runner_pid(a.log, "logger"), 1);
-	kill(runner_pid(a.log, "logger"), SIGKILL);
+	kill(cluster_agent_runner(&a, "logger"), SIGKILL);
 	cluster_agent_wait_log(&a, "signal 9");
 	cluster_edit("set", "/config", "two");
 	cluster_agent_wait_log(&a, "changed path=/config ");
@@ -492,9 +453,9 @@ START_TEST(no_runner_outlives_its_agent)
 {
 	pid_t pid;
 
-	start(&a, "alpha", NULL, LOGGER);
+	cluster_agent_up(&c, &a, "alpha", NULL, LOGGER);
 	cluster_agent_wait_log(&a, "instance ready");
-	pid = runner_pid(a.log, "logger");
+	pid = cluster_agent_runner(&a, "logger");
 	ck_assert_int_gt(pid, 1);
 	cluster_agent_stop(&a, SIGKILL);
 	for (int64_t end = now_ms() + WAIT_MS; kill(pid, 0) == 0;) {
@@ -517,14 +478,15 @@ START_TEST(sighup_starts_stops_and_exchanges_instances)
 {
 	pid_t kept;
 
-	start(&a, "alpha", NULL,
-	      "instances = ( { name = \"kept\"; plugin = \"log\"; }, "
-	      "{ name = \"gone\"; plugin = \"log\"; }, "
-	      "{ name = \"other\"; plugin = \"log\"; } );");
+	cluster_agent_up(
+		&c, &a, "alpha", NULL,
+		"instances = ( { name = \"kept\"; plugin = \"log\"; }, "
+		"{ name = \"gone\"; plugin = \"log\"; }, "
+		"{ name = \"other\"; plugin = \"log\"; } );");
 	cluster_agent_wait_log(&a, "\"instance ready\" instance=kept");
 	cluster_agent_wait_log(&a, "\"instance ready\" instance=gone");
 	cluster_agent_wait_log(&a, "\"instance ready\" instance=other");
-	kept = runner_pid(a.log, "kept");
+	kept = cluster_agent_runner(&a, "kept");
 	cluster_agent_instances(
 		&a, "i.conf",
 		"instances = ( { name = \"kept\"; plugin = \"log\"; }, "
@@ -545,7 +507,7 @@ END_TEST
 
 START_TEST(a_bad_file_at_sighup_changes_nothing_and_says_why)
 {
-	start(&a, "alpha", NULL, LOGGER);
+	cluster_agent_up(&c, &a, "alpha", NULL, LOGGER);
 	cluster_agent_wait_log(&a, "instance ready");
 	cluster_agent_instances(&a, "z.conf",
 	                        "instances = (\n{ name = \"x\"; plugin = "
@@ -628,10 +590,11 @@ START_TEST(a_plugin_reads_and_writes_through_its_agent)
 	for (int i = 0; i < 4; i++)
 		cluster_edit("set", "/b", "B");
 	cluster_edit("create", "/do", "");
-	start(&a, "alpha", NULL,
-	      "instances = ( { name = \"probe\"; plugin = \"" MU_BUILD
-	      "/tests/lies/probe.so\"; "
-	      "watch = ( { path = \"/do\"; mode = \"subtree\"; } ); } );");
+	cluster_agent_up(
+		&c, &a, "alpha", NULL,
+		"instances = ( { name = \"probe\"; plugin = \"" MU_BUILD
+		"/tests/lies/probe.so\"; "
+		"watch = ( { path = \"/do\"; mode = \"subtree\"; } ); } );");
 	cluster_edit("create", "/do/get", "");
 	cluster_agent_wait_log(&a, "data A len 1 version 0");
 	cluster_edit("create", "/do/children", "");
@@ -645,10 +608,11 @@ END_TEST
 START_TEST(a_plugin_without_a_broker_is_told_so)
 {
 	cluster_edit("create", "/do", "");
-	start(&a, "alpha", NULL,
-	      "instances = ( { name = \"probe\"; plugin = \"" MU_BUILD
-	      "/tests/lies/probe.so\"; connection = true; "
-	      "watch = ( { path = \"/do\"; mode = \"subtree\"; } ); } );");
+	cluster_agent_up(
+		&c, &a, "alpha", NULL,
+		"instances = ( { name = \"probe\"; plugin = \"" MU_BUILD
+		"/tests/lies/probe.so\"; connection = true; "
+		"watch = ( { path = \"/do\"; mode = \"subtree\"; } ); } );");
 	cluster_agent_wait_log(&a, "event 20 ");
 	cluster_broker_stop(&c, SIGTERM);
 	cluster_agent_wait_log(&a, "event 21 ");
@@ -675,7 +639,7 @@ START_TEST(two_agents_on_one_directory_are_refused)
 {
 	struct run r;
 
-	start(&a, "alpha", NULL, NULL);
+	cluster_agent_up(&c, &a, "alpha", NULL, NULL);
 	ck_assert_int_eq(agent(&r, "-c", a.conf, NULL), 1);
 	ck_assert_ptr_nonnull(strstr(r.err, "another agent runs"));
 	run_free(&r);
@@ -773,7 +737,7 @@ START_TEST(files_of_the_agent_are_its_own)
 	char path[256], *text;
 	struct stat st;
 
-	start(&a, "alpha", NULL, NULL);
+	cluster_agent_up(&c, &a, "alpha", NULL, NULL);
 	snprintf(path, sizeof path, "%s/session", a.run);
 	ck_assert_int_eq(stat(path, &st), 0);
 	ck_assert_int_eq(st.st_mode & 0777, 0600);
@@ -799,7 +763,7 @@ START_TEST(a_broken_session_file_only_costs_the_session)
 {
 	char path[256];
 
-	start(&a, "alpha", NULL, NULL);
+	cluster_agent_up(&c, &a, "alpha", NULL, NULL);
 	cluster_agent_stop(&a, SIGKILL);
 	snprintf(path, sizeof path, "%s/session", a.run);
 	file_write_text(path, "muster-session 1\nsession zz\n");

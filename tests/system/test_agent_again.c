@@ -29,37 +29,6 @@ static void teardown(void)
 
 /* ---- helpers ---- */
 
-struct times {
-	const char *file, *text;
-	unsigned count;
-};
-
-static bool is_there_so_often(void *arg)
-{
-	const struct times *t = arg;
-
-	return file_count(t->file, t->text) >= t->count;
-}
-
-static void wait_times(const struct cluster_agent *x, const char *text,
-                       unsigned count)
-{
-	struct times t = { x->log, text, count };
-
-	ck_assert_msg(wait_for(is_there_so_often, &t, WAIT_MS),
-	              "'%s' is not %u times in %s", text, count, x->log);
-}
-
-static void start(struct cluster_agent *x, const char *name, const char *more,
-                  const char *instances)
-{
-	cluster_agent_init(&c, x, name, more);
-	if (instances)
-		cluster_agent_instances(x, "i.conf", instances);
-	cluster_agent_start(x);
-	cluster_agent_wait_log(x, "msg=registered");
-}
-
 /* The texts stand in the log in this order, behind the first `after`. */
 static void assert_order(const struct cluster_agent *x, const char *after,
                          const char *const *texts)
@@ -76,21 +45,6 @@ static void assert_order(const struct cluster_agent *x, const char *after,
 	free(log);
 }
 
-static void kill_runner(const struct cluster_agent *x)
-{
-	const char *wanted = "instance=probe pid=";
-	char *log = file_read(x->log, NULL), *at = log;
-	pid_t pid = 0;
-
-	while (at && (at = strstr(at, wanted))) {
-		at += strlen(wanted);
-		pid = (pid_t)atoi(at);
-	}
-	free(log);
-	ck_assert_int_gt(pid, 1);
-	ck_assert_int_eq(kill(pid, SIGKILL), 0);
-}
-
 /* ---- a broker that was away ---- */
 
 /* Longer than the sessions' timeout: who was away was the broker, not they. */
@@ -102,8 +56,10 @@ START_TEST(a_broker_that_was_away_for_long_is_no_failure_of_anyone)
 	char *log, *at, session[64];
 
 	ONLY_NATIVE("a ZooKeeper is not stopped here");
-	start(&a, "alpha", "session_timeout_ms = 1000;\n", logger);
-	start(&b, "beta", "session_timeout_ms = 1000;\n", logger);
+	cluster_agent_up(&c, &a, "alpha", "session_timeout_ms = 1000;\n",
+	                 logger);
+	cluster_agent_up(&c, &b, "beta", "session_timeout_ms = 1000;\n",
+	                 logger);
 	cluster_agent_wait_log(&a, "member=beta");
 	log = file_read(a.log, NULL);
 	at = strstr(log, "session=0x");
@@ -115,8 +71,8 @@ START_TEST(a_broker_that_was_away_for_long_is_no_failure_of_anyone)
 	cluster_agent_wait_log(&a, "asking for it again");
 	cluster_agent_wait_log(&b, "asking for it again");
 	cluster_broker_start(&c);
-	wait_times(&a, "msg=connected broker", 2);
-	wait_times(&b, "msg=connected broker", 2);
+	cluster_agent_wait_times(&a, "msg=connected broker", 2);
+	cluster_agent_wait_times(&b, "msg=connected broker", 2);
 	ck_assert_uint_eq(file_count(a.log, session), 2);
 	cluster_edit("create", "/config", "after");
 	cluster_agent_wait_log(&a, "path=/config ");
@@ -150,15 +106,16 @@ START_TEST(a_new_runner_is_given_the_present_state_and_then_the_event_again)
 	};
 
 	cluster_edit("create", "/do", "");
-	start(&b, "beta", NULL, NULL);
-	start(&a, "alpha", NULL, PROBE("members = true; connection = true; "));
+	cluster_agent_up(&c, &b, "beta", NULL, NULL);
+	cluster_agent_up(&c, &a, "alpha", NULL,
+	                 PROBE("members = true; connection = true; "));
 	cluster_agent_wait_log(&a, "member beta|");
 	cluster_edit("create", "/do/b", "B");
 	cluster_agent_wait_log(&a, "event 1 flags 0 count 1");
 	cluster_edit("create", "/do/crash", "");
 	cluster_agent_wait_log(&a, "attempt 2 path /do/crash ");
 	/* Behind it in the same transaction's wake. */
-	wait_times(&a, "event 4 flags 0 ", 2);
+	cluster_agent_wait_times(&a, "event 4 flags 0 ", 2);
 	assert_order(&a, "will be started again", order);
 	/* The first start had nothing to be told again. */
 	ck_assert_uint_eq(file_count(a.log, "member beta|"), 2);
@@ -168,10 +125,10 @@ END_TEST
 START_TEST(a_value_that_kills_as_present_is_tried_with_a_growing_pause)
 {
 	cluster_edit("create", "/do", "");
-	start(&a, "alpha", NULL, PROBE(""));
+	cluster_agent_up(&c, &a, "alpha", NULL, PROBE(""));
 	cluster_edit("create", "/do/poison", "p");
 	cluster_agent_wait_log(&a, "attempt 1 path /do/poison ");
-	kill_runner(&a);
+	ck_assert_int_eq(kill(cluster_agent_runner(&a, "probe"), SIGKILL), 0);
 	/* The plugin can tell, and gives up at the fourth. */
 	cluster_agent_wait_log(&a, "in_ms=100");
 	cluster_agent_wait_log(&a, "in_ms=200");
@@ -188,10 +145,10 @@ END_TEST
 START_TEST(a_present_that_is_refused_yields_to_a_newer_value)
 {
 	cluster_edit("create", "/do", "");
-	start(&a, "alpha", NULL, PROBE(""));
+	cluster_agent_up(&c, &a, "alpha", NULL, PROBE(""));
 	cluster_edit("create", "/do/refuse", "bad");
 	cluster_agent_wait_log(&a, "path /do/refuse data bad ");
-	kill_runner(&a);
+	ck_assert_int_eq(kill(cluster_agent_runner(&a, "probe"), SIGKILL), 0);
 	cluster_agent_wait_log(&a, "attempt 3 path /do/refuse data bad ");
 	cluster_edit("set", "/do/refuse", "good");
 	cluster_agent_wait_log(&a, "path /do/refuse data good ");
@@ -202,10 +159,11 @@ START_TEST(a_runner_that_handled_nothing_leaves_nothing_to_tell_again)
 {
 	cluster_edit("create", "/do", "");
 	cluster_edit("create", "/do/poison", "p");
-	start(&a, "alpha", NULL,
-	      "instances = ( { name = \"probe\"; plugin = \"" MU_BUILD
-	      "/tests/lies/probe.so\"; "
-	      "watch = ( { path = \"/do/poison\"; } ); } );");
+	cluster_agent_up(
+		&c, &a, "alpha", NULL,
+		"instances = ( { name = \"probe\"; plugin = \"" MU_BUILD
+		"/tests/lies/probe.so\"; "
+		"watch = ( { path = \"/do/poison\"; } ); } );");
 	cluster_agent_wait_log(&a, "attempt 4 path /do/poison ");
 	cluster_edit("set", "/do/poison", "q");
 	cluster_agent_wait_log(&a, "path /do/poison data q ");
@@ -220,17 +178,18 @@ START_TEST(a_call_under_way_is_answered_before_an_instance_stops)
 {
 	cluster_edit("create", "/a", "A");
 	cluster_edit("create", "/do", "");
-	start(&a, "alpha", "session_timeout_ms = 60000;\n", PROBE(""));
+	cluster_agent_up(&c, &a, "alpha", "session_timeout_ms = 60000;\n",
+	                 PROBE(""));
 	cluster_edit("create", "/do/ask", "");
 	cluster_agent_wait_log(&a, "data A len 1");
 	program_signal(&c.broker, SIGSTOP);
-	kill_runner(&a);
-	wait_times(&a, "asking", 2);
+	ck_assert_int_eq(kill(cluster_agent_runner(&a, "probe"), SIGKILL), 0);
+	cluster_agent_wait_times(&a, "asking", 2);
 	cluster_agent_instances(&a, "i.conf", "instances = ( );");
 	program_signal(&a.program, SIGHUP);
 	cluster_agent_wait_log(&a, "instance removed");
 	program_signal(&c.broker, SIGCONT);
-	wait_times(&a, "data A len 1", 2);
+	cluster_agent_wait_times(&a, "data A len 1", 2);
 	cluster_agent_wait_log(&a, "instance stopped");
 	ck_assert(file_has(a.log, "msg=fini"));
 }
@@ -239,19 +198,21 @@ END_TEST
 START_TEST(two_instances_watch_one_path_each_in_its_own_mode)
 {
 	cluster_edit("create", "/config", "");
-	start(&a, "alpha", NULL,
-	      "instances = ( { name = \"one\"; plugin = \"log\"; "
-	      "watch = ( { path = \"/config\"; mode = \"exact\"; } ); }, "
-	      "{ name = \"all\"; plugin = \"log\"; "
-	      "watch = ( { path = \"/config\"; mode = \"subtree\"; } ); } );");
-	wait_times(&a, "present path=/config ", 2);
+	cluster_agent_up(
+		&c, &a, "alpha", NULL,
+		"instances = ( { name = \"one\"; plugin = \"log\"; "
+		"watch = ( { path = \"/config\"; mode = \"exact\"; } ); }, "
+		"{ name = \"all\"; plugin = \"log\"; "
+		"watch = ( { path = \"/config\"; mode = \"subtree\"; } ); } "
+		");");
+	cluster_agent_wait_times(&a, "present path=/config ", 2);
 	cluster_edit("create", "/config/x", "");
 	cluster_agent_wait_log(&a, "created path=/config/x ");
-	wait_times(&a, "children path=/config ", 2);
+	cluster_agent_wait_times(&a, "children path=/config ", 2);
 	cluster_edit("create", "/config/x/y", "");
 	cluster_agent_wait_log(&a, "created path=/config/x/y ");
 	cluster_edit("set", "/config", "v");
-	wait_times(&a, "changed path=/config ", 2);
+	cluster_agent_wait_times(&a, "changed path=/config ", 2);
 	ck_assert_uint_eq(file_count(a.log, "created path=/config/x "), 1);
 }
 END_TEST
@@ -259,12 +220,14 @@ END_TEST
 START_TEST(events_that_wait_outlive_a_broker_that_lost_its_tree)
 {
 	ONLY_NATIVE("a ZooKeeper keeps its tree");
-	start(&a, "alpha", NULL,
-	      "instances = ( { name = \"slow\"; plugin = \"exec\"; "
-	      "queue_max = 2; watch = ( { path = \"/config\"; } ); settings : "
-	      "{ "
-	      "events = [ \"present\", \"created\", \"changed\" ]; command = "
-	      "\"sleep 0.1; echo $MUSTER_EVENT value=$(cat)\"; }; } );");
+	cluster_agent_up(
+		&c, &a, "alpha", NULL,
+		"instances = ( { name = \"slow\"; plugin = \"exec\"; "
+		"queue_max = 2; watch = ( { path = \"/config\"; } ); settings "
+		": "
+		"{ "
+		"events = [ \"present\", \"created\", \"changed\" ]; command = "
+		"\"sleep 0.1; echo $MUSTER_EVENT value=$(cat)\"; }; } );");
 	cluster_edit("create", "/config", "x");
 	for (int i = 0; i < 10; i++)
 		cluster_edit("set", "/config", "y");
@@ -321,7 +284,7 @@ START_TEST(leave_without_a_broker_fails_with_a_sentence)
 		               NULL, NULL };
 	struct run r = { .argv = argv };
 
-	start(&a, "alpha", NULL, NULL);
+	cluster_agent_up(&c, &a, "alpha", NULL, NULL);
 	cluster_broker_stop(&c, SIGTERM);
 	cluster_agent_wait_log(&a, "the connection to the broker was lost");
 	argv[3] = a.conf;
@@ -335,7 +298,7 @@ START_TEST(leave_without_a_broker_fails_with_a_sentence)
 	/* What was said of that end says nothing of the next. */
 	cluster_broker_start(&c);
 	cluster_agent_start(&a);
-	wait_times(&a, "msg=registered", 2);
+	cluster_agent_wait_times(&a, "msg=registered", 2);
 	run(&r);
 	ck_assert_int_eq(r.exit, 0);
 	run_free(&r);
@@ -349,15 +312,10 @@ START_TEST(leave_of_a_host_that_has_no_place_on_the_roll_is_well)
 	const char *argv[] = { cluster_program("muster-agent"), "--leave", "-c",
 		               NULL, NULL };
 	struct run r = { .argv = argv };
-	char text[512];
 
-	start(&a, "alpha", NULL, NULL);
+	cluster_agent_up(&c, &a, "alpha", NULL, NULL);
 	cluster_agent_init(&c, &b, "beta", NULL);
-	snprintf(text, sizeof text,
-	         "name = \"alpha\"; brokers = [ \"%.100s\" ]; state_dir = "
-	         "\"%.100s\"; runtime_dir = \"%.100s\"; conf_dir = \"%.100s\";",
-	         c.url, b.state, b.run, b.conf_d);
-	file_write_text(b.conf, text);
+	cluster_agent_conf(&b, "alpha", c.url, "");
 	cluster_agent_start(&b);
 	cluster_agent_wait_log(&b, "another host answers to this name");
 	argv[3] = b.conf;
@@ -375,15 +333,11 @@ END_TEST
 
 START_TEST(a_copied_state_directory_makes_no_war_for_the_name)
 {
-	char from[256], to[256], text[512], *id;
+	char from[256], to[256], *id;
 
-	start(&a, "alpha", NULL, NULL);
+	cluster_agent_up(&c, &a, "alpha", NULL, NULL);
 	cluster_agent_init(&c, &b, "beta", NULL);
-	snprintf(text, sizeof text,
-	         "name = \"alpha\"; brokers = [ \"%.100s\" ]; state_dir = "
-	         "\"%.100s\"; runtime_dir = \"%.100s\"; conf_dir = \"%.100s\";",
-	         c.url, b.state, b.run, b.conf_d);
-	file_write_text(b.conf, text);
+	cluster_agent_conf(&b, "alpha", c.url, "");
 	snprintf(from, sizeof from, "%s/identity", a.state);
 	snprintf(to, sizeof to, "%s/identity", b.state);
 	id = file_read(from, NULL);
@@ -398,7 +352,7 @@ START_TEST(a_copied_state_directory_makes_no_war_for_the_name)
 	ck_assert(!file_has(a.log, "replacing the node"));
 	ck_assert_uint_eq(file_count(b.log, "msg=registered"), 1);
 	cluster_agent_stop(&b, SIGUSR2);
-	wait_times(&a, "msg=registered", 2);
+	cluster_agent_wait_times(&a, "msg=registered", 2);
 }
 END_TEST
 

@@ -70,23 +70,9 @@ static void wait_journal(const char *text)
 	             has ? has : "(none)");
 }
 
-struct times {
-	const char *file, *text;
-	unsigned count;
-};
-
-static bool is_there_so_often(void *arg)
-{
-	const struct times *t = arg;
-
-	return file_count(t->file, t->text) >= t->count;
-}
-
 static void wait_times(const char *file, const char *text, unsigned count)
 {
-	struct times t = { file, text, count };
-
-	ck_assert_msg(wait_for(is_there_so_often, &t, WAIT_MS),
+	ck_assert_msg(file_comes_to_count(file, text, count, WAIT_MS),
 	              "'%s' is not %u times in %s", text, count, file);
 }
 
@@ -267,21 +253,6 @@ static bool has_last(void *arg)
 
 #define KILLS 12u
 
-static void kill_runner(void)
-{
-	const char *wanted = "instance=keeper pid=";
-	char *log = file_read(a.log, NULL), *at = log;
-	pid_t pid = 0;
-
-	while (at && (at = strstr(at, wanted))) {
-		at += strlen(wanted);
-		pid = (pid_t)atoi(at);
-	}
-	free(log);
-	if (pid > 1)
-		kill(pid, SIGKILL); /* it may be gone already */
-}
-
 START_TEST(an_agent_that_is_killed_under_a_writer_loses_nothing)
 {
 	struct writer w;
@@ -294,7 +265,7 @@ START_TEST(an_agent_that_is_killed_under_a_writer_loses_nothing)
 	wait_changes(5);
 	for (unsigned i = 0; i < KILLS; i++) {
 		if (i % 3 == 2)
-			kill_runner();
+			kill(cluster_agent_runner(&a, "keeper"), SIGKILL);
 		again(SIGKILL);
 		wait_changes(times("done type 3") + 5 + i % 4 * 10);
 	}
@@ -469,7 +440,7 @@ START_TEST(a_failed_delivery_goes_on_over_ends_of_runner_and_agent)
 	/* The cursor stands before it; so does what is known of attempts. */
 	attempt = find(MU_EVENT_CHANGED, "/w/bad", "x").attempt;
 	ck_assert_uint_ge(attempt, 3);
-	kill_runner();
+	kill(cluster_agent_runner(&a, "keeper"), SIGKILL);
 	wait_times(journal, "refused type 0", 1);
 	again(SIGKILL);
 	wait_times(journal, "refused type 0", 2);

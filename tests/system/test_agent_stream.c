@@ -43,24 +43,9 @@ static void wire_cut(void)
 	program_stop(&wire, SIGKILL);
 }
 
-struct times {
-	const char *text;
-	unsigned count;
-};
-
-static bool is_there_so_often(void *arg)
-{
-	const struct times *t = arg;
-
-	return file_count(a.log, t->text) >= t->count;
-}
-
 static void wait_connected(unsigned times)
 {
-	struct times t = { "msg=connected broker", times };
-
-	ck_assert_msg(wait_for(is_there_so_often, &t, WAIT_MS),
-	              "not connected for the %u. time", times);
+	cluster_agent_wait_times(&a, "msg=connected broker", times);
 }
 
 /* The agent reaches the broker through the wire, everybody else does not. */

@@ -37,38 +37,6 @@ static void teardown(void)
 
 /* ---- helpers ---- */
 
-struct counted {
-	const char *file, *text;
-	unsigned n;
-};
-
-static bool is_there_often_enough(void *arg)
-{
-	const struct counted *w = arg;
-
-	return file_count(w->file, w->text) >= w->n;
-}
-
-static void wait_times(const struct cluster_agent *x, const char *text,
-                       unsigned n)
-{
-	struct counted w = { x->log, text, n };
-
-	ck_assert_msg(wait_for(is_there_often_enough, &w, WAIT_MS),
-	              "'%s' is in %s %u times, not %u", text, x->log,
-	              file_count(x->log, text), n);
-}
-
-static void start(struct cluster_agent *x, const char *name, const char *more,
-                  const char *instances)
-{
-	cluster_agent_init(&c, x, name, more);
-	if (instances)
-		cluster_agent_instances(x, "i.conf", instances);
-	cluster_agent_start(x);
-	cluster_agent_wait_log(x, "msg=registered");
-}
-
 /* Milliseconds since 1970 of the last line of a log that has the text. */
 static int64_t logged_ms(const char *file, const char *text)
 {
@@ -204,12 +172,11 @@ static bool do_both_watch(void *arg)
 /* A last event, behind which no other can be on its way. */
 static void watchers_end(struct watchers *w)
 {
-	struct counted flat = { w->flat.out, "\"event\":\"children\"", 1 };
-	struct counted deep = { w->deep.out, "\"/members/last\"", 1 };
-
 	cluster_edit("create", "/members/last", "x");
-	ck_assert(wait_for(is_there_often_enough, &flat, WAIT_MS));
-	ck_assert(wait_for(is_there_often_enough, &deep, WAIT_MS));
+	ck_assert(file_comes_to_have(w->flat.out, "\"event\":\"children\"",
+	                             WAIT_MS));
+	ck_assert(
+		file_comes_to_have(w->deep.out, "\"/members/last\"", WAIT_MS));
 	ck_assert_uint_eq(file_count(w->flat.out, "\"event\":\"children\""), 1);
 	ck_assert_uint_eq(file_count(w->deep.out, "\"created\""), 1);
 	ck_assert_uint_eq(file_count(w->deep.out, "\"deleted\""), 0);
@@ -222,10 +189,11 @@ START_TEST(a_hundred_restarts_are_seen_by_nobody)
 	struct watchers w = { 0 };
 	char before[64], after[64];
 
-	start(&b, "beta", NULL, LOGGER);
-	start(&a, "alpha",
-	      LONG_SESSION "restart_failures = 100; restart_window_s = 1;\n",
-	      NULL);
+	cluster_agent_up(&c, &b, "beta", NULL, LOGGER);
+	cluster_agent_up(&c, &a, "alpha",
+	                 LONG_SESSION
+	                 "restart_failures = 100; restart_window_s = 1;\n",
+	                 NULL);
 	cluster_agent_wait_log(&b, "joined member=alpha");
 	stay_of("/members/alpha", before);
 	watcher_start(&w.flat, "flat", false);
@@ -233,7 +201,7 @@ START_TEST(a_hundred_restarts_are_seen_by_nobody)
 	ck_assert(wait_for(do_both_watch, &w, WAIT_MS));
 	for (unsigned i = 0; i < RESTARTS; i++) {
 		restart(i);
-		wait_times(&a, "msg=registered", i + 2);
+		cluster_agent_wait_times(&a, "msg=registered", i + 2);
 	}
 	stay_of("/members/alpha", after);
 	ck_assert_str_eq(before, after);
@@ -250,8 +218,8 @@ START_TEST(a_killed_worker_is_back_within_a_second)
 	pid_t worker, runner;
 	int64_t from, took;
 
-	start(&b, "beta", NULL, LOGGER);
-	start(&a, "alpha", NULL, LOGGER);
+	cluster_agent_up(&c, &b, "beta", NULL, LOGGER);
+	cluster_agent_up(&c, &a, "alpha", NULL, LOGGER);
 	cluster_agent_wait_log(&a, "instance ready");
 	cluster_agent_wait_log(&b, "joined member=alpha");
 	stay_of("/members/alpha", before);
@@ -259,11 +227,11 @@ START_TEST(a_killed_worker_is_back_within_a_second)
 	runner = child_of(worker);
 	from = now_ms();
 	kill(worker, SIGKILL);
-	wait_times(&a, "msg=registered", 2);
+	cluster_agent_wait_times(&a, "msg=registered", 2);
 	took = now_ms() - from;
 	printf("worker killed: registered again after %d ms\n", (int)took);
 	ck_assert_int_lt(took, 3000); /* the session's timeout */
-	wait_times(&a, "instance ready", 2);
+	cluster_agent_wait_times(&a, "instance ready", 2);
 	wait_gone(runner);
 	stay_of("/members/alpha", after);
 	ck_assert_str_eq(before, after);
@@ -282,13 +250,14 @@ START_TEST(a_worker_that_hangs_is_killed_and_started_again)
 	char before[64], after[64];
 	pid_t hung;
 
-	start(&a, "alpha", LONG_SESSION "watchdog_ms = 1000;\n", NULL);
+	cluster_agent_up(&c, &a, "alpha", LONG_SESSION "watchdog_ms = 1000;\n",
+	                 NULL);
 	stay_of("/members/alpha", before);
 	hung = cluster_agent_worker(&a);
 	ck_assert_int_eq(kill(hung, SIGSTOP), 0);
 	cluster_agent_wait_log(&a, "the worker gives no sign of life");
 	wait_gone(hung);
-	wait_times(&a, "msg=registered", 2);
+	cluster_agent_wait_times(&a, "msg=registered", 2);
 	stay_of("/members/alpha", after);
 	ck_assert_str_eq(before, after);
 }
@@ -298,13 +267,14 @@ START_TEST(an_agent_that_stood_still_as_a_whole_is_not_taken_for_hung)
 {
 	pid_t worker;
 
-	start(&a, "alpha", "session_timeout_ms = 3000; watchdog_ms = 1000;\n",
-	      NULL);
+	cluster_agent_up(&c, &a, "alpha",
+	                 "session_timeout_ms = 3000; watchdog_ms = 1000;\n",
+	                 NULL);
 	worker = cluster_agent_worker(&a);
 	cluster_agent_freeze(&a);
 	cluster_wait_node("/members/alpha", NULL);
 	cluster_agent_thaw(&a);
-	wait_times(&a, "msg=registered", 2);
+	cluster_agent_wait_times(&a, "msg=registered", 2);
 	ck_assert_int_eq(cluster_agent_worker(&a), worker);
 	ck_assert(!file_has(a.log, "no sign of life"));
 }
@@ -314,7 +284,7 @@ START_TEST(nothing_outlives_a_supervisor_that_was_killed)
 {
 	pid_t worker, runner;
 
-	start(&a, "alpha", LONG_SESSION, LOGGER);
+	cluster_agent_up(&c, &a, "alpha", LONG_SESSION, LOGGER);
 	cluster_agent_wait_log(&a, "instance ready");
 	worker = cluster_agent_worker(&a);
 	runner = child_of(worker);
@@ -322,7 +292,7 @@ START_TEST(nothing_outlives_a_supervisor_that_was_killed)
 	wait_gone(worker);
 	wait_gone(runner);
 	cluster_agent_start(&a);
-	wait_times(&a, "msg=registered", 2);
+	cluster_agent_wait_times(&a, "msg=registered", 2);
 	ck_assert(file_has(a.log, "resumed=yes"));
 	ck_assert(!file_has(a.log, "another agent runs"));
 }
@@ -330,10 +300,10 @@ END_TEST
 
 START_TEST(an_agent_conf_that_became_wrong_keeps_no_worker_from_coming_back)
 {
-	start(&a, "alpha", LONG_SESSION, NULL);
+	cluster_agent_up(&c, &a, "alpha", LONG_SESSION, NULL);
 	file_write_text(a.conf, "nonsense = 1;\n");
 	kill_worker(&a);
-	wait_times(&a, "msg=registered", 2);
+	cluster_agent_wait_times(&a, "msg=registered", 2);
 	ck_assert(file_has(a.log, "the configuration has become wrong"));
 	ck_assert(file_has(a.log, "agent.conf:1"));
 }
@@ -343,7 +313,7 @@ START_TEST(a_worker_that_comes_back_takes_what_a_sighup_would)
 {
 	char text[2048], *was;
 
-	start(&a, "alpha", LONG_SESSION, NULL);
+	cluster_agent_up(&c, &a, "alpha", LONG_SESSION, NULL);
 	was = file_read(a.conf, NULL);
 	snprintf(text, sizeof text, "%sport = 80; log_level = \"warn\";\n",
 	         was);
@@ -361,9 +331,9 @@ START_TEST(the_lock_names_the_supervisor)
 {
 	char path[CLUSTER_PATH_MAX * 2], *text;
 
-	start(&a, "alpha", LONG_SESSION, NULL);
+	cluster_agent_up(&c, &a, "alpha", LONG_SESSION, NULL);
 	kill_worker(&a);
-	wait_times(&a, "msg=registered", 2);
+	cluster_agent_wait_times(&a, "msg=registered", 2);
 	snprintf(path, sizeof path, "%s/lock", a.run);
 	text = file_read(path, NULL);
 	ck_assert_ptr_nonnull(text);
@@ -377,7 +347,7 @@ END_TEST
 static void end_often(void)
 {
 	for (unsigned i = 0; i < 3; i++) {
-		wait_times(&a, "msg=registered", i + 1);
+		cluster_agent_wait_times(&a, "msg=registered", i + 1);
 		kill_worker(&a);
 	}
 }
@@ -400,8 +370,9 @@ START_TEST(one_that_cannot_come_back_is_heard_of_at_once)
 {
 	int64_t decided, heard;
 
-	start(&b, "beta", NULL, LOGGER);
-	start(&a, "alpha", LONG_SESSION "restart_failures = 3;\n", NULL);
+	cluster_agent_up(&c, &b, "beta", NULL, LOGGER);
+	cluster_agent_up(&c, &a, "alpha",
+	                 LONG_SESSION "restart_failures = 3;\n", NULL);
 	cluster_agent_wait_log(&b, "joined member=alpha");
 	hopeless[_i].end();
 	ck_assert_int_eq(program_wait(&a.program, WAIT_MS), 3);
@@ -425,7 +396,8 @@ END_TEST
 
 START_TEST(one_that_cannot_tell_the_others_says_so_and_ends)
 {
-	start(&a, "alpha", LONG_SESSION "restart_failures = 1;\n", NULL);
+	cluster_agent_up(&c, &a, "alpha",
+	                 LONG_SESSION "restart_failures = 1;\n", NULL);
 	cluster_broker_stop(&c, SIGTERM);
 	kill_worker(&a);
 	ck_assert_int_eq(program_wait(&a.program, WAIT_MS), 3);
@@ -455,9 +427,9 @@ END_TEST
 static void come_to_a_pause(void)
 {
 	for (unsigned i = 0; !file_has(a.log, "in_ms=6400"); i++) {
-		wait_times(&a, "msg=\"worker started\"", i + 1);
+		cluster_agent_wait_times(&a, "msg=\"worker started\"", i + 1);
 		kill_worker(&a);
-		wait_times(&a, "will be started again", i + 1);
+		cluster_agent_wait_times(&a, "will be started again", i + 1);
 	}
 }
 
@@ -467,8 +439,8 @@ START_TEST(sigterm_in_a_pause_ends_at_once_and_keeps_the_session)
 {
 	char before[64], after[64];
 
-	start(&b, "beta", NULL, LOGGER);
-	start(&a, "alpha", PAUSING, NULL);
+	cluster_agent_up(&c, &b, "beta", NULL, LOGGER);
+	cluster_agent_up(&c, &a, "alpha", PAUSING, NULL);
 	cluster_agent_wait_log(&b, "joined member=alpha");
 	stay_of("/members/alpha", before);
 	come_to_a_pause();
@@ -477,7 +449,7 @@ START_TEST(sigterm_in_a_pause_ends_at_once_and_keeps_the_session)
 	ck_assert(has_session(&a));
 	ck_assert(cluster_node_is("/members/alpha", "") == false);
 	cluster_agent_start(&a);
-	wait_times(&a, "msg=registered", 2);
+	cluster_agent_wait_times(&a, "msg=registered", 2);
 	stay_of("/members/alpha", after);
 	ck_assert_str_eq(before, after);
 	ck_assert(!file_has(b.log, "failed member=alpha"));
@@ -486,9 +458,10 @@ END_TEST
 
 START_TEST(an_end_in_a_pause_without_a_return_is_left)
 {
-	start(&b, "beta", NULL, LOGGER);
-	start(&a, "alpha",
-	      "session_timeout_ms = 10000; restart_failures = 100;\n", NULL);
+	cluster_agent_up(&c, &b, "beta", NULL, LOGGER);
+	cluster_agent_up(
+		&c, &a, "alpha",
+		"session_timeout_ms = 10000; restart_failures = 100;\n", NULL);
 	cluster_agent_wait_log(&b, "joined member=alpha");
 	come_to_a_pause();
 	ck_assert_int_eq(cluster_agent_stop(&a, SIGTERM), 0);
@@ -503,8 +476,8 @@ START_TEST(leave_in_a_pause_is_left_at_once)
 		               a.conf, NULL };
 	struct run r = { .argv = argv };
 
-	start(&b, "beta", NULL, LOGGER);
-	start(&a, "alpha", PAUSING, NULL);
+	cluster_agent_up(&c, &b, "beta", NULL, LOGGER);
+	cluster_agent_up(&c, &a, "alpha", PAUSING, NULL);
 	cluster_agent_wait_log(&b, "joined member=alpha");
 	come_to_a_pause();
 	run(&r);
@@ -611,7 +584,7 @@ START_TEST(the_service_manager_hears_of_it_all_from_the_main_process)
 	cluster_agent_wait_log(&a, "msg=registered");
 	kill_worker(&a);
 	wait_said(&s, "STATUS=to be started again", 1);
-	wait_times(&a, "msg=registered", 2);
+	cluster_agent_wait_times(&a, "msg=registered", 2);
 	/* It does not say that it lives because its worker does. */
 	kill(cluster_agent_worker(&a), SIGSTOP);
 	hear(&s);
@@ -650,11 +623,11 @@ START_TEST(an_agent_is_small)
 #ifndef __SANITIZE_ADDRESS__
 	long supervisor, worker, runner;
 
-	start(&b, "beta", NULL, NULL);
-	wait_times(&b, "msg=registered", 1);
+	cluster_agent_up(&c, &b, "beta", NULL, NULL);
+	cluster_agent_wait_times(&b, "msg=registered", 1);
 	supervisor = private_kib(b.program.pid);
 	worker = private_kib(cluster_agent_worker(&b));
-	start(&a, "alpha", NULL, LOGGER);
+	cluster_agent_up(&c, &a, "alpha", NULL, LOGGER);
 	cluster_agent_wait_log(&a, "instance ready");
 	cluster_agent_wait_log(&a, "member=beta");
 	runner = private_kib(child_of(cluster_agent_worker(&a)));

@@ -37,26 +37,6 @@ static void teardown(void)
 
 /* ---- helpers ---- */
 
-struct times {
-	const char *file, *text;
-	unsigned count;
-};
-
-static bool is_there_so_often(void *arg)
-{
-	const struct times *t = arg;
-
-	return file_count(t->file, t->text) >= t->count;
-}
-
-static void wait_times(const char *text, unsigned count)
-{
-	struct times t = { a.log, text, count };
-
-	ck_assert_msg(wait_for(is_there_so_often, &t, WAIT_MS),
-	              "'%s' is not %u times in the log", text, count);
-}
-
 static void start(const char *more, const char *instances)
 {
 	cluster_agent_init(&c, &a, "alpha", more);
@@ -76,21 +56,6 @@ static void order(const char *path)
 	cluster_agent_wait_log(&a, said);
 }
 
-static pid_t runner_pid(void)
-{
-	const char *wanted = "instance=ticker pid=";
-	char *log = file_read(a.log, NULL), *at = log;
-	pid_t pid = 0;
-
-	while (at && (at = strstr(at, wanted))) {
-		at += strlen(wanted);
-		pid = (pid_t)atoi(at);
-	}
-	free(log);
-	ck_assert_int_gt(pid, 1);
-	return pid;
-}
-
 /* ---- tick ---- */
 
 START_TEST(ticks_come_every_tick_ms)
@@ -98,7 +63,7 @@ START_TEST(ticks_come_every_tick_ms)
 	start(NULL, TICKER("tick_ms = 20;", ""));
 	cluster_agent_wait_log(&a, "msg=\"tick 5\" instance=ticker");
 	order("/do/x"); /* events pass between them */
-	wait_times("msg=\"tick 6\"", 1);
+	cluster_agent_wait_times(&a, "msg=\"tick 6\"", 1);
 }
 END_TEST
 
@@ -108,16 +73,16 @@ START_TEST(without_tick_ms_a_tick_comes_when_it_was_asked_for)
 	order("/do/x");
 	ck_assert(!file_has(a.log, "\"tick 1\""));
 	order("/do/wake");
-	wait_times("\"tick 1\"", 1);
+	cluster_agent_wait_times(&a, "\"tick 1\"", 1);
 	order("/do/wake-signal");
-	wait_times("\"tick 2\"", 1);
+	cluster_agent_wait_times(&a, "\"tick 2\"", 1);
 }
 END_TEST
 
 START_TEST(wake_in_init_is_heard)
 {
 	start(NULL, TICKER("check_ms = 0;", "wake_in_init = true;"));
-	wait_times("\"tick 1\"", 1);
+	cluster_agent_wait_times(&a, "\"tick 1\"", 1);
 }
 END_TEST
 
@@ -125,10 +90,10 @@ START_TEST(who_wakes_itself_for_ever_hears_events_all_the_same)
 {
 	start(NULL,
 	      TICKER("tick_ms = 10; check_ms = 10;", "wake_for_ever = true;"));
-	wait_times("\"tick 100\"", 1);
+	cluster_agent_wait_times(&a, "\"tick 100\"", 1);
 	order("/do/x");
 	order("/do/ill"); /* and checks */
-	wait_times("not all is well\" instance=ticker", 1);
+	cluster_agent_wait_times(&a, "not all is well\" instance=ticker", 1);
 }
 END_TEST
 
@@ -145,23 +110,25 @@ START_TEST(ticks_go_on_over_an_event_that_the_plugin_is_not_given)
 	start(NULL, "instances = ( { name = \"slow\"; plugin = \"" MU_BUILD
 	            "/tests/lies/slow-ticks.so\"; connection = true; "
 	            "tick_ms = 1; watch = ( { path = \"/do\"; } ); } );");
-	wait_times("msg=\"tick ", 3);
+	cluster_agent_wait_times(&a, "msg=\"tick ", 3);
 	cluster_broker_restart(&c, SIGKILL);
 	cluster_agent_wait_log(&a, "does not know any more what was changed");
 	snprintf(said, sizeof said, "\"tick %u\"",
 	         file_count(a.log, "msg=\"tick ") + 20);
-	wait_times(said, 1);
+	cluster_agent_wait_times(&a, said, 1);
 }
 END_TEST
 
 START_TEST(a_tick_that_fails_again_and_again_is_logged_once)
 {
 	start(NULL, TICKER("tick_ms = 10;", "get_in_tick = true;"));
-	wait_times("\"tick 10\"", 1);
+	cluster_agent_wait_times(&a, "\"tick 10\"", 1);
 	/* Before the broker is reached it fails for another reason. */
-	wait_times("a tick failed\" instance=ticker reason=\"no such node", 1);
+	cluster_agent_wait_times(
+		&a, "a tick failed\" instance=ticker reason=\"no such node", 1);
 	cluster_edit("create", "/a", "now");
-	wait_times("a tick did well again\" instance=ticker", 1);
+	cluster_agent_wait_times(&a, "a tick did well again\" instance=ticker",
+	                         1);
 	ck_assert_uint_eq(
 		file_count(a.log,
 	                   "a tick failed\" instance=ticker reason=\"no such"),
@@ -175,7 +142,7 @@ START_TEST(a_tick_that_hangs_is_killed_and_the_instance_goes_on)
 	      TICKER("tick_ms = 100; deadline_ms = 300;", "hang = true;"));
 	cluster_agent_wait_log(&a, "a call took longer than deadline_ms, 300 "
 	                           "ms, in tick; its process group was killed");
-	wait_times("instance ready", 2);
+	cluster_agent_wait_times(&a, "instance ready", 2);
 }
 END_TEST
 
@@ -206,15 +173,17 @@ START_TEST(a_check_is_logged_and_shown_when_it_changes)
 	order("/do/x");
 	ck_assert(!file_has(a.log, "all is well"));
 	order("/do/ill");
-	wait_times("not all is well\" instance=ticker reason=\"not well "
-	           "(MU_EIO)\"",
-	           1);
+	cluster_agent_wait_times(
+		&a,
+		"not all is well\" instance=ticker reason=\"not well "
+		"(MU_EIO)\"",
+		1);
 	ck_assert(wait_for(member_says,
 	                   (char[]){ "\"ticker\":\"unwell: not well "
 	                             "(MU_EIO)\"" },
 	                   WAIT_MS));
 	order("/do/well");
-	wait_times("all is well again\" instance=ticker", 1);
+	cluster_agent_wait_times(&a, "all is well again\" instance=ticker", 1);
 	ck_assert(wait_for(member_says, (char[]){ "\"ticker\":\"ready\"" },
 	                   WAIT_MS));
 	ck_assert_uint_eq(file_count(a.log, "not all is well"), 1);
@@ -245,12 +214,12 @@ START_TEST(what_was_made_goes_with_the_runner_that_made_it)
 	order("/do/create");
 	cluster_wait_node("/e/a", "mine");
 	cluster_edit("set", "/e/a", "yours"); /* it is the same node still */
-	kill(runner_pid(), SIGKILL);
+	kill(cluster_agent_runner(&a, "ticker"), SIGKILL);
 	cluster_agent_wait_log(&a, "signal 9");
 	cluster_wait_node("/e/a", NULL);
 	/* What is not ephemeral stays. */
 	cluster_wait_for_node("/e/b");
-	wait_times("instance ready", 2);
+	cluster_agent_wait_times(&a, "instance ready", 2);
 }
 END_TEST
 
@@ -273,9 +242,9 @@ START_TEST(what_was_made_goes_when_the_broker_was_away_at_that_moment)
 	cluster_wait_node("/e/a", "mine");
 	cluster_broker_stop(&c, SIGKILL);
 	cluster_agent_wait_log(&a, "connection to the broker was lost");
-	kill(runner_pid(), SIGKILL);
+	kill(cluster_agent_runner(&a, "ticker"), SIGKILL);
 	cluster_agent_wait_log(&a, "signal 9");
-	wait_times("instance ready", 2);
+	cluster_agent_wait_times(&a, "instance ready", 2);
 	cluster_broker_start(&c);
 	cluster_wait_node("/e/a", NULL);
 }
@@ -377,10 +346,10 @@ START_TEST(who_makes_it_anew_waits_until_the_old_one_is_gone)
 {
 	start("session_timeout_ms = 20000;\n",
 	      TICKER("check_ms = 0;", "crowd = 900;"));
-	wait_times("the crowd is there", 1);
+	cluster_agent_wait_times(&a, "the crowd is there", 1);
 	cluster_agent_stop(&a, SIGKILL);
 	cluster_agent_start(&a);
-	wait_times("the crowd is there", 2);
+	cluster_agent_wait_times(&a, "the crowd is there", 2);
 	ck_assert(!file_has(a.log, "the node exists already"));
 	cluster_wait_node("/e/0", "mine");
 	cluster_wait_node("/e/899", "mine");
@@ -416,7 +385,7 @@ START_TEST(after_an_outage_it_can_be_made_anew)
 	cluster_edit("set", "/e/init", "the old one");
 	cluster_broker_stop(&c, SIGKILL);
 	cluster_agent_wait_log(&a, "connection to the broker was lost");
-	kill(runner_pid(), SIGKILL);
+	kill(cluster_agent_runner(&a, "ticker"), SIGKILL);
 	cluster_agent_wait_log(&a, "the plugin cannot run");
 	cluster_broker_start(&c);
 	cluster_wait_node("/e/init", "mine");
@@ -431,9 +400,9 @@ START_TEST(what_another_made_since_is_left_alone)
 	cluster_wait_node("/e/a", "mine");
 	cluster_edit("rm", "/e/a", NULL);
 	cluster_edit("create", "/e/a", "another's");
-	kill(runner_pid(), SIGKILL);
+	kill(cluster_agent_runner(&a, "ticker"), SIGKILL);
 	cluster_agent_wait_log(&a, "signal 9");
-	wait_times("instance ready", 2);
+	cluster_agent_wait_times(&a, "instance ready", 2);
 	order("/do/x"); /* behind what the agent asks the broker */
 	cluster_wait_node("/e/a", "another's");
 }
@@ -448,8 +417,8 @@ START_TEST(a_new_runner_can_make_it_anew_at_once)
 	/* The first init may have come before the broker. */
 	refused = file_count(a.log, "the plugin cannot run");
 	for (unsigned i = 2; i < 4; i++) {
-		kill(runner_pid(), SIGKILL);
-		wait_times("instance ready", i);
+		kill(cluster_agent_runner(&a, "ticker"), SIGKILL);
+		cluster_agent_wait_times(&a, "instance ready", i);
 		ck_assert(cluster_node_is("/e/init", "mine"));
 	}
 	ck_assert_uint_eq(file_count(a.log, "the plugin cannot run"), refused);
@@ -476,13 +445,13 @@ START_TEST(after_an_expiry_connected_says_that_it_is_another_session)
 	cluster_wait_node("/e/a", NULL);
 	cluster_agent_thaw(&a);
 	cluster_agent_wait_log(&a, "event 20 flags 16 ");
-	wait_times("instance ready", 1);
+	cluster_agent_wait_times(&a, "instance ready", 1);
 	ck_assert_uint_eq(file_count(a.log, "instance ready"), 1);
 	/* It can be made again, and goes again. */
 	cluster_edit("rm", "/do/create", NULL);
 	cluster_edit("create", "/do/create", NULL);
 	cluster_wait_node("/e/a", "mine");
-	kill(runner_pid(), SIGKILL);
+	kill(cluster_agent_runner(&a, "ticker"), SIGKILL);
 	cluster_wait_node("/e/a", NULL);
 }
 END_TEST
@@ -492,7 +461,7 @@ START_TEST(the_same_session_again_is_no_other_one)
 	ONLY_NATIVE("a ZooKeeper is not stopped here");
 	start("session_timeout_ms = 20000;\n", QUIET);
 	cluster_broker_restart(&c, SIGKILL);
-	wait_times("event 20 flags 0 ", 2);
+	cluster_agent_wait_times(&a, "event 20 flags 0 ", 2);
 	ck_assert(!file_has(a.log, "event 20 flags 16"));
 }
 END_TEST

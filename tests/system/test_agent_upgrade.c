@@ -102,24 +102,11 @@ static void start(const char *conf, const char *instance, const char *settings)
 	ck_assert(file_comes_to_have(journal, "path /w data 0", WAIT_MS));
 }
 
-struct times {
-	const char *file, *text;
-	unsigned count;
-};
-
-static bool is_there_so_often(void *arg)
-{
-	const struct times *t = arg;
-
-	return file_count(t->file, t->text) >= t->count;
-}
-
 static void wait_times(const char *file, const char *text, unsigned count)
 {
-	struct times t = { file, text, count };
 	char *log;
 
-	if (wait_for(is_there_so_often, &t, WAIT_MS))
+	if (file_comes_to_count(file, text, count, WAIT_MS))
 		return;
 	log = file_read(a.log, NULL);
 	ck_abort_msg("'%s' is not %u times in %s; the log:\n%s", text, count,
@@ -506,16 +493,10 @@ END_TEST
 
 START_TEST(an_old_process_that_dies_meanwhile_is_followed_by_the_new_one)
 {
-	char *log, *at;
-
 	start(NULL, "deadline_ms = 3000;", "");
 	install(2, "hang-init");
 	wait_times(journal, "init build 2", 1);
-	log = file_read(a.log, NULL);
-	at = strstr(log, "instance=recorder pid=");
-	ck_assert_ptr_nonnull(at);
-	kill((pid_t)atoi(at + strlen("instance=recorder pid=")), SIGKILL);
-	free(log);
+	kill(cluster_agent_runner(&a, "recorder"), SIGKILL);
 	cluster_agent_wait_log(&a, "the process before did not end well");
 	/* It hangs, as one that was started in the ordinary way would. */
 	wait_times(journal, "init build 2", 2);
@@ -548,15 +529,7 @@ START_TEST(a_new_file_releases_from_quarantine)
 	ck_assert_int_eq(unlink(plugin), 0);
 	install(3, "crash-init");
 	cluster_agent_wait_log(&a, "upgrade refused");
-	{
-		char *log = file_read(a.log, NULL), *at = log, *next = at;
-
-		while ((next = strstr(next, "instance=recorder pid=")))
-			at = next++;
-		kill((pid_t)atoi(at + strlen("instance=recorder pid=")),
-		     SIGKILL);
-		free(log);
-	}
+	kill(cluster_agent_runner(&a, "recorder"), SIGKILL);
 	cluster_agent_wait_log(&a, "instance quarantined");
 	install(4, "ok");
 	cluster_agent_wait_log(&a, "instance released from quarantine");

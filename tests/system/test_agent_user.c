@@ -31,51 +31,6 @@ static void teardown(void)
 
 /* ---- helpers ---- */
 
-struct times {
-	const char *file, *text;
-	unsigned count;
-};
-
-static bool is_there_so_often(void *arg)
-{
-	const struct times *t = arg;
-
-	return file_count(t->file, t->text) >= t->count;
-}
-
-static void wait_times(const struct cluster_agent *x, const char *text,
-                       unsigned count)
-{
-	struct times t = { x->log, text, count };
-
-	ck_assert_msg(wait_for(is_there_so_often, &t, WAIT_MS),
-	              "'%s' is not %u times in %s", text, count, x->log);
-}
-
-static void start(struct cluster_agent *x, const char *name, const char *more,
-                  const char *instances)
-{
-	cluster_agent_init(&c, x, name, more);
-	if (instances)
-		cluster_agent_instances(x, "i.conf", instances);
-	cluster_agent_start(x);
-	cluster_agent_wait_log(x, "msg=registered");
-}
-
-/* Its agent.conf again, with another name, URL or more lines. */
-static void conf_again(const struct cluster_agent *x, const char *name,
-                       const char *url, const char *more)
-{
-	char text[2048];
-
-	snprintf(text, sizeof text,
-	         "name = \"%s\"; brokers = [ \"%s\" ];\n"
-	         "state_dir = \"%s\"; runtime_dir = \"%s\"; "
-	         "conf_dir = \"%s\";\n%s",
-	         name, url, x->state, x->run, x->conf_d, more);
-	file_write_text(x->conf, text);
-}
-
 static int agent(struct run *r, const char *x, const char *y, const char *z)
 {
 	static const char *argv[5];
@@ -93,11 +48,12 @@ static int agent(struct run *r, const char *x, const char *y, const char *z)
 
 START_TEST(an_instance_that_no_event_can_reach_is_said_to_be_one)
 {
-	start(&a, "alpha", NULL,
-	      "instances = ( { name = \"deaf\"; plugin = \"log\"; },\n"
-	      "  { name = \"hears\"; plugin = \"log\"; members = true; } );");
+	cluster_agent_up(
+		&c, &a, "alpha", NULL,
+		"instances = ( { name = \"deaf\"; plugin = \"log\"; },\n"
+		"  { name = \"hears\"; plugin = \"log\"; members = true; } );");
 	cluster_agent_wait_log(&a, "no event can reach the instance");
-	wait_times(&a, "instance ready", 2);
+	cluster_agent_wait_times(&a, "instance ready", 2);
 	ck_assert_uint_eq(file_count(a.log, "no event can reach"), 1);
 }
 END_TEST
@@ -108,9 +64,9 @@ START_TEST(a_broker_with_another_tree_makes_instances_start_anew)
 
 	ONLY_NATIVE("a ZooKeeper keeps its tree");
 	cluster_edit("create", "/do", "");
-	start(&b, "beta", NULL, NULL);
-	start(&a, "alpha", NULL,
-	      LIE("probe", "members = true; connection = true; "));
+	cluster_agent_up(&c, &b, "beta", NULL, NULL);
+	cluster_agent_up(&c, &a, "alpha", NULL,
+	                 LIE("probe", "members = true; connection = true; "));
 	cluster_edit("create", "/do/old", "x");
 	cluster_agent_wait_log(&a, "path /do/old data x ");
 	cluster_agent_wait_log(&a, "member beta|");
@@ -118,7 +74,7 @@ START_TEST(a_broker_with_another_tree_makes_instances_start_anew)
 	cluster_broker_lose_tree(&c);
 	cluster_agent_wait_log(&a,
 	                       "the tree is another; the instance starts anew");
-	wait_times(&a, "init one on alpha", 2);
+	cluster_agent_wait_times(&a, "init one on alpha", 2);
 	cluster_edit("create", "/do", "new");
 	cluster_edit("create", "/do/fresh", "y");
 	cluster_agent_wait_log(&a, "path /do/fresh data y ");
@@ -142,13 +98,13 @@ END_TEST
 START_TEST(a_connection_that_comes_back_with_the_same_tree_restarts_nothing)
 {
 	cluster_edit("create", "/do", "");
-	start(&a, "alpha", "session_timeout_ms = 4000;\n",
-	      LIE("probe", "connection = true; "));
+	cluster_agent_up(&c, &a, "alpha", "session_timeout_ms = 4000;\n",
+	                 LIE("probe", "connection = true; "));
 	cluster_agent_wait_log(&a, "event 20 ");
 	program_signal(&c.broker, SIGSTOP);
 	cluster_agent_wait_log(&a, "event 21 ");
 	program_signal(&c.broker, SIGCONT);
-	wait_times(&a, "event 20 ", 2);
+	cluster_agent_wait_times(&a, "event 20 ", 2);
 	ck_assert_uint_eq(file_count(a.log, "init one on alpha"), 1);
 }
 END_TEST
@@ -159,9 +115,10 @@ START_TEST(a_renamed_host_leaves_no_node_of_its_old_name)
 {
 	struct run r;
 
-	start(&a, "alpha", "session_timeout_ms = 60000;\n", NULL);
+	cluster_agent_up(&c, &a, "alpha", "session_timeout_ms = 60000;\n",
+	                 NULL);
 	cluster_agent_stop(&a, SIGTERM);
-	conf_again(&a, "gamma", c.url, "session_timeout_ms = 60000;\n");
+	cluster_agent_conf(&a, "gamma", c.url, "session_timeout_ms = 60000;\n");
 	cluster_agent_start(&a);
 	cluster_agent_wait_log(&a, "msg=registered path=/members/gamma");
 	ck_assert(file_has(a.log, "resumed=yes"));
@@ -171,7 +128,7 @@ START_TEST(a_renamed_host_leaves_no_node_of_its_old_name)
 	/* The new name is kept: the next start renames nothing. */
 	cluster_agent_stop(&a, SIGTERM);
 	cluster_agent_start(&a);
-	wait_times(&a, "msg=registered path=/members/gamma", 2);
+	cluster_agent_wait_times(&a, "msg=registered path=/members/gamma", 2);
 	ck_assert_uint_eq(file_count(a.log, "deleting the node"), 1);
 	cluster_wait_for_node("/members/gamma");
 }
@@ -179,10 +136,11 @@ END_TEST
 
 START_TEST(a_renamed_host_gives_up_its_old_name_even_if_the_new_one_is_taken)
 {
-	start(&b, "gamma", NULL, NULL);
-	start(&a, "alpha", "session_timeout_ms = 60000;\n", NULL);
+	cluster_agent_up(&c, &b, "gamma", NULL, NULL);
+	cluster_agent_up(&c, &a, "alpha", "session_timeout_ms = 60000;\n",
+	                 NULL);
 	cluster_agent_stop(&a, SIGTERM);
-	conf_again(&a, "gamma", c.url, "session_timeout_ms = 60000;\n");
+	cluster_agent_conf(&a, "gamma", c.url, "session_timeout_ms = 60000;\n");
 	cluster_agent_start(&a);
 	cluster_agent_wait_log(&a, "another host answers to this name");
 	cluster_wait_node("/members/alpha", NULL);
@@ -192,10 +150,11 @@ END_TEST
 
 START_TEST(a_renamed_host_leaves_a_node_that_is_not_its_own)
 {
-	start(&a, "alpha", "session_timeout_ms = 60000;\n", NULL);
+	cluster_agent_up(&c, &a, "alpha", "session_timeout_ms = 60000;\n",
+	                 NULL);
 	cluster_agent_stop(&a, SIGKILL);
 	cluster_edit("set", "/members/alpha", "{\"id\":\"of another\"}");
-	conf_again(&a, "gamma", c.url, "session_timeout_ms = 60000;\n");
+	cluster_agent_conf(&a, "gamma", c.url, "session_timeout_ms = 60000;\n");
 	cluster_agent_start(&a);
 	cluster_agent_wait_log(&a, "msg=registered path=/members/gamma");
 	cluster_wait_for_node("/members/alpha");
@@ -217,7 +176,7 @@ START_TEST(an_agent_without_a_broker_says_so_once_and_names_the_url)
 	         "there?",
 	         url);
 	cluster_agent_init(&c, &a, "alpha", NULL);
-	conf_again(&a, "alpha", url, "session_timeout_ms = 600;\n");
+	cluster_agent_conf(&a, "alpha", url, "session_timeout_ms = 600;\n");
 	cluster_agent_start(&a);
 	cluster_agent_wait_log(
 		&a, "msg=\"no broker can be reached; trying again\"");
@@ -232,7 +191,7 @@ END_TEST
 
 START_TEST(one_that_was_on_the_roll_says_that_the_others_could_not_be_told)
 {
-	start(&a, "alpha", NULL, NULL);
+	cluster_agent_up(&c, &a, "alpha", NULL, NULL);
 	cluster_broker_stop(&c, SIGTERM);
 	cluster_agent_wait_log(&a, "the connection to the broker was lost");
 	cluster_agent_stop(&a, SIGTERM);
@@ -246,7 +205,8 @@ START_TEST(another_timeout_than_the_one_asked_for_is_told)
 	cluster_broker_stop(&c, SIGTERM);
 	cluster_broker_conf(&c, false, "session_timeout_max_ms = 5000;\n");
 	cluster_broker_start(&c);
-	start(&a, "alpha", "session_timeout_ms = 60000;\n", NULL);
+	cluster_agent_up(&c, &a, "alpha", "session_timeout_ms = 60000;\n",
+	                 NULL);
 	cluster_agent_wait_log(&a,
 	                       "the broker does not grant session_timeout_ms");
 	ck_assert(file_has(a.log, "asked_ms=60000 granted_ms=5000"));
@@ -268,7 +228,7 @@ static const struct {
 START_TEST(the_end_of_a_plugin_names_what_it_was_doing)
 {
 	cluster_edit("create", "/do", "");
-	start(&a, "alpha", NULL, doings[_i].instances);
+	cluster_agent_up(&c, &a, "alpha", NULL, doings[_i].instances);
 	cluster_agent_wait_log(&a, doings[_i].said);
 }
 END_TEST
@@ -276,7 +236,7 @@ END_TEST
 START_TEST(a_crash_in_fini_is_a_warning)
 {
 	cluster_edit("create", "/do", "");
-	start(&a, "alpha", NULL, LIE("crash-fini", ""));
+	cluster_agent_up(&c, &a, "alpha", NULL, LIE("crash-fini", ""));
 	cluster_agent_wait_log(&a, "instance ready");
 	cluster_agent_instances(&a, "i.conf", NONE);
 	program_signal(&a.program, SIGHUP);
@@ -291,7 +251,8 @@ END_TEST
 START_TEST(an_instance_that_is_killed_past_its_grace_is_a_warning)
 {
 	cluster_edit("create", "/do", "");
-	start(&a, "alpha", "stop_grace_ms = 100;\n", LIE("endless-event", ""));
+	cluster_agent_up(&c, &a, "alpha", "stop_grace_ms = 100;\n",
+	                 LIE("endless-event", ""));
 	cluster_agent_wait_log(&a, "instance ready");
 	cluster_agent_instances(&a, "i.conf", NONE);
 	program_signal(&a.program, SIGHUP);
@@ -314,7 +275,7 @@ START_TEST(a_plugin_that_cannot_run_is_told_in_one_line_and_tried_in_60_s)
 	         "instances = ( { name = \"one\"; plugin = \"%s/tests/lies/"
 	         "%s.so\"; members = true; } );",
 	         MU_BUILD, hopeless[_i]);
-	start(&a, "alpha", NULL, text);
+	cluster_agent_up(&c, &a, "alpha", NULL, text);
 	cluster_agent_wait_log(&a, "in_ms=60000");
 	ck_assert(file_has(a.log, "the plugin cannot run; trying again"));
 	ck_assert_uint_eq(file_count(a.log, "instance=one"), 1);
@@ -400,7 +361,7 @@ START_TEST(a_broker_url_that_is_none_is_refused_by_check_and_start_alike)
 	struct run r;
 
 	cluster_agent_init(&c, &a, "alpha", NULL);
-	conf_again(&a, "alpha", "http://127.0.0.1", "");
+	cluster_agent_conf(&a, "alpha", "http://127.0.0.1", "");
 	ck_assert_int_eq(agent(&r, "--check-config", "-c", a.conf), 2);
 	ck_assert_msg(strstr(r.err, "agent.conf: brokers: ") != NULL, "%s",
 	              r.err);
@@ -443,7 +404,7 @@ START_TEST(a_conf_dir_that_is_not_there_is_told)
 
 	cluster_agent_init(&c, &a, "alpha", NULL);
 	snprintf(a.conf_d, sizeof a.conf_d, "/is/not/there");
-	conf_again(&a, "alpha", c.url, "");
+	cluster_agent_conf(&a, "alpha", c.url, "");
 	ck_assert_int_eq(agent(&r, "--check-config", "-c", a.conf), 0);
 	ck_assert_msg(strstr(r.err, said) != NULL, "%s", r.err);
 	run_free(&r);
@@ -455,10 +416,11 @@ END_TEST
 
 START_TEST(sighup_names_the_keys_that_wait_for_a_start)
 {
-	start(&a, "alpha", NULL, NONE);
-	conf_again(&a, "alpha", c.url,
-	           "port = 80; labels = { role = \"web\"; }; log_level = "
-	           "\"debug\";\n");
+	cluster_agent_up(&c, &a, "alpha", NULL, NONE);
+	cluster_agent_conf(
+		&a, "alpha", c.url,
+		"port = 80; labels = { role = \"web\"; }; log_level = "
+		"\"debug\";\n");
 	program_signal(&a.program, SIGHUP);
 	cluster_agent_wait_log(&a, "configuration read again");
 	ck_assert(file_has(a.log, "takes effect at the next start\" key=port"));
@@ -467,9 +429,11 @@ START_TEST(sighup_names_the_keys_that_wait_for_a_start)
 	ck_assert_uint_eq(file_count(a.log, "takes effect at the next start"),
 	                  2);
 	/* log_level is in force at once. */
-	conf_again(&a, "alpha", c.url, "port = 81; log_level = \"warn\";\n");
+	cluster_agent_conf(&a, "alpha", c.url,
+	                   "port = 81; log_level = \"warn\";\n");
 	program_signal(&a.program, SIGHUP);
-	wait_times(&a, "takes effect at the next start\" key=port", 2);
+	cluster_agent_wait_times(
+		&a, "takes effect at the next start\" key=port", 2);
 	cluster_agent_stop(&a, SIGTERM);
 	ck_assert(!file_has(a.log, "msg=ending"));
 }

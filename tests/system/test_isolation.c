@@ -45,36 +45,13 @@ static void teardown(void)
 
 static void start(const char *more, const char *instances)
 {
-	cluster_agent_init(&c, &a, "alpha", more);
-	cluster_agent_instances(&a, "i.conf", instances);
-	cluster_agent_start(&a);
-	cluster_agent_wait_log(&a, "msg=registered");
+	cluster_agent_up(&c, &a, "alpha", more, instances);
 }
 
 static void configure(const char *instances)
 {
 	cluster_agent_instances(&a, "i.conf", instances);
 	program_signal(&a.program, SIGHUP);
-}
-
-struct times {
-	const char *text;
-	unsigned count;
-};
-
-static bool is_there_so_often(void *arg)
-{
-	const struct times *t = arg;
-
-	return file_count(a.log, t->text) >= t->count;
-}
-
-static void wait_times(const char *text, unsigned count)
-{
-	struct times t = { text, count };
-
-	ck_assert_msg(wait_for(is_there_so_often, &t, WAIT_MS),
-	              "'%s' is not %u times in %s", text, count, a.log);
 }
 
 /* `muster VERB PATH` prints this text. */
@@ -410,7 +387,7 @@ static void thaw(char *dir)
 
 START_TEST(a_process_that_cannot_be_killed_keeps_no_agent_from_its_end)
 {
-	char dir[200], *text, *at;
+	char dir[200];
 	pid_t pid;
 	int code;
 
@@ -418,11 +395,7 @@ START_TEST(a_process_that_cannot_be_killed_keeps_no_agent_from_its_end)
 	start("stop_grace_ms = 200;\nsession_timeout_ms = 40000;\n",
 	      "instances = ( " NEIGHBOUR " );");
 	cluster_agent_wait_log(&a, "instance=neighbour pid=");
-	text = file_read(a.log, NULL);
-	at = strstr(text, "instance=neighbour pid=");
-	ck_assert_ptr_nonnull(at);
-	pid = (pid_t)atoi(at + strlen("instance=neighbour pid="));
-	free(text);
+	pid = cluster_agent_runner(&a, "neighbour");
 	snprintf(dir, sizeof dir, FREEZER "/muster-test-%d", (int)getpid());
 	if (!freeze(dir, pid)) {
 		printf("SKIPPED: %s: no freezer of cgroup v1 here\n", __func__);
@@ -511,7 +484,7 @@ START_TEST(who_deletes_the_alarm_releases_the_instance_and_its_events)
 	wait_said("get", "/members/alpha", "\"instances\":{\"one\":\"ready\"}");
 	/* And again, as often as need be. */
 	cluster_edit("set", "/config", "bad");
-	wait_times("msg=\"instance quarantined", 2);
+	cluster_agent_wait_times(&a, "msg=\"instance quarantined", 2);
 	cluster_wait_for_node(ALARM);
 }
 END_TEST
@@ -627,7 +600,7 @@ START_TEST(one_that_says_that_it_cannot_run_is_not_quarantined)
 {
 	start(NULL, "instances = ( " ONE("one", "nonsense-init",
 	                                 "quarantine_failures = 1;") " );");
-	wait_times("the plugin cannot run; trying again", 4);
+	cluster_agent_wait_times(&a, "the plugin cannot run; trying again", 4);
 	ck_assert(!file_has(a.log, "quarantined"));
 	wait_said("get", "/members/alpha",
 	          "\"instances\":{\"one\":\"refused: init returned 42");
@@ -639,7 +612,7 @@ START_TEST(zero_failures_are_never_too_many)
 	cluster_edit("create", "/config", "bad");
 	start(NULL, "instances = ( " ONE("one", "bad-value",
 	                                 "quarantine_failures = 0;") " );");
-	wait_times("process will be started again", 6);
+	cluster_agent_wait_times(&a, "process will be started again", 6);
 	ck_assert(!file_has(a.log, "quarantined"));
 }
 END_TEST

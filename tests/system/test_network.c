@@ -74,26 +74,6 @@ static void assert_nobody_fell(void)
 	}
 }
 
-struct times {
-	const char *file, *text;
-	unsigned count;
-};
-
-static bool is_there_so_often(void *arg)
-{
-	const struct times *t = arg;
-
-	return file_count(t->file, t->text) >= t->count;
-}
-
-static void wait_times(int i, const char *text, unsigned count)
-{
-	struct times t = { host[i].log, text, count };
-
-	ck_assert_msg(wait_for(is_there_so_often, &t, WAIT_MS),
-	              "'%s' is not %u times in %s", text, count, host[i].log);
-}
-
 /* ---- tests ---- */
 
 START_TEST(the_edits_of_a_short_cut_come_when_it_is_over_and_nobody_falls)
@@ -151,7 +131,8 @@ static void cut_one_way(int from, int to)
 	cluster_agent_wait_log(&host[2], "disconnected");
 	wire_cut(&w, from, to, false);
 	cluster_agent_wait_log(&host[1], "joined member=gamma");
-	wait_times(2, "msg=\"connected renewed\" instance=ear", 1);
+	cluster_agent_wait_times(&host[2],
+	                         "msg=\"connected renewed\" instance=ear", 1);
 	cluster_edit("create", "/config/after", "x");
 	for (int i = 0; i < 3; i++) {
 		cluster_agent_wait_log(&host[i], "created path=/config/after ");
@@ -197,8 +178,7 @@ START_TEST(a_slow_wire_makes_nobody_fall_and_loses_nothing)
 	/* Long enough for all to have fallen. */
 	while (now_ms() - began < 2 * TIMEOUT_MS) {
 		cluster_edit("set", "/config/0", "y");
-		wait_for(is_there_so_often,
-		         &(struct times){ host[2].log, "never", 1 }, 100);
+		file_comes_to_have(host[2].log, "never", 100);
 	}
 	assert_nobody_fell();
 	end_all();

@@ -71,31 +71,9 @@ static pid_t start_service(void)
 	return pid;
 }
 
-struct times {
-	const char *text;
-	unsigned count;
-};
-
-static bool is_there_so_often(void *arg)
-{
-	const struct times *t = arg;
-
-	return file_count(there.log, t->text) >= t->count;
-}
-
-static bool is_here_so_often(void *arg)
-{
-	const struct times *t = arg;
-
-	return file_count(here.log, t->text) >= t->count;
-}
-
 static void wait_there(const char *text, unsigned count)
 {
-	struct times t = { text, count };
-
-	ck_assert_msg(wait_for(is_there_so_often, &t, WAIT_MS),
-	              "'%s' is not %u times in %s", text, count, there.log);
+	cluster_agent_wait_times(&there, text, count);
 }
 
 static int by_size(const void *a, const void *b)
@@ -165,12 +143,11 @@ static void instances_here(const char *more)
 /* The process that the instance has noted, once it has looked at it so often. */
 static pid_t command_after(unsigned looks)
 {
-	struct times t = { "/services/web/here is there: process ", looks };
 	char path[300], *text;
 	pid_t pid;
 
-	ck_assert_msg(wait_for(is_here_so_often, &t, WAIT_MS),
-	              "not %u times in %s", looks, here.log);
+	cluster_agent_wait_times(&here, "/services/web/here is there: process ",
+	                         looks);
 	snprintf(path, sizeof path, "%s/instances/web.d/service.pid",
 	         here.state);
 	text = file_read(path, NULL);
