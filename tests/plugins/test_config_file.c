@@ -1,57 +1,28 @@
 /* The shipped plugin config-file: a file is kept equal to a node. */
-#include "fake_agent.h"
+#include "plugin_bed.h"
 
-#include <check.h>
 #include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
-#define ROWS_MAX 16
-
-static struct fake_agent a;
-static char dir[200], file[300], work[300]; /* work: the instance's own */
-static struct mu_setting rows[ROWS_MAX];
-static size_t row_count;
+static char file[300];
 static int32_t version;
 
 /* For the reload commands of these tests: says what the service then has. */
 #define RELOAD "cat $D/app.conf >> $D/reloads; echo >> $D/reloads"
 
-static void set_str(const char *key, const char *value)
-{
-	ck_assert_uint_lt(row_count, ROWS_MAX);
-	rows[row_count++] = (struct mu_setting)FAKE_STR(key, value);
-}
-
 static void setup(void)
 {
-	fake_dir(dir, sizeof dir);
+	dir_setup();
 	snprintf(file, sizeof file, "%s/app.conf", dir);
-	snprintf(work, sizeof work, "%s/work", dir);
-	ck_assert_int_eq(mkdir(work, 0755), 0);
-	row_count = 0;
 	version = 0;
-	ck_assert_int_eq(setenv("D", dir, 1), 0);
 	set_str("path", "/config/app");
 	set_str("file", file);
 }
 
-static void teardown(void)
-{
-	fake_dir_remove(dir);
-}
-
 static void start_with(struct fake_options o)
 {
-	o.plugin_file = fake_plugin("config-file");
 	o.work_dir = work;
-	o.settings = rows;
-	o.setting_count = row_count;
-	fake_start(&a, &o);
-	ck_assert_msg(fake_ready(&a) == 0, "%s", a.ready.reason);
+	start_well("config-file", o);
 }
 
 static void start(void)
@@ -85,34 +56,7 @@ static int give_again(const char *text)
 	return fake_event(&a, value_event(text));
 }
 
-static const char *in_dir(const char *name)
-{
-	static char path[400];
-
-	snprintf(path, sizeof path, "%s/%s", dir, name);
-	return path;
-}
-
 #define NOTE "work/in-force.test"
-
-static const char *content(const char *name)
-{
-	return fake_read(in_dir(name));
-}
-
-static void put(const char *name, const char *text)
-{
-	FILE *f = fopen(in_dir(name), "w");
-
-	ck_assert_ptr_nonnull(f);
-	fputs(text, f);
-	ck_assert_int_eq(fclose(f), 0);
-}
-
-static bool there(const char *name)
-{
-	return access(in_dir(name), F_OK) == 0;
-}
 
 static void assert_clean(void)
 {
@@ -455,9 +399,7 @@ END_TEST
 
 START_TEST(a_check_past_its_limit_is_a_refusal)
 {
-	struct mu_setting limit = FAKE_NUM("timeout_ms", MU_SETTING_INT, 200);
-
-	rows[row_count++] = limit;
+	set_num("timeout_ms", MU_SETTING_INT, 200);
 	set_str("check", "sleep 1000");
 	start();
 	ck_assert_int_eq(give("new"), MU_EDATA);
@@ -1041,19 +983,9 @@ static const struct {
 
 START_TEST(a_setting_of_another_type_is_refused)
 {
-	struct fake_options o = { .plugin_file = fake_plugin("config-file"),
-		                  .settings = rows };
-
-	rows[row_count++] =
-		(struct mu_setting)FAKE_NUM("check", MU_SETTING_COUNT, 0);
-	o.setting_count = row_count;
-	fake_start(&a, &o);
-	ck_assert_int_eq(fake_ready(&a), MU_ECONFIG);
-	ck_assert_str_eq(a.ready.reason,
-	                 "check is a list, but must be a text in quotes");
-	fake_drain(&a);
-	fake_exit(&a);
-	fake_fini(&a);
+	set_num("check", MU_SETTING_COUNT, 0);
+	start_plugin("config-file", (struct fake_options){ 0 });
+	assert_refused("check is a list, but must be a text in quotes");
 }
 END_TEST
 
@@ -1070,24 +1002,9 @@ END_TEST
 
 START_TEST(a_wrong_setting_is_refused)
 {
-	struct fake_options o = { .plugin_file = fake_plugin("config-file"),
-		                  .settings = rows };
-	size_t at = 0;
-
-	while (at < row_count &&
-	       !mu_str_eq(rows[at].key, mu_str_of(bad_settings[_i].key)))
-		at++;
-	row_count = at == row_count ? at + 1 : row_count;
-	rows[at] = (struct mu_setting)FAKE_STR(bad_settings[_i].key,
-	                                       bad_settings[_i].value);
-	o.setting_count = row_count;
-	fake_start(&a, &o);
-	ck_assert_int_eq(fake_ready(&a), MU_ECONFIG);
-	ck_assert_msg(strstr(a.ready.reason, bad_settings[_i].word) != NULL,
-	              "%s", a.ready.reason);
-	fake_drain(&a);
-	fake_exit(&a);
-	fake_fini(&a);
+	reset_str(bad_settings[_i].key, bad_settings[_i].value);
+	start_plugin("config-file", (struct fake_options){ 0 });
+	assert_refused(bad_settings[_i].word);
 }
 END_TEST
 
@@ -1176,8 +1093,8 @@ int main(void)
 
 	tcase_set_timeout(well, 60);
 	tcase_set_timeout(ill, 60);
-	tcase_add_checked_fixture(well, setup, teardown);
-	tcase_add_checked_fixture(ill, setup, teardown);
+	tcase_add_checked_fixture(well, setup, dir_teardown);
+	tcase_add_checked_fixture(ill, setup, dir_teardown);
 	add_well(well);
 	add_edited(well);
 	add_ill(ill);

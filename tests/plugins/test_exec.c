@@ -1,57 +1,17 @@
 /* The shipped plugin exec: a command for chosen events. */
-#include "fake_agent.h"
+#include "plugin_bed.h"
 
-#include <check.h>
 #include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-
-#define ROWS_MAX 16
-
-static struct fake_agent a;
-static char dir[200];
-static struct mu_setting rows[ROWS_MAX];
-static size_t row_count;
 
 static void setup(void)
 {
-	fake_dir(dir, sizeof dir);
-	row_count = 0;
-	/* Also what commands may say to be in. */
-	ck_assert_int_eq(setenv("D", dir, 1), 0);
+	dir_setup();
 	ck_assert_int_eq(setenv("MUSTER_EVENT", "stale", 1), 0);
-}
-
-static void teardown(void)
-{
-	fake_dir_remove(dir);
-}
-
-static void set_str(const char *key, const char *value)
-{
-	ck_assert_uint_lt(row_count, ROWS_MAX);
-	rows[row_count++] = (struct mu_setting)FAKE_STR(key, value);
-}
-
-static void set_num(const char *key, enum mu_setting_type type, int64_t v)
-{
-	ck_assert_uint_lt(row_count, ROWS_MAX);
-	rows[row_count++] = (struct mu_setting)FAKE_NUM(key, type, v);
-}
-
-static void start_with(struct fake_options o)
-{
-	o.plugin_file = fake_plugin("exec");
-	o.settings = rows;
-	o.setting_count = row_count;
-	fake_start(&a, &o);
 }
 
 static void start(void)
 {
-	start_with((struct fake_options){ .instance = "alarm" });
+	start_plugin("exec", (struct fake_options){ .instance = "alarm" });
 }
 
 static void start_ready(void)
@@ -83,23 +43,10 @@ static struct mu_chan_event member_event(uint32_t type, const char *name)
 		                       .port = 8080 };
 }
 
-static const char *in_dir(const char *name)
-{
-	static char path[400];
-
-	snprintf(path, sizeof path, "%s/%s", dir, name);
-	return path;
-}
-
-static const char *read_in_dir(const char *name)
-{
-	return fake_read(in_dir(name));
-}
-
 static pid_t pid_in_dir(const char *name)
 {
 	ck_assert(fake_file_comes(in_dir(name)));
-	return (pid_t)atoi(read_in_dir(name));
+	return (pid_t)atoi(content(name));
 }
 
 START_TEST(a_node_event_is_in_the_environment)
@@ -107,19 +54,19 @@ START_TEST(a_node_event_is_in_the_environment)
 	set_str("command", "env | grep ^MUSTER_ | sort > $D/out");
 	start_ready();
 	ck_assert_int_eq(fake_event(&a, node_event(MU_EVENT_CHANGED)), 0);
-	ck_assert_str_eq(read_in_dir("out"), "MUSTER_AGAIN=1\n"
-	                                     "MUSTER_ATTEMPT=2\n"
-	                                     "MUSTER_COUNT=3\n"
-	                                     "MUSTER_EVENT=changed\n"
-	                                     "MUSTER_HOST=host1\n"
-	                                     "MUSTER_INSTANCE=alarm\n"
-	                                     "MUSTER_MEMBER=\n"
-	                                     "MUSTER_MEMBER_ADDRESS=\n"
-	                                     "MUSTER_MEMBER_ID=\n"
-	                                     "MUSTER_MEMBER_PORT=\n"
-	                                     "MUSTER_PATH=/config/x\n"
-	                                     "MUSTER_VERSION=5\n"
-	                                     "MUSTER_ZXID=77\n");
+	ck_assert_str_eq(content("out"), "MUSTER_AGAIN=1\n"
+	                                 "MUSTER_ATTEMPT=2\n"
+	                                 "MUSTER_COUNT=3\n"
+	                                 "MUSTER_EVENT=changed\n"
+	                                 "MUSTER_HOST=host1\n"
+	                                 "MUSTER_INSTANCE=alarm\n"
+	                                 "MUSTER_MEMBER=\n"
+	                                 "MUSTER_MEMBER_ADDRESS=\n"
+	                                 "MUSTER_MEMBER_ID=\n"
+	                                 "MUSTER_MEMBER_PORT=\n"
+	                                 "MUSTER_PATH=/config/x\n"
+	                                 "MUSTER_VERSION=5\n"
+	                                 "MUSTER_ZXID=77\n");
 	ck_assert(fake_logged(&a, "<2> command for changed /config/x: "
 	                          "exit status 0\n"));
 	fake_stop(&a);
@@ -135,8 +82,7 @@ START_TEST(a_member_event_is_in_the_environment)
 	ck_assert_int_eq(
 		fake_event(&a, member_event(MU_EVENT_MEMBER_FAILED, "web1")),
 		0);
-	ck_assert_str_eq(read_in_dir("out"),
-	                 "failed web1 10.1.2.3 8080 0af1 <>\n");
+	ck_assert_str_eq(content("out"), "failed web1 10.1.2.3 8080 0af1 <>\n");
 	ck_assert(fake_logged(&a, "command for failed web1: exit status 0"));
 	fake_stop(&a);
 }
@@ -150,11 +96,11 @@ START_TEST(the_data_is_on_standard_input)
 	start_ready();
 	e.data = MU_STR("a\0b\nc");
 	ck_assert_int_eq(fake_event(&a, e), 0);
-	ck_assert_str_eq(read_in_dir("out"), "a");
-	ck_assert_mem_eq(read_in_dir("out"), "a\0b\nc", 6);
+	ck_assert_str_eq(content("out"), "a");
+	ck_assert_mem_eq(content("out"), "a\0b\nc", 6);
 	e.data = (struct mu_str){ NULL, 0 };
 	ck_assert_int_eq(fake_event(&a, e), 0);
-	ck_assert_str_eq(read_in_dir("out"), "");
+	ck_assert_str_eq(content("out"), "");
 	fake_stop(&a);
 }
 END_TEST
@@ -186,7 +132,7 @@ START_TEST(a_list_is_run_without_a_shell)
 	set_str("command[3]", "$D; `id`");
 	start_ready();
 	ck_assert_int_eq(fake_event(&a, node_event(MU_EVENT_CREATED)), 0);
-	ck_assert_str_eq(read_in_dir("out"), "$D; `id`\n");
+	ck_assert_str_eq(content("out"), "$D; `id`\n");
 	fake_stop(&a);
 }
 END_TEST
@@ -216,7 +162,7 @@ START_TEST(some_events_run_it_by_default)
 	set_str("command", "echo ran > $D/out");
 	start_ready();
 	ck_assert_int_eq(fake_event(&a, node_event(defaults[_i].type)), 0);
-	ck_assert_str_eq(read_in_dir("out"), defaults[_i].runs ? "ran\n" : "");
+	ck_assert_str_eq(content("out"), defaults[_i].runs ? "ran\n" : "");
 	fake_stop(&a);
 }
 END_TEST
@@ -232,7 +178,7 @@ START_TEST(chosen_events_alone_run_it)
 	fake_event(&a, node_event(MU_EVENT_CHANGED));
 	fake_event(&a, member_event(MU_EVENT_MEMBER_FAILED, "w"));
 	fake_event(&a, member_event(MU_EVENT_MEMBER_LEFT, "w"));
-	ck_assert_str_eq(read_in_dir("out"), "present\nleft\n");
+	ck_assert_str_eq(content("out"), "present\nleft\n");
 	fake_stop(&a);
 }
 END_TEST
@@ -248,7 +194,7 @@ START_TEST(chosen_members_alone_run_it)
 	fake_event(&a, member_event(MU_EVENT_MEMBER_FAILED, "web2"));
 	fake_event(&a, member_event(MU_EVENT_MEMBER_FAILED, "web3"));
 	fake_event(&a, node_event(MU_EVENT_CHANGED)); /* no member's */
-	ck_assert_str_eq(read_in_dir("out"), "web1\nweb3\n\n");
+	ck_assert_str_eq(content("out"), "web1\nweb3\n\n");
 	fake_stop(&a);
 }
 END_TEST
@@ -261,7 +207,7 @@ START_TEST(one_event_may_stand_without_a_list)
 	fake_event(&a, node_event(MU_EVENT_CHANGED));
 	fake_event(&a, member_event(MU_EVENT_MEMBER_LEFT, "w"));
 	fake_event(&a, member_event(MU_EVENT_MEMBER_FAILED, "w"));
-	ck_assert_str_eq(read_in_dir("out"), "failed\n");
+	ck_assert_str_eq(content("out"), "failed\n");
 	ck_assert(!fake_logged(&a, "<1>"));
 	fake_stop(&a);
 }
@@ -274,7 +220,7 @@ START_TEST(one_member_may_stand_without_a_list)
 	start_ready();
 	fake_event(&a, member_event(MU_EVENT_MEMBER_FAILED, "web1"));
 	fake_event(&a, member_event(MU_EVENT_MEMBER_FAILED, "web2"));
-	ck_assert_str_eq(read_in_dir("out"), "web1\n");
+	ck_assert_str_eq(content("out"), "web1\n");
 	fake_stop(&a);
 }
 END_TEST
@@ -355,7 +301,7 @@ START_TEST(much_output_does_not_block_it)
 	        "head -c 3000000 /dev/zero | tr '\\0' z; echo done > $D/out");
 	start_ready();
 	ck_assert_int_eq(fake_event(&a, node_event(MU_EVENT_CHANGED)), 0);
-	ck_assert_str_eq(read_in_dir("out"), "done\n");
+	ck_assert_str_eq(content("out"), "done\n");
 	ck_assert(fake_logged(&a, "exit status 0: zzz"));
 	fake_stop(&a);
 }
@@ -419,46 +365,41 @@ START_TEST(the_command_has_the_limits_of_the_agent)
 	set_str("command", "ulimit -t > $D/cpu; ulimit -v > $D/memory;"
 	                   "ls /proc/self/fd | wc -w > $D/fds;"
 	                   "cat /proc/self/status > $D/status");
-	start_with((struct fake_options){
-		.cpu_max_s = 5,
-		.files_max = 50,
-	});
+	start_plugin("exec", (struct fake_options){
+				     .cpu_max_s = 5,
+				     .files_max = 50,
+			     });
 	ck_assert_int_eq(fake_ready(&a), 0);
 	ck_assert_int_eq(fake_event(&a, node_event(MU_EVENT_CHANGED)), 0);
-	ck_assert_str_eq(read_in_dir("cpu"), "unlimited\n");
-	ck_assert_str_eq(read_in_dir("memory"), "unlimited\n");
+	ck_assert_str_eq(content("cpu"), "unlimited\n");
+	ck_assert_str_eq(content("memory"), "unlimited\n");
 	/* 0 to 2, and the one that ls reads the directory with. */
-	ck_assert_int_eq(atoi(read_in_dir("fds")), 4);
+	ck_assert_int_eq(atoi(content("fds")), 4);
 	ck_assert_ptr_nonnull(
-		strstr(read_in_dir("status"), "SigBlk:\t0000000000000000"));
-	ck_assert_ptr_nonnull(strstr(read_in_dir("status"), "NoNewPrivs:\t1"));
+		strstr(content("status"), "SigBlk:\t0000000000000000"));
+	ck_assert_ptr_nonnull(strstr(content("status"), "NoNewPrivs:\t1"));
 	fake_stop(&a);
 }
 END_TEST
 
 /* ---- settings ---- */
 
-static void assert_refused(const char *word)
+static void start_refused(const char *word)
 {
 	start();
-	ck_assert_int_eq(fake_ready(&a), MU_ECONFIG);
-	ck_assert_msg(strstr(a.ready.reason, word) != NULL, "%s",
-	              a.ready.reason);
-	fake_drain(&a);
-	ck_assert_int_eq(fake_exit(&a), 3 << 8);
-	fake_fini(&a);
+	assert_refused(word);
 }
 
 START_TEST(no_command_is_refused)
 {
-	assert_refused("`command`");
+	start_refused("`command`");
 }
 END_TEST
 
 START_TEST(an_empty_list_is_refused)
 {
 	set_num("command", MU_SETTING_COUNT, 0);
-	assert_refused("`command`");
+	start_refused("`command`");
 }
 END_TEST
 
@@ -466,7 +407,7 @@ START_TEST(a_list_of_numbers_is_refused)
 {
 	set_num("command", MU_SETTING_COUNT, 1);
 	set_num("command[0]", MU_SETTING_INT, 5);
-	assert_refused("command[0] is not a text");
+	start_refused("command[0] is not a text");
 }
 END_TEST
 
@@ -475,7 +416,7 @@ START_TEST(an_unknown_event_is_refused)
 	set_str("command", "true");
 	set_num("events", MU_SETTING_COUNT, 1);
 	set_str("events[0]", "exploded");
-	assert_refused("\"exploded\" is no event");
+	start_refused("\"exploded\" is no event");
 }
 END_TEST
 
@@ -497,14 +438,14 @@ START_TEST(a_setting_of_another_type_is_refused)
 	set_str("command", "true");
 	set_num(mistyped[_i].key, mistyped[_i].type, 0);
 	rows[row_count - 1].text = MU_STR("0.5");
-	assert_refused(mistyped[_i].word);
+	start_refused(mistyped[_i].word);
 }
 END_TEST
 
 START_TEST(a_command_that_is_a_number_is_refused)
 {
 	set_num("command", MU_SETTING_INT, 7);
-	assert_refused("command is a whole number");
+	start_refused("command is a whole number");
 }
 END_TEST
 
@@ -512,7 +453,7 @@ START_TEST(a_limit_of_nothing_is_refused)
 {
 	set_str("command", "true");
 	set_num("timeout_ms", MU_SETTING_INT, 0);
-	assert_refused("timeout_ms = 0");
+	start_refused("timeout_ms = 0");
 }
 END_TEST
 
@@ -524,7 +465,7 @@ int main(void)
 	int failed;
 
 	tcase_set_timeout(tc, 60);
-	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_add_checked_fixture(tc, setup, dir_teardown);
 	tcase_add_test(tc, a_node_event_is_in_the_environment);
 	tcase_add_test(tc, a_member_event_is_in_the_environment);
 	tcase_add_test(tc, the_data_is_on_standard_input);

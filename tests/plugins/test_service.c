@@ -1,30 +1,20 @@
 /* The shipped plugin service, in a real runner: processes that are no children
  * of it, a unit of a systemctl of the test's, commands of its own. */
 #include "child.h"
-#include "fake_agent.h"
+#include "plugin_bed.h"
 #include "program.h"
 
-#include <check.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/sched.h>
 #include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/ptrace.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
-#define ROWS_MAX 16
-
-static struct fake_agent a;
-static char dir[200], pid_file[256];
-static struct mu_setting rows[ROWS_MAX];
-static size_t row_count;
+static char pid_file[256];
 
 static const struct fake_answer good[] = {
 	{ .op = MU_CALL_CREATE, .path = "/services/test/host1" },
@@ -34,39 +24,20 @@ static const struct fake_answer good[] = {
 
 static void setup(void)
 {
-	fake_dir(dir, sizeof dir);
+	dir_setup();
 	ck_assert_int_eq(chdir(dir), 0); /* the instance's own directory */
 	snprintf(pid_file, sizeof pid_file, "%s/x.pid", dir);
-	row_count = 0;
 }
 
 static void teardown(void)
 {
 	ck_assert_int_eq(chdir("/"), 0);
-	fake_dir_remove(dir);
-}
-
-static void set_str(const char *key, const char *value)
-{
-	ck_assert_uint_lt(row_count, ROWS_MAX);
-	rows[row_count++] = (struct mu_setting)FAKE_STR(key, value);
-}
-
-static void set_num(const char *key, enum mu_setting_type type, int64_t v)
-{
-	ck_assert_uint_lt(row_count, ROWS_MAX);
-	rows[row_count++] = (struct mu_setting)FAKE_NUM(key, type, v);
+	dir_teardown();
 }
 
 static void start_answered(const struct fake_answer *answers)
 {
-	struct fake_options o = { .plugin_file = fake_plugin("service"),
-		                  .settings = rows,
-		                  .setting_count = row_count,
-		                  .answers = answers };
-
-	fake_start(&a, &o);
-	ck_assert_msg(fake_ready(&a) == 0, "%s", a.ready.reason);
+	start_well("service", (struct fake_options){ .answers = answers });
 	ck_assert(a.ready.has_tick && a.ready.has_check);
 }
 
@@ -780,32 +751,19 @@ static const struct {
 
 START_TEST(wrong_settings_are_refused_with_their_key)
 {
-	struct fake_options o = { .plugin_file = fake_plugin("service") };
-
 	for (int i = 0; i < 2 && wrong[_i].key[i]; i++)
 		set_str(wrong[_i].key[i], wrong[_i].value[i]);
-	o.settings = rows;
-	o.setting_count = row_count;
-	fake_start(&a, &o);
-	ck_assert_int_eq(fake_ready(&a), MU_ECONFIG);
-	ck_assert_msg(strstr(a.ready.reason, wrong[_i].say) != NULL, "%s",
-	              a.ready.reason);
-	fake_fini(&a);
+	start_plugin("service", (struct fake_options){ 0 });
+	assert_refused(wrong[_i].say);
 }
 END_TEST
 
 START_TEST(restart_with_a_pid_file_needs_to_know_how)
 {
-	struct fake_options o = { .plugin_file = fake_plugin("service") };
-
 	set_str("pid_file", "/x");
 	set_num("restart", MU_SETTING_BOOL, 1);
-	o.settings = rows;
-	o.setting_count = row_count;
-	fake_start(&a, &o);
-	ck_assert_int_eq(fake_ready(&a), MU_ECONFIG);
-	ck_assert_ptr_nonnull(strstr(a.ready.reason, "needs start"));
-	fake_fini(&a);
+	start_plugin("service", (struct fake_options){ 0 });
+	assert_refused("needs start");
 }
 END_TEST
 

@@ -1,39 +1,17 @@
 /* The shipped plugin template: files are rendered from nodes and members. */
-#include "fake_agent.h"
+#include "plugin_bed.h"
 
-#include <check.h>
 #include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
-#define ROWS_MAX 40
 #define ANSWERS_MAX 12
 
-static struct fake_agent a;
-static char dir[200], work[300]; /* work: the instance's own */
-static char names[8][300];       /* of files, in the settings */
+static char names[8][300]; /* of files, in the settings */
 static size_t name_count;
-static struct mu_setting rows[ROWS_MAX];
-static size_t row_count;
 /* What the broker says; what has no row is not there. Ends in a zero row. */
 static struct fake_answer answers[ANSWERS_MAX + 1];
 static int64_t zxid;
-
-static void set_str(const char *key, const char *value)
-{
-	ck_assert_uint_lt(row_count, ROWS_MAX);
-	rows[row_count++] = (struct mu_setting)FAKE_STR(key, value);
-}
-
-static void set_num(const char *key, enum mu_setting_type type, int64_t value)
-{
-	ck_assert_uint_lt(row_count, ROWS_MAX);
-	rows[row_count++] = (struct mu_setting)FAKE_NUM(key, type, value);
-}
 
 /* The broker's node, for reads: anew, changed, or with NULL gone. */
 static void node_is(const char *path, const char *text)
@@ -63,15 +41,6 @@ static void children_are(const char *path, const char *const *list)
 		                   .names = list };
 }
 
-/* Static text, until the next call. */
-static const char *in_dir(const char *name)
-{
-	static char path[300];
-
-	snprintf(path, sizeof path, "%s/%s", dir, name);
-	return path;
-}
-
 /* Until the end of the test. */
 static const char *kept(const char *name)
 {
@@ -80,40 +49,12 @@ static const char *kept(const char *name)
 	return names[name_count++];
 }
 
-static const char *content(const char *name)
-{
-	return fake_read(in_dir(name));
-}
-
-static void put(const char *name, const char *text)
-{
-	FILE *f = fopen(in_dir(name), "w");
-
-	ck_assert_ptr_nonnull(f);
-	fputs(text, f);
-	ck_assert_int_eq(fclose(f), 0);
-}
-
-static bool there(const char *name)
-{
-	return access(in_dir(name), F_OK) == 0;
-}
-
 static void setup(void)
 {
-	fake_dir(dir, sizeof dir);
-	snprintf(work, sizeof work, "%s/work", dir);
-	ck_assert_int_eq(mkdir(work, 0755), 0);
-	row_count = 0;
+	dir_setup();
 	name_count = 0;
 	zxid = 1000;
 	memset(answers, 0, sizeof answers);
-	ck_assert_int_eq(setenv("D", dir, 1), 0);
-}
-
-static void teardown(void)
-{
-	fake_dir_remove(dir);
 }
 
 /* Settings of file number i: <name>.t is its template, and says `text`. */
@@ -154,14 +95,8 @@ static void two_files(const char *text)
 
 static void start(void)
 {
-	struct fake_options o = { .plugin_file = fake_plugin("template"),
-		                  .work_dir = work,
-		                  .settings = rows,
-		                  .setting_count = row_count,
-		                  .answers = answers };
-
-	fake_start(&a, &o);
-	ck_assert_msg(fake_ready(&a) == 0, "%s", a.ready.reason);
+	start_well("template", (struct fake_options){ .work_dir = work,
+	                                              .answers = answers });
 }
 
 static struct mu_chan_event value_event(const char *path, const char *text)
@@ -739,26 +674,10 @@ static const struct {
 
 START_TEST(a_wrong_setting_is_refused)
 {
-	struct fake_options o = { .plugin_file = fake_plugin("template"),
-		                  .work_dir = work,
-		                  .settings = rows };
-	size_t at = 0;
-
 	two_nodes("");
-	while (at < row_count &&
-	       !mu_str_eq(rows[at].key, mu_str_of(bad_settings[_i].key)))
-		at++;
-	row_count = at == row_count ? at + 1 : row_count;
-	rows[at] = (struct mu_setting)FAKE_STR(bad_settings[_i].key,
-	                                       bad_settings[_i].value);
-	o.setting_count = row_count;
-	fake_start(&a, &o);
-	ck_assert_int_eq(fake_ready(&a), MU_ECONFIG);
-	ck_assert_msg(strstr(a.ready.reason, bad_settings[_i].word) != NULL,
-	              "%s", a.ready.reason);
-	fake_drain(&a);
-	fake_exit(&a);
-	fake_fini(&a);
+	reset_str(bad_settings[_i].key, bad_settings[_i].value);
+	start_plugin("template", (struct fake_options){ .work_dir = work });
+	assert_refused(bad_settings[_i].word);
 }
 END_TEST
 
@@ -827,7 +746,7 @@ int main(void)
 	int failed;
 
 	tcase_set_timeout(tc, 60);
-	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_add_checked_fixture(tc, setup, dir_teardown);
 	add_rendering(tc);
 	add_events(tc);
 	add_files(tc);

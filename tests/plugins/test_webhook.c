@@ -1,22 +1,16 @@
 /* The shipped plugin webhook: events are sent to a small server of the test. */
-#include "fake_agent.h"
+#include "plugin_bed.h"
 #include "program.h"
 
 #include <arpa/inet.h>
-#include <check.h>
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <strings.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
-#define ROWS_MAX 12
 #define REQUESTS_MAX 4
 
 #define OK "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
@@ -38,9 +32,6 @@ static struct {
 	char requests[REQUESTS_MAX][3000000]; /* whole, with a NUL */
 } server = { .fd = -1, .lock = PTHREAD_MUTEX_INITIALIZER };
 
-static struct fake_agent a;
-static struct mu_setting rows[ROWS_MAX];
-static size_t row_count;
 static char url[200];
 
 /* ---- the server ---- */
@@ -143,18 +134,6 @@ static void stop_server(void)
 
 /* ---- the plugin ---- */
 
-static void set_str(const char *key, const char *value)
-{
-	ck_assert_uint_lt(row_count, ROWS_MAX);
-	rows[row_count++] = (struct mu_setting)FAKE_STR(key, value);
-}
-
-static void set_num(const char *key, enum mu_setting_type type, int64_t value)
-{
-	ck_assert_uint_lt(row_count, ROWS_MAX);
-	rows[row_count++] = (struct mu_setting)FAKE_NUM(key, type, value);
-}
-
 static void setup(void)
 {
 	/* A proxy of this machine would stand in between. */
@@ -163,7 +142,7 @@ static void setup(void)
 	unsetenv("HTTPS_PROXY");
 	unsetenv("all_proxy");
 	unsetenv("ALL_PROXY");
-	row_count = 0;
+	dir_setup();
 	open_port();
 	set_str("url", url);
 }
@@ -171,21 +150,12 @@ static void setup(void)
 static void teardown(void)
 {
 	stop_server();
-}
-
-static struct fake_options options(void)
-{
-	return (struct fake_options){ .plugin_file = fake_plugin("webhook"),
-		                      .settings = rows,
-		                      .setting_count = row_count };
+	dir_teardown();
 }
 
 static void start(void)
 {
-	struct fake_options o = options();
-
-	fake_start(&a, &o);
-	ck_assert_msg(fake_ready(&a) == 0, "%s", a.ready.reason);
+	start_well("webhook", (struct fake_options){ 0 });
 }
 
 static struct mu_chan_event value_event(struct mu_str data)
@@ -511,54 +481,27 @@ static const struct {
 
 START_TEST(a_wrong_setting_is_refused)
 {
-	struct fake_options o;
-
-	if (strcmp(bad_settings[_i].key, "url") == 0)
-		row_count = 0;
-	set_str(bad_settings[_i].key, bad_settings[_i].value);
-	o = options();
-	fake_start(&a, &o);
-	ck_assert_int_eq(fake_ready(&a), MU_ECONFIG);
-	ck_assert_msg(strstr(a.ready.reason, bad_settings[_i].word) != NULL,
-	              "%s", a.ready.reason);
-	fake_drain(&a);
-	fake_exit(&a);
-	fake_fini(&a);
+	reset_str(bad_settings[_i].key, bad_settings[_i].value);
+	start_plugin("webhook", (struct fake_options){ 0 });
+	assert_refused(bad_settings[_i].word);
 }
 END_TEST
 
 START_TEST(too_many_redirects_are_refused)
 {
-	struct fake_options o;
-
 	set_num("redirects_max", MU_SETTING_INT, 21);
-	o = options();
-	fake_start(&a, &o);
-	ck_assert_int_eq(fake_ready(&a), MU_ECONFIG);
-	ck_assert_str_eq(a.ready.reason,
-	                 "redirects_max = 21 is not between 0 and 20");
-	fake_drain(&a);
-	fake_exit(&a);
-	fake_fini(&a);
+	start_plugin("webhook", (struct fake_options){ 0 });
+	assert_refused("redirects_max = 21 is not between 0 and 20");
 }
 END_TEST
 
 /* ---- TLS ---- */
 
-static char dir[200];
 static struct program nginx;
-
-static const char *tls_file(const char *name)
-{
-	static char path[300];
-
-	snprintf(path, sizeof path, "%s/%s", dir, name);
-	return path;
-}
 
 static void write_nginx_conf(int port)
 {
-	FILE *f = fopen(tls_file("conf"), "w");
+	FILE *f = fopen(in_dir("conf"), "w");
 
 	ck_assert_ptr_nonnull(f);
 	fprintf(f,
@@ -598,8 +541,8 @@ static void make_certificate(void)
 		               NULL };
 	struct run r = { .argv = argv };
 
-	snprintf(key, sizeof key, "%s", tls_file("key"));
-	snprintf(cert, sizeof cert, "%s", tls_file("cert"));
+	snprintf(key, sizeof key, "%s", in_dir("key"));
+	snprintf(cert, sizeof cert, "%s", in_dir("cert"));
 	run(&r);
 	ck_assert_msg(r.exit == 0, "%s", r.err);
 	run_free(&r);
@@ -629,12 +572,11 @@ static void start_tls(int *port)
 
 	ports_free(&free_port, 1);
 	*port = free_port;
-	fake_dir(dir, sizeof dir);
 	make_certificate();
 	write_nginx_conf(*port);
-	snprintf(conf, sizeof conf, "%s", tls_file("conf"));
+	snprintf(conf, sizeof conf, "%s", in_dir("conf"));
 	snprintf(prefix, sizeof prefix, "%s/", dir);
-	snprintf(log, sizeof log, "%s", tls_file("log"));
+	snprintf(log, sizeof log, "%s", in_dir("log"));
 	program_start(&nginx, argv, log, log);
 	while (!answers(*port) && left-- > 0 && program_is_running(&nginx))
 		(void)poll(NULL, 0, 10);
@@ -644,7 +586,6 @@ static void start_tls(int *port)
 static void stop_tls(void)
 {
 	program_stop(&nginx, SIGTERM);
-	fake_dir_remove(dir);
 }
 
 static void use_tls(const char *host, int port)
@@ -675,12 +616,12 @@ START_TEST(ca_file_vouches_for_a_certificate_but_not_for_another_name)
 
 	start_tls(&port);
 	use_tls("127.0.0.1", port);
-	set_str("ca_file", tls_file("cert"));
+	set_str("ca_file", in_dir("cert"));
 	start();
 	ck_assert_msg(give("x") == 0, "%s", a.ack.reason);
 	fake_stop(&a);
 	use_tls("localhost", port);
-	set_str("ca_file", tls_file("cert"));
+	set_str("ca_file", in_dir("cert"));
 	start();
 	ck_assert_int_eq(give("x"), MU_EIO);
 	ck_assert_msg(strstr(a.ack.reason, "localhost") != NULL, "%s",
