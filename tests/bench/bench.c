@@ -448,21 +448,7 @@ END_TEST
 
 int main(int argc, char **argv)
 {
-	Suite *s = suite_create("bench");
-	TCase *tc = tcase_create("figures");
-	SRunner *sr;
-	int failed;
-
 	if (argc == 3 && strcmp(argv[1], "--sessions") == 0)
 		return sessions_hold(argv[2]);
-	tcase_add_test(tc, figures);
-	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_set_fork_status(sr, CK_NOFORK);
-	srunner_run_all(sr, CK_MINIMAL);
-	failed = srunner_ntests_failed(sr);
-	if (failed)
-		srunner_print(sr, CK_NORMAL);
-	srunner_free(sr);
-	return failed ? 1 : 0;
+	return bench_run("bench", figures);
 }

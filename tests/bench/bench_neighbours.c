@@ -249,19 +249,5 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("bench");
-	TCase *tc = tcase_create("neighbours");
-	SRunner *sr;
-	int failed;
-
-	tcase_add_test(tc, neighbours);
-	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_set_fork_status(sr, CK_NOFORK);
-	srunner_run_all(sr, CK_MINIMAL);
-	failed = srunner_ntests_failed(sr);
-	if (failed)
-		srunner_print(sr, CK_NORMAL);
-	srunner_free(sr);
-	return failed ? 1 : 0;
+	return bench_run("bench/neighbours", neighbours);
 }

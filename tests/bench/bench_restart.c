@@ -16,7 +16,6 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -46,18 +45,6 @@ struct start {
 static struct cluster c;
 static struct reads quiet, beside;
 static char control[CLUSTER_PATH_MAX + 16], data[CLUSTER_PATH_MAX + 16];
-static int64_t begun_ns;
-
-__attribute__((format(printf, 1, 2))) static void progress(const char *fmt, ...)
-{
-	va_list ap;
-
-	fprintf(stderr, "%5.1f s  ", (double)(now_ns() - begun_ns) / 1e9);
-	va_start(ap, fmt);
-	vfprintf(stderr, fmt, ap);
-	va_end(ap);
-	fputc('\n', stderr);
-}
 
 static double ms_since(int64_t from_ns)
 {
@@ -318,10 +305,8 @@ static void measure(void)
 	starts();
 }
 
-/* Run by Check without a fork, for the helpers speak through it. */
 START_TEST(figures)
 {
-	begun_ns = now_ns();
 	signal(SIGALRM, too_long);
 	alarm(LIMIT_S);
 	open_broker();
@@ -332,20 +317,6 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("bench");
-	TCase *tc = tcase_create("restart");
-	SRunner *sr;
-	int failed;
-
 	setvbuf(stdout, NULL, _IOLBF, 0);
-	tcase_add_test(tc, figures);
-	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_set_fork_status(sr, CK_NOFORK);
-	srunner_run_all(sr, CK_MINIMAL);
-	failed = srunner_ntests_failed(sr);
-	if (failed)
-		srunner_print(sr, CK_NORMAL);
-	srunner_free(sr);
-	return failed ? 1 : 0;
+	return bench_run("bench/restart", figures);
 }

@@ -7,7 +7,6 @@
  * loopback, bounded, below one temporary directory, and stops by itself.
  */
 #include "measure.h"
-#include "raw_tcp.h"
 #include "zk_client.h"
 #include "zk_crowd.h"
 #include "zk_null.h"
@@ -17,7 +16,6 @@
 
 #include <check.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -36,20 +34,6 @@
 #define NODES 1000000u
 #define FILLING 16u    /* multis outstanding while they are made */
 #define SETTLE_MS 1500 /* before resident memory is read */
-
-static int64_t begun_ns;
-
-/* One line of progress, with the seconds since the start. */
-__attribute__((format(printf, 1, 2))) static void progress(const char *fmt, ...)
-{
-	va_list ap;
-
-	fprintf(stderr, "[%5.1f s] ", (double)(now_ns() - begun_ns) / 1e9);
-	va_start(ap, fmt);
-	vfprintf(stderr, fmt, ap);
-	va_end(ap);
-	fputc('\n', stderr);
-}
 
 static double median(int64_t *v, size_t n)
 {
@@ -515,16 +499,6 @@ static void print_redis(FILE *out, const char *dir,
 
 /* ---- the whole -------------------------------------------------------------------------------------- */
 
-static bool is_listening(void *arg)
-{
-	const uint16_t *port = arg;
-	const int fd = raw_dial(*port);
-
-	if (fd >= 0)
-		close(fd);
-	return fd >= 0;
-}
-
 static void servers_of(struct servers *v, const struct zk_sides *s)
 {
 	char port[8], log[160];
@@ -555,7 +529,6 @@ START_TEST(figures)
 	struct servers v;
 	bool has_client;
 
-	begun_ns = now_ns();
 	has_client = zk_client_load();
 	bench_memory();
 	zk_sides_start(&s);
@@ -576,25 +549,6 @@ START_TEST(figures)
 }
 END_TEST
 
-static int measure(void)
-{
-	Suite *s = suite_create("bench/zk");
-	TCase *tc = tcase_create("figures");
-	SRunner *sr;
-	int failed;
-
-	tcase_add_test(tc, figures);
-	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_set_fork_status(sr, CK_NOFORK);
-	srunner_run_all(sr, CK_MINIMAL);
-	failed = srunner_ntests_failed(sr);
-	if (failed)
-		srunner_print(sr, CK_NORMAL);
-	srunner_free(sr);
-	return failed ? 1 : 0;
-}
-
 int main(int argc, char **argv)
 {
 	if (argc == 3 && strcmp(argv[1], "--null") == 0)
@@ -604,5 +558,5 @@ int main(int argc, char **argv)
 	if (!zk_is_installed("make bench-zk"))
 		return 0;
 	setvbuf(stdout, NULL, _IOLBF, 0);
-	return measure();
+	return bench_run("bench/zk", figures);
 }

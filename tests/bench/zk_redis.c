@@ -2,7 +2,7 @@
 
 #include "measure.h"
 #include "program.h"
-#include "raw_tcp.h"
+#include "zk_sides.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -17,16 +17,6 @@
 #define REQUESTS "1000000"
 #define START_MS 10000u
 #define RUN_MS 60000u
-
-static bool is_up(void *arg)
-{
-	const uint16_t *port = arg;
-	const int fd = raw_dial(*port);
-
-	if (fd >= 0)
-		close(fd);
-	return fd >= 0;
-}
 
 static void serve(struct program *p, const char *dir, uint16_t *port)
 {
@@ -45,7 +35,7 @@ static void serve(struct program *p, const char *dir, uint16_t *port)
 	if (symlink(PROGRAM, name) || mkdir(data, 0700))
 		stop("cannot make Redis's directory");
 	program_start(p, argv, log, log);
-	if (!wait_for(is_up, port, START_MS))
+	if (!wait_for(is_listening, port, START_MS))
 		stop("Redis does not serve");
 }
 

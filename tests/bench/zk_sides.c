@@ -1,6 +1,7 @@
 #include "zk_sides.h"
 
 #include "measure.h"
+#include "raw_tcp.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -16,15 +17,6 @@
 	"links_max = 20000;\n"
 
 /* ---- ZooKeeper -------------------------------------------------------------------- */
-
-static bool serves_or_ended(void *arg)
-{
-	struct zk_server *s = arg;
-	char mode[16];
-
-	zk_server_mode(s, mode);
-	return mode[0] || !program_is_running(&s->program);
-}
 
 static void write_config(const struct zk_server *s, const char *path)
 {
@@ -61,7 +53,8 @@ static void start_zookeeper(struct zk_server *s, const char *below)
 	ports_free(&s->port, 1);
 	write_config(s, config);
 	program_start(&s->program, argv, s->log, s->log);
-	if (!wait_for(serves_or_ended, s, START_MS) || s->program.pid <= 0)
+	if (!wait_for(zk_server_serves_or_ended, s, START_MS) ||
+	    s->program.pid <= 0)
 		stop("ZooKeeper does not serve");
 }
 
@@ -99,6 +92,15 @@ void zk_sides_stop(struct zk_sides *s)
 	zk_server_stop(&s->zk, SIGKILL);
 	zk_server_free(&s->zk);
 	cluster_close(&s->cluster);
+}
+
+bool is_listening(void *port)
+{
+	const int fd = raw_dial(*(const uint16_t *)port);
+
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0;
 }
 
 /* ---- what a process uses ------------------------------------------------------------------ */

@@ -28,6 +28,9 @@ struct zk_sides {
 void zk_sides_start(struct zk_sides *s);
 void zk_sides_stop(struct zk_sides *s);
 
+/* For wait_for: somebody listens on this port of 127.0.0.1, a uint16_t. */
+bool is_listening(void *port);
+
 /* Resident memory of a process. */
 double rss_mib(pid_t pid);
 /* Processor time that a process, or this thread, has used, in seconds. */

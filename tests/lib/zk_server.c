@@ -130,9 +130,9 @@ void zk_server_mode(const struct zk_server *s, char mode[16])
 		snprintf(mode, 16, "%.*s", (int)strcspn(at + 6, "\n"), at + 6);
 }
 
-static bool serves_or_ended(void *arg)
+bool zk_server_serves_or_ended(void *server)
 {
-	struct zk_server *s = arg;
+	struct zk_server *s = server;
 	char mode[16];
 
 	zk_server_mode(s, mode);
@@ -141,7 +141,8 @@ static bool serves_or_ended(void *arg)
 
 static void wait_serving(struct zk_server *s)
 {
-	bool is = wait_for(serves_or_ended, s, START_MS) && s->program.pid > 0;
+	bool is = wait_for(zk_server_serves_or_ended, s, START_MS) &&
+	          s->program.pid > 0;
 	char *log = is ? NULL : file_read(s->log, NULL);
 
 	ck_assert_msg(is, "ZooKeeper does not serve: %s", log ? log : "");

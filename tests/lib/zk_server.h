@@ -35,6 +35,9 @@ void zk_ensemble_start(struct zk_server s[], size_t count, unsigned tick_ms);
  * it does not serve. */
 void zk_server_mode(const struct zk_server *s, char mode[16]);
 
+/* For wait_for, of a struct zk_server: it does, or its program has ended. */
+bool zk_server_serves_or_ended(void *server);
+
 /* End it; a killed server keeps its directory until zk_server_free. */
 void zk_server_stop(struct zk_server *s, int signum);
 /* Start it again on its data and ports; does not wait for an ensemble. */
