@@ -237,6 +237,16 @@ void cluster_close(struct cluster *c)
 	waitpid(c->keeper, NULL, 0);
 }
 
+const char *cluster_file(const struct cluster *c, const char *name)
+{
+	static char path[4][CLUSTER_PATH_MAX * 2];
+	static unsigned next;
+	char *out = path[next++ % 4];
+
+	put(out, sizeof path[0], "%s/%s", c->dir, name);
+	return out;
+}
+
 const char *cluster_program(const char *name)
 {
 	static char path[4][CLUSTER_PATH_MAX * 2];

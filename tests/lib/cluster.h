@@ -101,6 +101,10 @@ void cluster_open(struct cluster *c);
 /* Stop agents and broker (SIGTERM, at the limit SIGKILL), remove the directory. */
 void cluster_close(struct cluster *c);
 
+/* A file of the cluster's directory. Static text, overwritten by the fourth call
+ * after. */
+const char *cluster_file(const struct cluster *c, const char *name);
+
 /* The program as built: "muster" -> <build>/muster. Static text, overwritten by
  * the fourth call after. */
 const char *cluster_program(const char *name);

@@ -7,8 +7,8 @@
  * directory of the test's, $TCP $ZK $IPC the broker's URLs and $CTL its control
  * socket.
  */
-#include "cluster.h"
 #include "jute.h"
+#include "last_run.h"
 #include "raw_tcp.h"
 
 #include <check.h>
@@ -21,12 +21,6 @@
 
 static struct cluster cluster;
 static struct program holder; /* of an ephemeral node */
-
-static void ck_has(const char *all, const char *text)
-{
-	ck_assert_msg(strstr(all, text) != NULL, "no \"%s\" in \"%s\"", text,
-	              all);
-}
 
 /* ---- commands, and files of configuration ---- */
 
@@ -247,10 +241,9 @@ static bool is_same_mistake(int a, int b)
 START_TEST(who_does_wrong_is_told_so_in_a_sentence_of_its_own)
 {
 	const char *argv[] = { "sh", "-c", rows[_i].command, NULL };
-	struct run r = { .argv = argv };
 	char all[16384];
 
-	run(&r);
+	run_next((struct run){ .argv = argv });
 	snprintf(all, sizeof all, "%.8000s%.8000s", r.out, r.err);
 	ck_assert_msg(r.exit == rows[_i].code, "%s: exit %d: %s", rows[_i].what,
 	              r.exit, all);
@@ -261,7 +254,6 @@ START_TEST(who_does_wrong_is_told_so_in_a_sentence_of_its_own)
 		                      strstr(all, rows[i].says) == NULL,
 		              "%s is told as %s is: %s", rows[_i].what,
 		              rows[i].what, all);
-	run_free(&r);
 }
 END_TEST
 
@@ -353,13 +345,13 @@ START_TEST(a_record_over_packet_max_ends_its_link_and_is_logged)
 {
 	static char big[2000000];
 	struct mu_buf b = { 0 };
-	struct raw r;
+	struct raw raw;
 
-	raw_session(&r, zk_port(), 10000);
-	raw_put_set(&r, &b, "/there", big, sizeof big);
-	raw_send(r.fd, b.data, b.len); /* it may be cut before the end */
-	ck_assert_int_le(raw_record(&r), RAW_CLOSED);
-	raw_close(&r);
+	raw_session(&raw, zk_port(), 10000);
+	raw_put_set(&raw, &b, "/there", big, sizeof big);
+	raw_send(raw.fd, b.data, b.len); /* it may be cut before the end */
+	ck_assert_int_le(raw_record(&raw), RAW_CLOSED);
+	raw_close(&raw);
 	mu_buf_fini(&b);
 	ck_logged("no record, or one over packet_max");
 }
@@ -368,19 +360,19 @@ END_TEST
 START_TEST(a_path_with_a_nul_is_answered_with_a_code)
 {
 	struct mu_buf b = { 0 };
-	struct raw r;
+	struct raw raw;
 	size_t at;
 
-	raw_session(&r, zk_port(), 10000);
+	raw_session(&raw, zk_port(), 10000);
 	at = mu_frame_begin(&b);
 	mu_put_int(&b, 7);
 	mu_put_int(&b, MU_OP_GET_DATA);
 	mu_put_str(&b, (struct mu_str){ "/a\0b", 4 });
 	mu_put_bool(&b, false);
 	mu_frame_end(&b, at);
-	r.xid = 7;
-	ck_assert_int_eq(raw_ask(&r, &b), MU_EINVAL);
-	raw_close(&r);
+	raw.xid = 7;
+	ck_assert_int_eq(raw_ask(&raw, &b), MU_EINVAL);
+	raw_close(&raw);
 	mu_buf_fini(&b);
 }
 END_TEST
@@ -388,13 +380,13 @@ END_TEST
 START_TEST(an_operation_that_nobody_knows_is_logged)
 {
 	struct mu_buf b = { 0 };
-	struct raw r;
+	struct raw raw;
 
-	raw_session(&r, zk_port(), 10000);
-	raw_put_path(&r, &b, 4711, "/there", false);
-	ck_assert_int_eq(raw_ask(&r, &b), MU_EUNIMPLEMENTED);
-	ck_assert_int_le(raw_record(&r), RAW_CLOSED);
-	raw_close(&r);
+	raw_session(&raw, zk_port(), 10000);
+	raw_put_path(&raw, &b, 4711, "/there", false);
+	ck_assert_int_eq(raw_ask(&raw, &b), MU_EUNIMPLEMENTED);
+	ck_assert_int_le(raw_record(&raw), RAW_CLOSED);
+	raw_close(&raw);
 	mu_buf_fini(&b);
 	ck_logged("reason=\"unknown operation\"");
 }
@@ -461,7 +453,6 @@ START_TEST(who_finds_no_room_is_told_of_which_limit)
 	const char *argv[] = { "sh", "-c", line, NULL };
 	const char *hold[] = { "sh", "-c",
 		               "exec $M -b $URL create -e /holder x", NULL };
-	struct run r = { .argv = argv };
 	struct program first;
 
 	cluster_open(&cluster);
@@ -474,10 +465,8 @@ START_TEST(who_finds_no_room_is_told_of_which_limit)
 	program_start(&first, hold, out, out);
 	ck_assert(file_comes_to_have(out, "/holder\n", WAIT_MS));
 	snprintf(line, sizeof line, "$M -t 4s -b %s get /", limits[_i].url);
-	run(&r);
-	ck_assert_int_eq(r.exit, 4);
+	ck_exit(4, run_next((struct run){ .argv = argv }));
 	ck_has(r.err, limits[_i].says);
-	run_free(&r);
 	ck_logged(limits[_i].logged);
 	program_stop(&first, SIGTERM);
 	cluster_close(&cluster);

@@ -1,6 +1,7 @@
 /* A broker and its data directory: restores that are killed, or that others write
  * into; trouble that is told once; what verify, --check-data and --repair say. */
 #include "crash_bed.h"
+#include "last_run.h"
 #include "unixsock.h"
 
 #include <muster/client.h>
@@ -16,21 +17,10 @@
 #include <unistd.h>
 
 static struct crash_bed bed;
-static struct run r;
 static char ctl[CLUSTER_PATH_MAX + 16];
 static char backup[CLUSTER_PATH_MAX + 16];
 
-#define MUSTER(...) (run_free(&r), cluster_muster(&r, __VA_ARGS__, NULL))
 #define CONTROL(...) MUSTER(__VA_ARGS__, "--control", ctl)
-#define ck_has(all, text) \
-	ck_assert_msg(strstr(all, text) != NULL, "no \"%s\" in \"%s\"", text, \
-	              all)
-#define ck_exit(code, call) \
-	do { \
-		int exit_ = (call); \
-		ck_assert_msg(exit_ == (code), "exit %d: %s%s", exit_, r.out, \
-		              r.err); \
-	} while (0)
 
 static void start(void)
 {
@@ -423,11 +413,7 @@ static int broker(const char *one, const char *two, const char *three,
 		cluster_program("muster-broker"), one, two, three, four, NULL
 	};
 
-	run_free(&r);
-	memset(&r, 0, sizeof r);
-	r.argv = argv;
-	run(&r);
-	return r.exit;
+	return run_next((struct run){ .argv = argv });
 }
 
 START_TEST(the_program_looks_and_mends_and_says_so_by_its_exit_code)

@@ -3,8 +3,8 @@
  * what it prints and its exit codes. One broker serves all tests; each has paths
  * of its own. `muster watch` is in test_cli_watch.c.
  */
-#include "cluster.h"
 #include "json.h"
+#include "last_run.h"
 
 #include <muster/client.h>
 
@@ -16,25 +16,8 @@
 #include <unistd.h>
 
 static struct cluster cluster;
-static struct run r; /* of the last MUSTER() */
 
-/* Run it; the exit code. */
-#define MUSTER(...) (run_free(&r), cluster_muster(&r, __VA_ARGS__, NULL))
 #define ck_out(text) ck_assert_str_eq(r.out, text)
-#define ck_out_has(text) ck_has(r.out, text)
-#define ck_err_has(text) ck_has(r.err, text)
-
-static void ck_has(const char *all, const char *text)
-{
-	ck_assert_msg(strstr(all, text) != NULL, "no \"%s\" in \"%s\"", text,
-	              all);
-}
-
-static void ck_has_not(const char *all, const char *text)
-{
-	ck_assert_msg(strstr(all, text) == NULL, "a \"%s\" in \"%s\"", text,
-	              all);
-}
 
 /* Run `muster` with options of struct run. */
 static int muster_with(struct run *how, const char *const *args)
@@ -44,10 +27,7 @@ static int muster_with(struct run *how, const char *const *args)
 	for (size_t i = 0; args[i]; i++)
 		argv[i + 1] = args[i];
 	how->argv = argv;
-	run_free(&r);
-	r = *how;
-	run(&r);
-	return r.exit;
+	return run_next(*how);
 }
 #define ARGS(...) \
 	(const char *const[]) \

@@ -2,7 +2,7 @@
  * test_cli_backup.c - `muster broker`, `backup` and `restore` against a real
  * broker: what was backed up while it served is what another one then has.
  */
-#include "cluster.h"
+#include "last_run.h"
 #include "zst.h"
 
 #include <muster/client.h>
@@ -18,29 +18,13 @@
 #include <unistd.h>
 
 static struct cluster cluster;
-static struct run r;
 static char ctl[CLUSTER_PATH_MAX + 16];
 
-#define MUSTER(...) (run_free(&r), cluster_muster(&r, __VA_ARGS__, NULL))
 #define CONTROL(...) MUSTER(__VA_ARGS__, "--control", ctl)
-#define ck_has(all, text) \
-	ck_assert_msg(strstr(all, text) != NULL, "no \"%s\" in \"%s\"", text, \
-	              all)
-#define ck_exit(code, call) \
-	do { \
-		int exit_ = (call); \
-		ck_assert_msg(exit_ == (code), "exit %d: %s%s", exit_, r.out, \
-		              r.err); \
-	} while (0)
 
 static const char *in_dir(const char *name)
 {
-	static char path[2][CLUSTER_PATH_MAX + 64];
-	static unsigned next;
-	char *out = path[next++ % 2];
-
-	snprintf(out, sizeof path[0], "%s/%s", cluster.dir, name);
-	return out;
+	return cluster_file(&cluster, name);
 }
 
 static void setup(void)

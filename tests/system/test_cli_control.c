@@ -5,7 +5,7 @@
  */
 #include "child.h"
 #include "control.h"
-#include "program.h"
+#include "last_run.h"
 #include "unixsock.h"
 #include "zst.h"
 
@@ -27,7 +27,6 @@
 static char dir[64], ctl[96], state[96], kept[96];
 static unsigned char *bytes; /* of the state; STATE_BYTES */
 static pid_t server;
-static struct run r;
 
 /* ---- the made-up broker ----------------------------------------------------------- */
 
@@ -200,25 +199,12 @@ static int muster(struct run *how, const char *const *args)
 		argv[n++] = *args++;
 	argv[n++] = "--control";
 	argv[n] = ctl;
-	run_free(&r);
-	r = *how;
-	r.argv = argv;
-	run(&r);
-	r.argv = NULL;
-	return r.exit;
+	how->argv = argv;
+	return run_next(*how);
 }
-#define MUSTER(...) \
+#define CONTROL(...) \
 	muster(&(struct run){ .argv = NULL }, \
 	       (const char *const[]){ __VA_ARGS__, NULL })
-#define ck_has(all, text) \
-	ck_assert_msg(strstr(all, text) != NULL, "no \"%s\" in \"%s\"", text, \
-	              all)
-#define ck_exit(code, call) \
-	do { \
-		int exit_ = (call); \
-		ck_assert_msg(exit_ == (code), "exit %d: %s%s", exit_, r.out, \
-		              r.err); \
-	} while (0)
 
 static void assert_file_is_state(const char *path)
 {
@@ -236,13 +222,13 @@ static void assert_file_is_state(const char *path)
 START_TEST(status_is_a_line_a_number_or_json)
 {
 	start();
-	ck_exit(0, MUSTER("broker", "status"));
+	ck_exit(0, CONTROL("broker", "status"));
 	ck_has(r.out, "nodes                       3\n");
 	ck_has(r.out, "sessions.used               1\n");
 	ck_has(r.out, "sessions.max                10\n");
 	ck_has(r.out, "word                        two words\n");
 	ck_has(r.out, "list                        [1,2]\n");
-	ck_exit(0, MUSTER("broker", "status", "--json"));
+	ck_exit(0, CONTROL("broker", "status", "--json"));
 	ck_has(r.out, "{\"nodes\":3,\"sessions\":{\"used\":1,");
 	ck_assert_str_eq(r.err, "");
 }
@@ -251,9 +237,9 @@ END_TEST
 START_TEST(snapshot_and_verify_print_what_the_broker_says)
 {
 	start();
-	ck_exit(0, MUSTER("broker", "snapshot"));
+	ck_exit(0, CONTROL("broker", "snapshot"));
 	ck_has(r.out, "index                       7\n");
-	ck_exit(0, MUSTER("broker", "verify"));
+	ck_exit(0, CONTROL("broker", "verify"));
 	ck_assert_str_eq(r.out, "all is well\n");
 }
 END_TEST
@@ -262,9 +248,9 @@ START_TEST(a_refusal_is_printed_and_exit_1)
 {
 	behaves.refuses = true;
 	start();
-	ck_exit(1, MUSTER("broker", "snapshot"));
+	ck_exit(1, CONTROL("broker", "snapshot"));
 	ck_assert_str_eq(r.err, "muster broker: the disk is full\n");
-	ck_exit(1, MUSTER("backup", in_dir("b")));
+	ck_exit(1, CONTROL("backup", in_dir("b")));
 	ck_assert_str_eq(r.err, "muster backup: the disk is full\n");
 	ck_assert_int_ne(access(in_dir("b"), F_OK), 0);
 }
@@ -274,19 +260,19 @@ START_TEST(without_a_broker_it_is_exit_4)
 {
 	int fd;
 
-	ck_exit(4, MUSTER("broker", "status"));
+	ck_exit(4, CONTROL("broker", "status"));
 	ck_has(r.err, "there is no such socket; does the broker run");
-	ck_exit(4, MUSTER("backup", in_dir("b")));
+	ck_exit(4, CONTROL("backup", in_dir("b")));
 	ck_assert_int_ne(access(in_dir("b"), F_OK), 0);
 	file_write_text(ctl, "");
-	ck_exit(4, MUSTER("broker", "status"));
+	ck_exit(4, CONTROL("broker", "status"));
 	unlink(ctl);
 	/* One that listens and does not answer. */
 	ck_assert_int_eq(mu_unix_listen(ctl, 0600, &fd, NULL), 0);
-	ck_exit(4, MUSTER("broker", "status", "-t", "100ms"));
+	ck_exit(4, CONTROL("broker", "status", "-t", "100ms"));
 	ck_has(r.err, "does not answer");
 	close(fd);
-	ck_exit(4, MUSTER("broker", "status"));
+	ck_exit(4, CONTROL("broker", "status"));
 	ck_has(r.err, "nobody answers there");
 }
 END_TEST
@@ -323,7 +309,7 @@ START_TEST(an_answer_that_is_none_is_exit_4)
 	if (server == 0)
 		answer_with(fd, lies[_i]);
 	close(fd);
-	ck_exit(4, MUSTER("backup", in_dir("b")));
+	ck_exit(4, CONTROL("backup", in_dir("b")));
 	ck_assert_str_ne(r.err, "");
 	ck_assert_int_ne(access(in_dir("b"), F_OK), 0);
 }
@@ -331,16 +317,16 @@ END_TEST
 
 START_TEST(arguments_are_checked)
 {
-	ck_exit(64, MUSTER("broker"));
-	ck_exit(64, MUSTER("broker", "stats"));
+	ck_exit(64, CONTROL("broker"));
+	ck_exit(64, CONTROL("broker", "stats"));
 	ck_has(r.err, "none of status, snapshot, verify");
-	ck_exit(64, MUSTER("backup"));
-	ck_exit(64, MUSTER("restore"));
-	ck_exit(64, MUSTER("broker", "status", "--force"));
+	ck_exit(64, CONTROL("backup"));
+	ck_exit(64, CONTROL("restore"));
+	ck_exit(64, CONTROL("broker", "status", "--force"));
 	strcpy(ctl, "run/ctl");
-	ck_exit(64, MUSTER("broker", "status"));
+	ck_exit(64, CONTROL("broker", "status"));
 	ck_has(r.err, "begins with /");
-	ck_exit(0, MUSTER("broker", "--help"));
+	ck_exit(0, CONTROL("broker", "--help"));
 	ck_has(r.out, "/run/muster/broker.ctl");
 }
 END_TEST
@@ -352,12 +338,12 @@ START_TEST(a_backup_is_restored_byte_by_byte)
 	struct stat st;
 
 	start();
-	ck_exit(0, MUSTER("backup", in_dir("b")));
+	ck_exit(0, CONTROL("backup", in_dir("b")));
 	ck_has(r.out, "/b: 700001 bytes, packed ");
 	ck_assert_str_eq(r.err, "");
 	ck_assert_int_eq(stat(in_dir("b"), &st), 0);
 	ck_assert_uint_eq(st.st_mode & 0777, 0600);
-	ck_exit(0, MUSTER("restore", in_dir("b")));
+	ck_exit(0, CONTROL("restore", in_dir("b")));
 	ck_assert_str_eq(r.out, "3 nodes restored\n");
 	assert_file_is_state(kept);
 }
@@ -368,7 +354,7 @@ START_TEST(a_pipe_is_as_good_as_a_file)
 	struct run how = { .argv = NULL };
 
 	start();
-	ck_exit(0, MUSTER("backup", "-"));
+	ck_exit(0, CONTROL("backup", "-"));
 	ck_assert_uint_gt(r.out_len, 1000);
 	how.in = malloc(r.out_len);
 	how.in_len = r.out_len;
@@ -383,12 +369,12 @@ START_TEST(a_backup_replaces_a_file_only_by_force)
 {
 	start();
 	file_write_text(in_dir("b"), "mine");
-	ck_exit(5, MUSTER("backup", in_dir("b")));
+	ck_exit(5, CONTROL("backup", in_dir("b")));
 	ck_has(r.err, "is there already; --force replaces it");
 	ck_assert(file_has(in_dir("b"), "mine"));
-	ck_exit(0, MUSTER("backup", "--force", in_dir("b"), "--json"));
+	ck_exit(0, CONTROL("backup", "--force", in_dir("b"), "--json"));
 	ck_has(r.out, "{\"bytes\":700001,\"packed\":");
-	ck_exit(0, MUSTER("restore", in_dir("b")));
+	ck_exit(0, CONTROL("restore", in_dir("b")));
 	assert_file_is_state(kept);
 }
 END_TEST
@@ -397,10 +383,10 @@ START_TEST(a_backup_that_breaks_off_leaves_nothing)
 {
 	behaves.damaged = true;
 	start();
-	ck_exit(4, MUSTER("backup", in_dir("b")));
+	ck_exit(4, CONTROL("backup", in_dir("b")));
 	ck_has(r.err, "closed the connection");
 	ck_assert_int_ne(access(in_dir("b"), F_OK), 0);
-	ck_exit(1, MUSTER("backup", in_dir("none/b")));
+	ck_exit(1, CONTROL("backup", in_dir("none/b")));
 	ck_exit(64, muster(&(struct run){ .pty = true },
 	                   (const char *const[]){ "backup", "-", NULL }));
 	ck_has(r.out, "not for a terminal");
@@ -418,11 +404,8 @@ START_TEST(a_full_disk_is_told)
 		               NULL };
 
 	start();
-	r = (struct run){ .argv = argv };
-	run(&r);
-	ck_assert_int_eq(r.exit, 1);
+	ck_exit(1, run_next((struct run){ .argv = argv }));
 	ck_has(r.err, "cannot write standard output: No space left");
-	r.argv = NULL;
 }
 END_TEST
 
@@ -430,8 +413,8 @@ START_TEST(a_broker_with_nodes_of_its_own_says_what_to_do)
 {
 	behaves.occupied = true;
 	start();
-	ck_exit(0, MUSTER("backup", in_dir("b")));
-	ck_exit(5, MUSTER("restore", in_dir("b")));
+	ck_exit(0, CONTROL("backup", in_dir("b")));
+	ck_exit(5, CONTROL("restore", in_dir("b")));
 	ck_assert_str_eq(r.err, "muster restore: this broker has 12 nodes; "
 	                        "stop it and move its data_dir away first\n");
 	ck_assert_int_ne(access(kept, F_OK), 0);
@@ -441,12 +424,12 @@ END_TEST
 START_TEST(a_broker_that_finds_no_snapshot_in_it_says_so)
 {
 	start();
-	ck_exit(0, MUSTER("backup", in_dir("b")));
+	ck_exit(0, CONTROL("backup", in_dir("b")));
 	kill(server, SIGKILL);
 	waitpid(server, NULL, 0);
 	behaves.refuses = true;
 	start();
-	ck_exit(1, MUSTER("restore", in_dir("b")));
+	ck_exit(1, CONTROL("restore", in_dir("b")));
 	ck_assert_str_eq(r.err, "muster restore: no snapshot\n");
 }
 END_TEST
@@ -458,7 +441,7 @@ START_TEST(a_damaged_backup_is_not_begun_on)
 	char *got;
 
 	start();
-	ck_exit(0, MUSTER("backup", in_dir("b")));
+	ck_exit(0, CONTROL("backup", in_dir("b")));
 	got = file_read(in_dir("b"), &len);
 	file_write(in_dir("short"), got, len - 1);
 	got[len / 2] ^= 1;
@@ -467,19 +450,19 @@ START_TEST(a_damaged_backup_is_not_begun_on)
 	kill(server, SIGKILL);
 	waitpid(server, NULL, 0);
 	server = 0;
-	ck_exit(1, MUSTER("restore", in_dir("short")));
+	ck_exit(1, CONTROL("restore", in_dir("short")));
 	ck_has(r.err, "the data is cut off");
-	ck_exit(1, MUSTER("restore", in_dir("flipped")));
+	ck_exit(1, CONTROL("restore", in_dir("flipped")));
 	ck_has(r.err, "zstd: ");
 	file_write_text(in_dir("text"), "{\"path\":\"/\"}");
-	ck_exit(1, MUSTER("restore", in_dir("text")));
+	ck_exit(1, CONTROL("restore", in_dir("text")));
 	ck_has(r.err, "not a file of zstd");
 	file_write_text(in_dir("empty"), "");
-	ck_exit(1, MUSTER("restore", in_dir("empty")));
-	ck_exit(1, MUSTER("restore", in_dir("none")));
+	ck_exit(1, CONTROL("restore", in_dir("empty")));
+	ck_exit(1, CONTROL("restore", in_dir("none")));
 	ck_has(r.err, "No such file");
-	ck_exit(1, MUSTER("restore", dir));
-	ck_exit(4, MUSTER("restore", in_dir("b")));
+	ck_exit(1, CONTROL("restore", dir));
+	ck_exit(4, CONTROL("restore", in_dir("b")));
 }
 END_TEST
 
@@ -497,7 +480,7 @@ START_TEST(a_damaged_pipe_leaves_nothing_in_the_broker)
 	char *got;
 
 	start();
-	ck_exit(0, MUSTER("backup", in_dir("b")));
+	ck_exit(0, CONTROL("backup", in_dir("b")));
 	got = file_read(in_dir("b"), &len);
 	how.in = got;
 	how.in_len = len - 1;

@@ -2,8 +2,8 @@
  * test_cli_export.c - `muster export` and `muster import`, as a user runs them.
  * One broker serves all tests; each has paths of its own.
  */
-#include "cluster.h"
 #include "json.h"
+#include "last_run.h"
 #include "mem.h"
 
 #include <muster/client.h>
@@ -17,30 +17,6 @@
 #include <unistd.h>
 
 static struct cluster cluster;
-static struct run r; /* of the last MUSTER() */
-
-#define MUSTER(...) (run_free(&r), cluster_muster(&r, __VA_ARGS__, NULL))
-#define ck_out_has(text) ck_has(r.out, text)
-#define ck_err_has(text) ck_has(r.err, text)
-
-static void ck_has(const char *all, const char *text)
-{
-	ck_assert_msg(strstr(all, text) != NULL, "no \"%s\" in \"%s\"", text,
-	              all);
-}
-
-static void ck_has_not(const char *all, const char *text)
-{
-	ck_assert_msg(strstr(all, text) == NULL, "a \"%s\" in \"%s\"", text,
-	              all);
-}
-
-#define ck_exit(code, call) \
-	do { \
-		int exit_ = (call); \
-		ck_assert_msg(exit_ == (code), "exit %d, not %d: %s%s", exit_, \
-		              (code), r.out, r.err); \
-	} while (0)
 
 /* `muster import ARGUMENT...` with this on its standard input. */
 static int import_text(const char *text, const char *const *args)
@@ -50,11 +26,7 @@ static int import_text(const char *text, const char *const *args)
 
 	for (size_t i = 0; args && args[i]; i++)
 		argv[i + 2] = args[i];
-	run_free(&r);
-	r = how;
-	run(&r);
-	r.argv = NULL;
-	return r.exit;
+	return run_next(how);
 }
 #define IMPORT(text, ...) \
 	import_text(text, (const char *const[]){ __VA_ARGS__, NULL })
@@ -76,12 +48,7 @@ static void broker_down(void)
 
 static const char *file_in(const char *name)
 {
-	static char path[2][CLUSTER_PATH_MAX + 64];
-	static unsigned next;
-	char *out = path[next++ % 2];
-
-	snprintf(out, sizeof path[0], "%s/%s", cluster.dir, name);
-	return out;
+	return cluster_file(&cluster, name);
 }
 
 static unsigned lines(const char *text)

@@ -3,8 +3,8 @@
  * who writes a plugin runs them: with the compiler, and without a cluster but for
  * record.
  */
-#include "cluster.h"
 #include "json.h"
+#include "last_run.h"
 
 #include <check.h>
 #include <signal.h>
@@ -17,38 +17,10 @@
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
 static struct cluster cluster;
-static struct run r; /* of the last MUSTER() or shell() */
-
-#define MUSTER(...) (run_free(&r), cluster_muster(&r, __VA_ARGS__, NULL))
-
-static void ck_has(const char *all, const char *text)
-{
-	ck_assert_msg(strstr(all, text) != NULL, "no \"%s\" in \"%s\"", text,
-	              all);
-}
-
-static void ck_has_not(const char *all, const char *text)
-{
-	ck_assert_msg(strstr(all, text) == NULL, "a \"%s\" in \"%s\"", text,
-	              all);
-}
-
-#define ck_exit(code, call) \
-	do { \
-		int exit_ = (call); \
-		ck_assert_msg(exit_ == (code), \
-		              "exit %d, not %d: %.1500s%.1500s", exit_, \
-		              (code), r.out, r.err); \
-	} while (0)
 
 static const char *file_in(const char *name)
 {
-	static char path[4][CLUSTER_PATH_MAX + 64];
-	static unsigned next;
-	char *out = path[next++ % 4];
-
-	snprintf(out, sizeof path[0], "%s/%s", cluster.dir, name);
-	return out;
+	return cluster_file(&cluster, name);
 }
 
 static const char *lie(const char *name)
@@ -93,11 +65,7 @@ static int shell(const char *script)
 	static const char *argv[] = { "sh", "-ec", text, NULL };
 
 	snprintf(text, sizeof text, "cd %s\n%s", cluster.dir, script);
-	run_free(&r);
-	r = (struct run){ .argv = argv, .limit_ms = 3 * WAIT_MS };
-	run(&r);
-	r.argv = NULL;
-	return r.exit;
+	return run_next((struct run){ .argv = argv, .limit_ms = 3 * WAIT_MS });
 }
 
 /* ---- from nothing ------------------------------------------------------------------ */

@@ -4,8 +4,8 @@
  * agents write them, but for the last test, which has an agent. A broker for each
  * test.
  */
-#include "cluster.h"
 #include "json.h"
+#include "last_run.h"
 
 #include <check.h>
 #include <inttypes.h>
@@ -15,12 +15,7 @@
 #include <string.h>
 
 static struct cluster cluster;
-static struct run r; /* of the last MUSTER() */
 static struct program waiter;
-
-#define MUSTER(...) (run_free(&r), cluster_muster(&r, __VA_ARGS__, NULL))
-#define ck_out_has(text) ck_has(r.out, text)
-#define ck_err_has(text) ck_has(r.err, text)
 
 static void up(void)
 {
@@ -34,18 +29,6 @@ static void down(void)
 	program_stop(&waiter, SIGKILL);
 	run_free(&r);
 	cluster_close(&cluster);
-}
-
-static void ck_has(const char *all, const char *text)
-{
-	ck_assert_msg(strstr(all, text) != NULL, "no \"%s\" in \"%s\"", text,
-	              all);
-}
-
-static void ck_has_not(const char *all, const char *text)
-{
-	ck_assert_msg(strstr(all, text) == NULL, "a \"%s\" in \"%s\"", text,
-	              all);
 }
 
 /* ---- the cluster, as it would be ---- */

@@ -2,9 +2,9 @@
  * test_cli_watch.c - `muster watch`: it runs in the background while others
  * change the tree, through restarts of its broker. A broker for each test.
  */
-#include "cluster.h"
 #include "fake_broker.h"
 #include "json.h"
+#include "last_run.h"
 #include "relay.h"
 
 #include <muster/client.h>
@@ -16,13 +16,11 @@
 #include <string.h>
 
 static struct cluster cluster;
-static struct run r; /* of the last MUSTER() */
 static struct program watch;
 static struct program relay; /* what the watch is connected through */
 static uint16_t relay_port;
 static struct fake_broker fake;
 
-#define MUSTER(...) (run_free(&r), cluster_muster(&r, __VA_ARGS__, NULL))
 #define LINES_MAX 64
 
 static void up(void)

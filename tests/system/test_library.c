@@ -2,7 +2,7 @@
  * test_library.c - libmuster as an outsider gets it: the headers, the two
  * libraries and muster.pc as built, with the system's compilers.
  */
-#include "cluster.h"
+#include "last_run.h"
 
 #include <check.h>
 #include <ctype.h>
@@ -28,7 +28,6 @@
 	"--define-variable=includedir=\"$SOURCE/include\" "
 
 static struct cluster cluster;
-static struct run r; /* of the last command */
 
 /* A command line as a user would type it, with BUILD, SOURCE, LIBRARY (of these
  * tests) and DIR set; its exit code. */
@@ -36,10 +35,7 @@ static int shell(const char *line)
 {
 	const char *argv[] = { "sh", "-c", line, NULL };
 
-	run_free(&r);
-	r = (struct run){ .argv = argv, .limit_ms = 60000 };
-	run(&r);
-	return r.exit;
+	return run_next((struct run){ .argv = argv, .limit_ms = 60000 });
 }
 
 #define ck_shell(line) \
@@ -78,17 +74,12 @@ static int build_and_run(const char *build, const char *name)
 	char program[2 * CLUSTER_PATH_MAX];
 	const char *argv[] = { program, cluster.url, NULL };
 
-	run_free(&r);
-	r = (struct run){ .argv = cc, .limit_ms = 60000 };
-	run(&r);
+	run_next((struct run){ .argv = cc, .limit_ms = 60000 });
 	ck_assert_msg(r.exit == 0, "%s: exit %d\n%s%s", name, r.exit, r.out,
 	              r.err);
 	cluster_broker_start(&cluster);
 	snprintf(program, sizeof program, "%s/%s", cluster.dir, name);
-	run_free(&r);
-	r = (struct run){ .argv = argv };
-	run(&r);
-	return r.exit;
+	return run_next((struct run){ .argv = argv });
 }
 
 START_TEST(the_example_runs_with_the_shared_library)
