@@ -495,22 +495,42 @@ void cluster_agent_thaw(const struct cluster_agent *a)
 
 /* ---- the command line ----------------------------------------------------------------------- */
 
-int cluster_muster(struct run *r, const char *arg, ...)
+static int run_listed(struct run *r, const char *program, const char *arg,
+                      va_list ap)
 {
-	const char *argv[ARGS_MAX] = { cluster_program("muster") };
+	const char *argv[ARGS_MAX] = { cluster_program(program) };
 	size_t n = 1;
-	va_list ap;
 
-	va_start(ap, arg);
 	for (const char *a = arg; a; a = va_arg(ap, const char *)) {
 		ck_assert_uint_lt(n + 1, ARGS_MAX);
 		argv[n++] = a;
 	}
-	va_end(ap);
 	*r = (struct run){ .argv = argv };
 	run(r);
 	r->argv = NULL;
 	return r->exit;
+}
+
+int cluster_muster(struct run *r, const char *arg, ...)
+{
+	va_list ap;
+	int rc;
+
+	va_start(ap, arg);
+	rc = run_listed(r, "muster", arg, ap);
+	va_end(ap);
+	return rc;
+}
+
+int cluster_run(struct run *r, const char *program, const char *arg, ...)
+{
+	va_list ap;
+	int rc;
+
+	va_start(ap, arg);
+	rc = run_listed(r, program, arg, ap);
+	va_end(ap);
+	return rc;
 }
 
 bool cluster_node_is(const char *path, const char *text)

@@ -163,6 +163,9 @@ void cluster_agent_thaw(const struct cluster_agent *a);
  * exit code. */
 int cluster_muster(struct run *r, const char *arg, ...)
 	__attribute__((sentinel));
+/* The same with another of our programs. */
+int cluster_run(struct run *r, const char *program, const char *arg, ...)
+	__attribute__((sentinel));
 /* `muster get PATH` gives exactly this text? */
 bool cluster_node_is(const char *path, const char *text);
 /* Wait for that; fails the test past WAIT_MS. text NULL: until it is gone. */

@@ -622,25 +622,13 @@ END_TEST
 
 /* ---- as a program ---- */
 
-static int agent(struct run *r, const char *x, const char *y, const char *z)
-{
-	static const char *argv[5];
-
-	argv[0] = cluster_program("muster-agent");
-	argv[1] = x;
-	argv[2] = y;
-	argv[3] = z;
-	*r = (struct run){ .argv = argv };
-	run(r);
-	return r->exit;
-}
-
 START_TEST(two_agents_on_one_directory_are_refused)
 {
 	struct run r;
 
 	cluster_agent_up(&c, &a, "alpha", NULL, NULL);
-	ck_assert_int_eq(agent(&r, "-c", a.conf, NULL), 1);
+	ck_assert_int_eq(cluster_run(&r, "muster-agent", "-c", a.conf, NULL),
+	                 1);
 	ck_assert_ptr_nonnull(strstr(r.err, "another agent runs"));
 	run_free(&r);
 	ck_assert(program_is_running(&a.program));
@@ -682,7 +670,9 @@ START_TEST(a_wrong_configuration_is_told_with_its_place)
 	cluster_agent_init(&c, &a, "alpha", wrong[_i].conf);
 	if (wrong[_i].instances)
 		cluster_agent_instances(&a, "i.conf", wrong[_i].instances);
-	ck_assert_int_eq(agent(&r, "--check-config", "-c", a.conf), 2);
+	ck_assert_int_eq(cluster_run(&r, "muster-agent", "--check-config", "-c",
+	                             a.conf, NULL),
+	                 2);
 	ck_assert_msg(strstr(r.err, wrong[_i].said) != NULL, "%s", r.err);
 	run_free(&r);
 }
@@ -696,18 +686,21 @@ START_TEST(the_shipped_files_hold_every_key_and_are_right)
 
 	ck_assert_ptr_nonnull(conf);
 	ck_assert_ptr_nonnull(sample);
-	ck_assert_int_eq(agent(&r, "--print-defaults", NULL, NULL), 0);
+	ck_assert_int_eq(
+		cluster_run(&r, "muster-agent", "--print-defaults", NULL), 0);
 	ck_assert_uint_gt(r.out_len, 1000);
 	ck_assert_msg(strstr(conf, r.out) != NULL,
 	              "conf/agent.conf is not what --print-defaults prints");
 	run_free(&r);
 	cluster_agent_init(&c, &a, "alpha", NULL);
 	cluster_agent_instances(&a, "i.conf", sample);
-	ck_assert_int_eq(agent(&r, "--check-config", "-c", a.conf), 0);
+	ck_assert_int_eq(cluster_run(&r, "muster-agent", "--check-config", "-c",
+	                             a.conf, NULL),
+	                 0);
 	run_free(&r);
-	ck_assert_int_eq(
-		agent(&r, "--check-config", "-c", MU_SOURCE "/conf/agent.conf"),
-		0);
+	ck_assert_int_eq(cluster_run(&r, "muster-agent", "--check-config", "-c",
+	                             MU_SOURCE "/conf/agent.conf", NULL),
+	                 0);
 	run_free(&r);
 	free(conf);
 	free(sample);
@@ -718,16 +711,18 @@ START_TEST(help_and_version_are_printed)
 {
 	struct run r;
 
-	ck_assert_int_eq(agent(&r, "--help", NULL, NULL), 0);
+	ck_assert_int_eq(cluster_run(&r, "muster-agent", "--help", NULL), 0);
 	ck_assert_ptr_nonnull(strstr(r.out, "SYNOPSIS"));
 	ck_assert_ptr_nonnull(strstr(r.out, "queue_max"));
 	run_free(&r);
-	ck_assert_int_eq(agent(&r, "--version", NULL, NULL), 0);
+	ck_assert_int_eq(cluster_run(&r, "muster-agent", "--version", NULL), 0);
 	ck_assert_ptr_nonnull(strstr(r.out, "muster-agent "));
 	run_free(&r);
-	ck_assert_int_eq(agent(&r, "--nonsense", NULL, NULL), 64);
+	ck_assert_int_eq(cluster_run(&r, "muster-agent", "--nonsense", NULL),
+	                 64);
 	run_free(&r);
-	ck_assert_int_eq(agent(&r, "too", "many", NULL), 64);
+	ck_assert_int_eq(cluster_run(&r, "muster-agent", "too", "many", NULL),
+	                 64);
 	run_free(&r);
 }
 END_TEST

@@ -280,16 +280,14 @@ END_TEST
 
 START_TEST(leave_without_a_broker_fails_with_a_sentence)
 {
-	const char *argv[] = { cluster_program("muster-agent"), "--leave", "-c",
-		               NULL, NULL };
-	struct run r = { .argv = argv };
+	struct run r;
 
 	cluster_agent_up(&c, &a, "alpha", NULL, NULL);
 	cluster_broker_stop(&c, SIGTERM);
 	cluster_agent_wait_log(&a, "the connection to the broker was lost");
-	argv[3] = a.conf;
-	run(&r);
-	ck_assert_int_eq(r.exit, 1);
+	ck_assert_int_eq(
+		cluster_run(&r, "muster-agent", "--leave", "-c", a.conf, NULL),
+		1);
 	ck_assert_msg(strstr(r.err, "could not be told that it left: there is "
 	                            "no connection to the broker") != NULL,
 	              "%s", r.err);
@@ -299,8 +297,9 @@ START_TEST(leave_without_a_broker_fails_with_a_sentence)
 	cluster_broker_start(&c);
 	cluster_agent_start(&a);
 	cluster_agent_wait_times(&a, "msg=registered", 2);
-	run(&r);
-	ck_assert_int_eq(r.exit, 0);
+	ck_assert_int_eq(
+		cluster_run(&r, "muster-agent", "--leave", "-c", a.conf, NULL),
+		0);
 	run_free(&r);
 	ck_assert_int_eq(program_wait(&a.program, WAIT_MS), 0);
 	cluster_wait_node("/members/alpha", NULL);
@@ -309,18 +308,16 @@ END_TEST
 
 START_TEST(leave_of_a_host_that_has_no_place_on_the_roll_is_well)
 {
-	const char *argv[] = { cluster_program("muster-agent"), "--leave", "-c",
-		               NULL, NULL };
-	struct run r = { .argv = argv };
+	struct run r;
 
 	cluster_agent_up(&c, &a, "alpha", NULL, NULL);
 	cluster_agent_init(&c, &b, "beta", NULL);
 	cluster_agent_conf(&b, "alpha", c.url, "");
 	cluster_agent_start(&b);
 	cluster_agent_wait_log(&b, "another host answers to this name");
-	argv[3] = b.conf;
-	run(&r);
-	ck_assert_int_eq(r.exit, 0);
+	ck_assert_int_eq(
+		cluster_run(&r, "muster-agent", "--leave", "-c", b.conf, NULL),
+		0);
 	run_free(&r);
 	program_wait(&b.program, WAIT_MS);
 	/* The other one's node is untouched. */

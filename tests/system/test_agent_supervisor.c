@@ -472,15 +472,13 @@ END_TEST
 
 START_TEST(leave_in_a_pause_is_left_at_once)
 {
-	const char *argv[] = { cluster_program("muster-agent"), "--leave", "-c",
-		               a.conf, NULL };
-	struct run r = { .argv = argv };
+	struct run r;
 
 	cluster_agent_up(&c, &b, "beta", NULL, LOGGER);
 	cluster_agent_up(&c, &a, "alpha", PAUSING, NULL);
 	cluster_agent_wait_log(&b, "joined member=alpha");
 	come_to_a_pause();
-	run(&r);
+	cluster_run(&r, "muster-agent", "--leave", "-c", a.conf, NULL);
 	ck_assert_msg(r.exit == 0, "%s", r.err);
 	run_free(&r);
 	ck_assert_int_eq(program_wait(&a.program, WAIT_MS), 0);

@@ -31,19 +31,6 @@ static void teardown(void)
 
 /* ---- helpers ---- */
 
-static int agent(struct run *r, const char *x, const char *y, const char *z)
-{
-	static const char *argv[5];
-
-	argv[0] = cluster_program("muster-agent");
-	argv[1] = x;
-	argv[2] = y;
-	argv[3] = z;
-	*r = (struct run){ .argv = argv };
-	run(r);
-	return r->exit;
-}
-
 /* ---- another tree ---- */
 
 START_TEST(an_instance_that_no_event_can_reach_is_said_to_be_one)
@@ -349,7 +336,9 @@ START_TEST(check_config_says_what_is_wrong_and_ends_with_2)
 	cluster_agent_init(&c, &a, "alpha", wrong[_i].more);
 	if (wrong[_i].instances)
 		cluster_agent_instances(&a, "i.conf", wrong[_i].instances);
-	ck_assert_int_eq(agent(&r, "--check-config", "-c", a.conf), 2);
+	ck_assert_int_eq(cluster_run(&r, "muster-agent", "--check-config", "-c",
+	                             a.conf, NULL),
+	                 2);
 	ck_assert_msg(strstr(r.err, wrong[_i].said) != NULL, "%s", r.err);
 	ck_assert_uint_eq(r.out_len, 0);
 	run_free(&r);
@@ -362,11 +351,14 @@ START_TEST(a_broker_url_that_is_none_is_refused_by_check_and_start_alike)
 
 	cluster_agent_init(&c, &a, "alpha", NULL);
 	cluster_agent_conf(&a, "alpha", "http://127.0.0.1", "");
-	ck_assert_int_eq(agent(&r, "--check-config", "-c", a.conf), 2);
+	ck_assert_int_eq(cluster_run(&r, "muster-agent", "--check-config", "-c",
+	                             a.conf, NULL),
+	                 2);
 	ck_assert_msg(strstr(r.err, "agent.conf: brokers: ") != NULL, "%s",
 	              r.err);
 	run_free(&r);
-	ck_assert_int_eq(agent(&r, "-c", a.conf, NULL), 2);
+	ck_assert_int_eq(cluster_run(&r, "muster-agent", "-c", a.conf, NULL),
+	                 2);
 	ck_assert_ptr_nonnull(strstr(r.err, "agent.conf: brokers: "));
 	run_free(&r);
 }
@@ -377,7 +369,9 @@ START_TEST(check_config_says_ok)
 	struct run r;
 
 	cluster_agent_init(&c, &a, "alpha", "session_timeout_ms = 300;\n");
-	ck_assert_int_eq(agent(&r, "--check-config", "-c", a.conf), 0);
+	ck_assert_int_eq(cluster_run(&r, "muster-agent", "--check-config", "-c",
+	                             a.conf, NULL),
+	                 0);
 	ck_assert_ptr_nonnull(strstr(r.out, "/agent.conf: ok\n"));
 	ck_assert_uint_eq(r.err_len, 0);
 	run_free(&r);
@@ -388,11 +382,14 @@ START_TEST(a_configuration_that_is_not_there_ends_with_2)
 {
 	struct run r;
 
-	ck_assert_int_eq(agent(&r, "-c", "/is/not/there.conf", NULL), 2);
+	ck_assert_int_eq(cluster_run(&r, "muster-agent", "-c",
+	                             "/is/not/there.conf", NULL),
+	                 2);
 	ck_assert_ptr_nonnull(strstr(r.err, "there is no file"));
 	run_free(&r);
-	ck_assert_int_eq(
-		agent(&r, "--check-config", "-c", "/is/not/there.conf"), 2);
+	ck_assert_int_eq(cluster_run(&r, "muster-agent", "--check-config", "-c",
+	                             "/is/not/there.conf", NULL),
+	                 2);
 	run_free(&r);
 }
 END_TEST
@@ -405,7 +402,9 @@ START_TEST(a_conf_dir_that_is_not_there_is_told)
 	cluster_agent_init(&c, &a, "alpha", NULL);
 	snprintf(a.conf_d, sizeof a.conf_d, "/is/not/there");
 	cluster_agent_conf(&a, "alpha", c.url, "");
-	ck_assert_int_eq(agent(&r, "--check-config", "-c", a.conf), 0);
+	ck_assert_int_eq(cluster_run(&r, "muster-agent", "--check-config", "-c",
+	                             a.conf, NULL),
+	                 0);
 	ck_assert_msg(strstr(r.err, said) != NULL, "%s", r.err);
 	run_free(&r);
 	cluster_agent_start(&a);

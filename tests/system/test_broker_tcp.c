@@ -507,10 +507,8 @@ END_TEST
 
 START_TEST(a_port_that_is_taken_is_an_error_that_says_how_to_go_on)
 {
-	const char *argv[] = { cluster_program("muster-broker"), "--config",
-		               NULL, NULL };
 	char conf[CLUSTER_PATH_MAX + 16], text[1024];
-	struct run r = { .argv = argv };
+	struct run r;
 
 	open_with("");
 	snprintf(conf, sizeof conf, "%s/second.conf", c.dir);
@@ -519,9 +517,8 @@ START_TEST(a_port_that_is_taken_is_an_error_that_says_how_to_go_on)
 	         "listen_zookeeper = [ \"127.0.0.1:%d\" ]; control = \"\";\n",
 	         c.dir, c.dir, port);
 	file_write_text(conf, text);
-	argv[2] = conf;
-	run(&r);
-	ck_assert_int_eq(r.exit, 1);
+	ck_assert_int_eq(
+		cluster_run(&r, "muster-broker", "--config", conf, NULL), 1);
 	ck_assert_msg(strstr(r.err, "address already in use") != NULL, "%s",
 	              r.err);
 	ck_assert_msg(strstr(r.err, "listen_zookeeper = [ ];") != NULL, "%s",
