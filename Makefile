@@ -165,7 +165,7 @@ SEMANTICS_IO := $(filter %/test_semantics_native %/test_semantics_tcp,$(IOTEST))
 $(BUILD)/tests/unit/test_semantics: $(SEMANTICS) $(BUILD)/tests/unit/store_bed.o
 $(filter $(BUILD)/tests/unit/test_store_%,$(UNIT)): $(addprefix $(BUILD)/tests/,semantics/bed.o unit/store_bed.o)
 $(filter $(BUILD)/tests/unit/test_mirror_%,$(UNIT)): $(BUILD)/tests/unit/mirror_bed.o
-$(SEMANTICS_IO): %: %.o $(SEMANTICS) $(BUILD)/tests/io/carrier_bed.o $(BUILD)/tests/lib/peer.o $(BUILD)/tests/lib/raw_tcp.o $(ARCHIVES)
+$(SEMANTICS_IO): %: %.o $(SEMANTICS) $(BUILD)/tests/io/carrier_bed.o $(addprefix $(BUILD)/tests/lib/,peer.o program.o raw_tcp.o) $(ARCHIVES)
 	$(Q)$(CC) $(CFLAGS) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(OUTSIDE) $(CHECK)
 $(filter $(BUILD)/tests/io/test_client%,$(IOTEST)): $(BUILD)/tests/io/client_bed.o
 $(addprefix $(BUILD)/tests/plugins/test_,config_file exec service template webhook): $(BUILD)/tests/plugins/plugin_bed.o

@@ -5,15 +5,15 @@
 #include "fake_broker.h"
 #include "fault.h"
 #include "loop.h"
+#include "program.h"
 
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
-#define WAIT_MS 30000
+#define PATIENCE_MS 30000
 #define SWEEP_MAX 500u
 
 static struct fake_broker broker;
@@ -23,14 +23,6 @@ static struct mu_ephemerals *e;
 static char dir[64];
 static int64_t began_ms;
 static bool (*is_time)(void);
-
-static int64_t now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
 
 static const char *in_dir(const char *name)
 {
@@ -62,7 +54,7 @@ static void teardown(void)
 static void on_tick(void *arg)
 {
 	(void)arg;
-	if (is_time() || now_ms() - began_ms > WAIT_MS)
+	if (is_time() || now_ms() - began_ms > PATIENCE_MS)
 		mu_loop_stop(loop);
 }
 

@@ -6,6 +6,7 @@
 #include "idmap.h"
 #include "jute.h"
 #include "log.h"
+#include "program.h"
 #include "proto.h"
 #include "zsock.h"
 
@@ -14,7 +15,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 #include <zmq.h>
 
@@ -36,14 +36,6 @@ struct world {
 };
 
 static struct mu_err err;
-
-static long now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
 
 /* ---- the owner ------------------------------------------------------------------ */
 

@@ -1,18 +1,16 @@
 /* A subscription at work: over a link to a broker that says what it is told to
  * say. The agent's own uplink and loop. */
 #include "fake_broker.h"
+#include "program.h"
 #include "sub.h"
 
 #include <check.h>
-#include <dirent.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
-#define WAIT_MS 30000
+#define PATIENCE_MS 30000
 
 static struct fake_broker broker;
 static struct mu_loop *loop;
@@ -21,14 +19,6 @@ static struct mu_sub *sub;
 static char dir[64];
 static char told[4096];
 static int64_t began_ms;
-
-static int64_t now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
 
 static int sink(void *arg, const struct mu_mirror_event *e)
 {
@@ -69,23 +59,12 @@ static void setup(void)
 
 static void teardown(void)
 {
-	char path[PATH_MAX];
-	struct dirent *d;
-	DIR *at;
-
 	mu_sub_free(sub);
 	sub = NULL;
 	mu_uplink_free(uplink);
 	mu_loop_free(loop);
 	fake_broker_close(&broker);
-	at = opendir(dir);
-	while (at && (d = readdir(at)))
-		if (d->d_name[0] != '.') {
-			snprintf(path, sizeof path, "%s/%s", dir, d->d_name);
-			unlink(path);
-		}
-	closedir(at);
-	ck_assert_int_eq(rmdir(dir), 0);
+	dir_remove(dir);
 }
 
 /* ---- turning both, on one thread ---- */
@@ -104,7 +83,7 @@ static void on_tick(void *arg)
 		;
 	if ((w->told ? strcmp(told, w->told) == 0
 	             : broker.refused >= w->refusals) ||
-	    now_ms() - began_ms > WAIT_MS)
+	    now_ms() - began_ms > PATIENCE_MS)
 		mu_loop_stop(loop);
 }
 
@@ -233,7 +212,7 @@ START_TEST(a_read_that_was_cut_off_is_made_over_the_next_link)
 	ck_assert_ptr_null(strstr(broker.log, "from 10."));
 	fake_broker_goodbye(&broker);
 	while (!strstr(broker.log, " from 10.2147483647") &&
-	       now_ms() - began_ms < WAIT_MS)
+	       now_ms() - began_ms < PATIENCE_MS)
 		turn((struct wanted){ .refusals = 0 });
 	ck_assert_ptr_nonnull(strstr(broker.log, " from 10.2147483647"));
 	ck_assert_str_eq(told, "");

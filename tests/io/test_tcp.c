@@ -4,6 +4,7 @@
 #include "err.h"
 #include "log.h"
 #include "loop.h"
+#include "program.h"
 #include "raw_tcp.h"
 #include "tcp.h"
 
@@ -14,7 +15,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #define PACKET_MAX 4096u
@@ -48,14 +48,6 @@ struct world {
 
 static struct world world;
 static struct mu_err err;
-
-static long now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
 
 /* ---- the owner ------------------------------------------------------------------ */
 
@@ -153,7 +145,7 @@ static void on_turn(void *arg)
 	mu_tcp_flush(w->t);
 	read_client(w);
 	w->came = w->is(w);
-	if (w->came || now() > w->end)
+	if (w->came || now_ms() > w->end)
 		mu_loop_stop(w->loop);
 	mu_after_set(w->after, true, mu_tcp_has_more(w->t));
 }
@@ -167,7 +159,7 @@ static bool until(struct world *w, bool (*is)(struct world *w), unsigned least)
 {
 	w->is = is;
 	w->least = least;
-	w->end = now() + DEADLINE_MS;
+	w->end = now_ms() + DEADLINE_MS;
 	mu_loop_run(w->loop);
 	return w->came;
 }
@@ -524,13 +516,13 @@ END_TEST
 START_TEST(after_our_last_words_the_peer_has_a_moment_to_close)
 {
 	struct world *w = world_open();
-	const long begun = now();
+	const long begun = now_ms();
 
 	w->fd = raw_dial(w->port);
 	ck_assert(raw_send(w->fd, "word", 4));
 	ck_assert(until(w, has_closed, 0));
 	ck_assert(until(w, has_links, 0));
-	ck_assert_int_ge(now() - begun, MU_TCP_LINGER_MS - 100);
+	ck_assert_int_ge(now_ms() - begun, MU_TCP_LINGER_MS - 100);
 	world_close(w);
 }
 END_TEST
@@ -657,15 +649,15 @@ END_TEST
 static size_t stuff(struct world *w, const struct mu_buf *b, int fd)
 {
 	size_t at = 0;
-	long quiet = now();
+	long quiet = now_ms();
 
-	while (at < b->len && now() - quiet < 200) {
+	while (at < b->len && now_ms() - quiet < 200) {
 		const ssize_t n = send(fd, b->data + at, b->len - at,
 		                       MSG_DONTWAIT | MSG_NOSIGNAL);
 
 		if (n > 0) {
 			at += (size_t)n;
-			quiet = now();
+			quiet = now_ms();
 		}
 		until(w, has_records, 0);
 	}

@@ -11,6 +11,7 @@
 #include "jute.h"
 #include "log.h"
 #include "loop.h"
+#include "program.h"
 #include "raw_tcp.h"
 #include "tcp.h"
 
@@ -20,7 +21,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #define DEADLINE_MS 20000
@@ -62,14 +62,6 @@ static void put_length(uint8_t *frame, size_t len)
 	frame[1] = (uint8_t)(len >> 16);
 	frame[2] = (uint8_t)(len >> 8);
 	frame[3] = (uint8_t)len;
-}
-
-static long now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
 /* ---- the owner -------------------------------------------------------------------- */
@@ -153,7 +145,7 @@ static void on_turn(void *arg)
 	mu_tcp_turn(w->t);
 	mu_tcp_flush(w->t);
 	w->came = w->is(w);
-	if (w->came || now() > w->end)
+	if (w->came || now_ms() > w->end)
 		mu_loop_stop(w->loop);
 	/* Not to sleep: what is waited for may come to a client of ours. */
 	mu_after_set(w->after, true, true);
@@ -163,7 +155,7 @@ static void until(struct world *w, bool (*is)(struct world *w), unsigned least)
 {
 	w->is = is;
 	w->least = least;
-	w->end = now() + DEADLINE_MS;
+	w->end = now_ms() + DEADLINE_MS;
 	mu_loop_run(w->loop);
 	ck_assert_msg(w->came, "it did not come");
 }

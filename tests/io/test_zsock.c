@@ -2,6 +2,8 @@
  * is told. */
 #include "zsock.h"
 
+#include "program.h"
+
 #include <check.h>
 #include <errno.h>
 #include <poll.h>
@@ -11,7 +13,6 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
-#include <time.h>
 #include <unistd.h>
 #include <zmq.h>
 
@@ -19,14 +20,6 @@
 #define DEADLINE_MS 20000
 
 static struct mu_err err;
-
-static long now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
 
 /* Wait until the socket tells one of `wanted`; what it told on the way is
  * returned too. 0 after the deadline. */

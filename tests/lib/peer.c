@@ -2,12 +2,12 @@
 
 #include "buf.h"
 #include "err.h"
+#include "program.h"
 
 #include <check.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #define MESSAGE_MAX (1u << 27)
 #define LINGER_MS 2000u
@@ -15,15 +15,7 @@
 
 static const char zookeeper[] = "zookeeper://";
 
-static long now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
-static void wait_for(struct peer *p, long end)
+static void wait_more(struct peer *p, long end)
 {
 	struct pollfd fd = { .fd = mu_zsock_fd(p->z), .events = POLLIN };
 
@@ -57,7 +49,7 @@ static bool send_message(struct peer *p, const void *bytes, size_t len)
 	while ((rc = mu_zsock_send(p->z, NULL, &m)) == MU_EAGAIN) {
 		if (mu_zsock_events(p->z) & MU_ZSOCK_LOST)
 			break;
-		wait_for(p, end);
+		wait_more(p, end);
 	}
 	mu_zmsg_fini(&m);
 	return rc == 0;
@@ -101,7 +93,7 @@ static int next_message(struct peer *p)
 	const long end = now_ms() + RAW_LIMIT_S * 1000;
 	int told;
 
-	for (;; wait_for(p, end)) {
+	for (;; wait_more(p, end)) {
 		told = mu_zsock_events(p->z);
 		if (mu_zsock_recv(p->z, NULL, &p->message) == 0)
 			break;
