@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "fault_mem.c"
+#include "program.h"
 
 struct sample {
 	int64_t port, bytes, free;
@@ -344,17 +345,13 @@ static char dir[64];
 static void file_setup(void)
 {
 	setup();
-	strcpy(dir, "/tmp/muster-conf-XXXXXX");
-	ck_assert_ptr_nonnull(mkdtemp(dir));
+	dir_make(dir, sizeof dir);
 }
 
 static void file_teardown(void)
 {
-	char command[128];
-
 	teardown();
-	snprintf(command, sizeof command, "rm -rf '%s'", dir);
-	ck_assert_int_eq(system(command), 0);
+	dir_remove(dir);
 }
 
 static const char *in_dir(const char *name)

@@ -2,6 +2,7 @@
  * those who ask. */
 #include "child.h"
 #include "control.h"
+#include "program.h"
 #include "unixsock.h"
 
 #include <check.h>
@@ -155,8 +156,7 @@ static void open_with(uint32_t line_ms, uint32_t idle_ms)
 
 static void setup(void)
 {
-	strcpy(dir, "/tmp/muster-control-XXXXXX");
-	ck_assert_ptr_nonnull(mkdtemp(dir));
+	dir_make(dir, sizeof dir);
 	snprintf(path, sizeof path, "%s/ctl", dir);
 	memset(&broker, 0, sizeof broker);
 	broker.kept_fd = -1;
@@ -172,14 +172,11 @@ static void setup(void)
 
 static void teardown(void)
 {
-	char command[128];
-
 	mu_control_close(control);
 	mu_timer_free(limit);
 	mu_loop_free(loop);
 	free(backup);
-	snprintf(command, sizeof command, "rm -rf '%s'", dir);
-	ck_assert_int_eq(system(command), 0);
+	dir_remove(dir);
 }
 
 /* ---- those who ask --------------------------------------------------------------------- */

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "fault_mem.c"
+#include "program.h"
 
 static char dir[64];
 static struct mu_disk *d;
@@ -20,18 +21,14 @@ static struct mu_err err;
 
 static void setup(void)
 {
-	strcpy(dir, "/tmp/muster-disk-XXXXXX");
-	ck_assert_ptr_nonnull(mkdtemp(dir));
+	dir_make(dir, sizeof dir);
 	ck_assert_int_eq(mu_disk_open(dir, &d, &err), 0);
 }
 
 static void teardown(void)
 {
-	char command[128];
-
 	d->free(d);
-	snprintf(command, sizeof command, "rm -rf '%s'", dir);
-	ck_assert_int_eq(system(command), 0);
+	dir_remove(dir);
 }
 
 static int create(const char *name)

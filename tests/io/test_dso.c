@@ -3,6 +3,7 @@
 
 #include "fake_agent.h"
 #include "mem.h"
+#include "program.h"
 
 #include <check.h>
 #include <stdio.h>
@@ -16,7 +17,7 @@ static struct mu_err err;
 
 static void setup(void)
 {
-	fake_dir(dir, sizeof dir);
+	dir_make(dir, sizeof dir);
 	snprintf(file, sizeof file, "%s/it.so", dir);
 	snprintf(source, sizeof source, "%s/it.c", dir);
 	at = NULL;
@@ -26,7 +27,7 @@ static void setup(void)
 
 static void teardown(void)
 {
-	fake_dir_remove(dir);
+	dir_remove(dir);
 }
 
 static void write_file(const char *path, const void *p, size_t len)

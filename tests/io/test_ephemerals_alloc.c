@@ -34,8 +34,7 @@ static const char *in_dir(const char *name)
 
 static void setup(void)
 {
-	snprintf(dir, sizeof dir, "/tmp/mu-eph-XXXXXX");
-	ck_assert_ptr_nonnull(mkdtemp(dir));
+	dir_make(dir, sizeof dir);
 }
 
 static void sweep_dir(void)

@@ -1,6 +1,8 @@
 /* agent/host/ephemerals_file.h: which nodes instances hold, across a crash. */
 #include "ephemerals_file.h"
 
+#include "program.h"
+
 #include <check.h>
 #include <signal.h>
 #include <stdio.h>
@@ -17,8 +19,7 @@ static int64_t session;
 
 static void setup(void)
 {
-	snprintf(dir, sizeof dir, "/tmp/muster-test-XXXXXX");
-	ck_assert_ptr_nonnull(mkdtemp(dir));
+	dir_make(dir, sizeof dir);
 	snprintf(path, sizeof path, "%s/ephemerals", dir);
 	ck_assert_int_eq(mu_ephemerals_file_new(dir, &f), 0);
 }
@@ -26,8 +27,7 @@ static void setup(void)
 static void teardown(void)
 {
 	mu_ephemerals_file_free(f);
-	unlink(path);
-	rmdir(dir);
+	dir_remove(dir);
 }
 
 static int on_line(void *arg, const char *instance, const char *node, bool add)

@@ -17,23 +17,20 @@
 #include <unistd.h>
 
 #include "fault_mem.c"
+#include "program.h"
 
 static char dir[64];
 static struct mu_err err;
 
 static void setup(void)
 {
-	strcpy(dir, "/tmp/muster-files-XXXXXX");
-	ck_assert_ptr_nonnull(mkdtemp(dir));
+	dir_make(dir, sizeof dir);
 	memset(&err, 0, sizeof err);
 }
 
 static void teardown(void)
 {
-	char command[128];
-
-	snprintf(command, sizeof command, "rm -rf '%s'", dir);
-	ck_assert_int_eq(system(command), 0);
+	dir_remove(dir);
 }
 
 /* A path in the directory of this test; good until the fourth call after. */

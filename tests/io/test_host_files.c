@@ -3,6 +3,7 @@
 #include "chan.h"
 #include "identity.h"
 #include "mem.h"
+#include "program.h"
 #include "record.h"
 
 #include <check.h>
@@ -17,8 +18,7 @@ static struct mu_err err;
 
 static void setup(void)
 {
-	snprintf(dir, sizeof dir, "/tmp/mu-host-XXXXXX");
-	ck_assert_ptr_nonnull(mkdtemp(dir));
+	dir_make(dir, sizeof dir);
 }
 
 static const char *in_dir(const char *name)

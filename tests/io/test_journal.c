@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "fault_mem.c"
+#include "program.h"
 
 static char dir[64], data[80], epoch[96];
 static struct mu_err err;
@@ -20,8 +21,7 @@ static struct mu_journal *j;
 
 static void setup(void)
 {
-	strcpy(dir, "/tmp/muster-journal-XXXXXX");
-	ck_assert_ptr_nonnull(mkdtemp(dir));
+	dir_make(dir, sizeof dir);
 	snprintf(data, sizeof data, "%s/data", dir);
 	snprintf(epoch, sizeof epoch, "%s/epoch", data);
 	memset(&err, 0, sizeof err);
@@ -30,10 +30,7 @@ static void setup(void)
 
 static void teardown(void)
 {
-	char command[128];
-
-	snprintf(command, sizeof command, "rm -rf '%s'", dir);
-	ck_assert_int_eq(system(command), 0);
+	dir_remove(dir);
 }
 
 static void open_good(uint32_t want)

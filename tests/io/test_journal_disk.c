@@ -3,6 +3,7 @@
 
 #include "fake_disk.h"
 #include "files.h"
+#include "program.h"
 
 #include <check.h>
 #include <errno.h>
@@ -477,17 +478,13 @@ static char dir[64];
 static void dir_setup(void)
 {
 	setup();
-	strcpy(dir, "/tmp/muster-journal-XXXXXX");
-	ck_assert_ptr_nonnull(mkdtemp(dir));
+	dir_make(dir, sizeof dir);
 }
 
 static void dir_teardown(void)
 {
-	char command[128];
-
 	teardown();
-	snprintf(command, sizeof command, "rm -rf '%s'", dir);
-	ck_assert_int_eq(system(command), 0);
+	dir_remove(dir);
 }
 
 static void dir_open(uint64_t after)

@@ -24,8 +24,7 @@ static struct mu_err err;
 
 static void setup(void)
 {
-	snprintf(dir, sizeof dir, "/tmp/mu-keep-XXXXXX");
-	ck_assert_ptr_nonnull(mkdtemp(dir));
+	dir_make(dir, sizeof dir);
 }
 
 static void teardown(void)

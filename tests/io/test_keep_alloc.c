@@ -7,11 +7,10 @@
 
 #include "err.h"
 #include "log.h"
+#include "program.h"
 
 #include <check.h>
-#include <dirent.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,33 +28,14 @@ static int64_t handled; /* by the instance */
 static const struct mu_keep_source sources[] = { { MU_STR("/a"), 0 },
 	                                         { MU_STR("/b"), 2 } };
 
-static void remove_all(const char *of)
-{
-	char path[PATH_MAX];
-	DIR *at = opendir(of);
-	struct dirent *d;
-
-	while (at && (d = readdir(at))) {
-		if (strcmp(d->d_name, ".") == 0 || strcmp(d->d_name, "..") == 0)
-			continue;
-		snprintf(path, sizeof path, "%s/%s", of, d->d_name);
-		if (unlink(path))
-			remove_all(path);
-	}
-	if (at)
-		closedir(at);
-	rmdir(of);
-}
-
 static void setup(void)
 {
-	snprintf(dir, sizeof dir, "/tmp/mu-keep-XXXXXX");
-	ck_assert_ptr_nonnull(mkdtemp(dir));
+	dir_make(dir, sizeof dir);
 }
 
 static void teardown(void)
 {
-	remove_all(dir);
+	dir_remove(dir);
 }
 
 /* It was given to the instance, and refused. */

@@ -31,8 +31,7 @@ static char *object_of(size_t *len)
 
 static void setup(void)
 {
-	snprintf(dir, sizeof dir, "/tmp/muster-test-XXXXXX");
-	ck_assert_ptr_nonnull(mkdtemp(dir));
+	dir_make(dir, sizeof dir);
 	snprintf(path, sizeof path, "%s/plugin.so", dir);
 }
 

@@ -1,6 +1,8 @@
 /* A file that appears whole or not at all. */
 #include "savefile.h"
 
+#include "program.h"
+
 #include <check.h>
 #include <dirent.h>
 #include <stdio.h>
@@ -17,18 +19,14 @@ static struct mu_savefile *s;
 
 static void setup(void)
 {
-	strcpy(dir, "/tmp/muster-savefile-XXXXXX");
-	ck_assert_ptr_nonnull(mkdtemp(dir));
+	dir_make(dir, sizeof dir);
 	snprintf(path, sizeof path, "%s/file", dir);
 	umask(022);
 }
 
 static void teardown(void)
 {
-	char command[128];
-
-	snprintf(command, sizeof command, "rm -rf '%s'", dir);
-	ck_assert_int_eq(system(command), 0);
+	dir_remove(dir);
 }
 
 static unsigned entries(void)

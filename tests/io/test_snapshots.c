@@ -6,6 +6,7 @@
 #include "clock.h"
 #include "err.h"
 #include "mem.h"
+#include "program.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -177,8 +178,7 @@ static void setup(void)
 	shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE,
 	              MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	ck_assert(shared != MAP_FAILED);
-	strcpy(dir, "/tmp/muster-snapshots-XXXXXX");
-	ck_assert_ptr_nonnull(mkdtemp(dir));
+	dir_make(dir, sizeof dir);
 	ck_assert_int_eq(mu_loop_new(&loop, &err), 0);
 	ck_assert_int_eq(mu_timer_new(loop, on_tick, NULL, &ticker), 0);
 	script_open(&sample, kit_store(1));
@@ -196,20 +196,11 @@ static void setup(void)
 
 static void teardown(void)
 {
-	char path[400];
-	struct dirent *e;
-	DIR *d = opendir(dir);
-
 	mu_snapshots_free(snapshots);
 	mu_timer_free(ticker);
 	mu_loop_free(loop);
 	script_close(&sample);
-	while (d && (e = readdir(d))) {
-		snprintf(path, sizeof path, "%s/%s", dir, e->d_name);
-		unlink(path);
-	}
-	closedir(d);
-	rmdir(dir);
+	dir_remove(dir);
 	munmap(shared, sizeof *shared);
 }
 

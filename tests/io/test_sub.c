@@ -45,8 +45,7 @@ static void setup(void)
 
 	told[0] = '\0';
 	began_ms = now_ms();
-	snprintf(dir, sizeof dir, "/tmp/mu-sub-XXXXXX");
-	ck_assert_ptr_nonnull(mkdtemp(dir));
+	dir_make(dir, sizeof dir);
 	fake_broker_open(&broker, "tcp://127.0.0.1:*");
 	broker.features = 2;
 	broker.zxid = 10;

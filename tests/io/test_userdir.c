@@ -22,17 +22,13 @@ static struct mu_err err;
 
 static void setup(void)
 {
-	strcpy(top, "/tmp/muster-test.XXXXXX");
-	ck_assert_ptr_nonnull(mkdtemp(top));
+	dir_make(top, sizeof top);
 	ck_assert_int_eq(chmod(top, 0755), 0);
 }
 
 static void teardown(void)
 {
-	char command[200];
-
-	snprintf(command, sizeof command, "rm -rf %s", top);
-	ck_assert_int_eq(system(command), 0);
+	dir_remove(top);
 }
 
 static const char *at(const char *name)

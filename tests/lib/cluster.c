@@ -208,11 +208,8 @@ static void keeper_start(struct cluster *c)
 
 void cluster_open(struct cluster *c)
 {
-	const char *tmp = getenv("TMPDIR");
-
 	*c = (struct cluster){ .keeper_fd = -1 };
-	PUT(c->dir, "%s/muster-test.XXXXXX", tmp && tmp[0] ? tmp : "/tmp");
-	ck_assert_ptr_nonnull(mkdtemp(c->dir));
+	dir_make(c->dir, sizeof c->dir);
 	keeper_start(c);
 	PUT(c->ipc, "ipc://%s/broker.sock", c->dir);
 	PUT(c->log, "%s/broker.log", c->dir);

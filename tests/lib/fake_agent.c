@@ -553,17 +553,3 @@ const char *fake_read(const char *path)
 	text[n > 0 ? n : 0] = '\0';
 	return text;
 }
-
-void fake_dir(char *out, size_t room)
-{
-	const char *tmp = getenv("TMPDIR");
-
-	snprintf(out, room, "%s/muster-test-XXXXXX", tmp ? tmp : "/tmp");
-	ck_assert_ptr_nonnull(mkdtemp(out));
-}
-
-void fake_dir_remove(const char *dir)
-{
-	(void)chmod(dir, 0700);
-	dir_remove(dir);
-}

@@ -147,8 +147,4 @@ bool fake_file_comes(const char *path);
 /* All of a small file, as a text. "" if it is not there. Static text. */
 const char *fake_read(const char *path);
 
-/* A temporary directory, and away with it and all that is in it. */
-void fake_dir(char *out, size_t room);
-void fake_dir_remove(const char *dir);
-
 #endif

@@ -134,6 +134,16 @@ bool file_comes_to_have(const char *path, const char *text, uint32_t limit_ms)
 	return file_comes_to_count(path, text, 1, limit_ms);
 }
 
+void dir_make(char *out, size_t room)
+{
+	const char *tmp = getenv("TMPDIR");
+	int n = snprintf(out, room, "%s/muster-test.XXXXXX",
+	                 tmp && tmp[0] ? tmp : "/tmp");
+
+	ck_assert_int_lt(n, (int)room);
+	ck_assert_ptr_nonnull(mkdtemp(out));
+}
+
 static int remove_entry(const char *path, const struct stat *s, int type,
                         struct FTW *ftw)
 {
@@ -146,6 +156,7 @@ static int remove_entry(const char *path, const struct stat *s, int type,
 /* Programs that are just ending may still put a file in: hence the tries. */
 void dir_remove(const char *path)
 {
+	(void)chmod(path, 0700);
 	for (int i = 0; i < 200 && access(path, F_OK) == 0; i++) {
 		if (nftw(path, remove_entry, 16, FTW_DEPTH | FTW_PHYS) == 0)
 			return;

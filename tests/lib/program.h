@@ -39,7 +39,9 @@ unsigned file_count(const char *path, const char *text);
 /* Waiting until it stands there so many times, or more; false past the limit. */
 bool file_comes_to_count(const char *path, const char *text, unsigned count,
                          uint32_t limit_ms);
-/* A directory with all that is in it. */
+/* A directory of the test's own, below TMPDIR or /tmp. */
+void dir_make(char *out, size_t room);
+/* A directory with all that is in it, even if its mode forbids that. */
 void dir_remove(const char *path);
 
 /* ---- ports ---- */

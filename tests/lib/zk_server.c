@@ -47,11 +47,9 @@ bool zk_is_installed(const char *what)
 
 static void make_dir(struct zk_server *s)
 {
-	const char *tmp = getenv("TMPDIR");
 	char data[160];
 
-	PUT(s->dir, "%s/muster-zk.XXXXXX", tmp && tmp[0] ? tmp : "/tmp");
-	ck_assert_ptr_nonnull(mkdtemp(s->dir));
+	dir_make(s->dir, sizeof s->dir);
 	PUT(s->log, "%s/zookeeper.log", s->dir);
 	PUT(data, "%s/data", s->dir);
 	ck_assert_int_eq(mkdir(data, 0700), 0);

@@ -13,7 +13,7 @@ char dir[200], work[300];
 
 void dir_setup(void)
 {
-	fake_dir(dir, sizeof dir);
+	dir_make(dir, sizeof dir);
 	snprintf(work, sizeof work, "%s/work", dir);
 	ck_assert_int_eq(mkdir(work, 0755), 0);
 	ck_assert_int_eq(setenv("D", dir, 1), 0);
@@ -22,7 +22,7 @@ void dir_setup(void)
 
 void dir_teardown(void)
 {
-	fake_dir_remove(dir);
+	dir_remove(dir);
 }
 
 void set_str(const char *key, const char *value)

@@ -3,6 +3,7 @@
  * runner, never in a test that hangs.
  */
 #include "fake_agent.h"
+#include "program.h"
 
 #include <check.h>
 #include <signal.h>
@@ -101,13 +102,13 @@ START_TEST(what_is_not_elf_is_refused)
 	char dir[200], file[300];
 	FILE *f;
 
-	fake_dir(dir, sizeof dir);
+	dir_make(dir, sizeof dir);
 	snprintf(file, sizeof file, "%s/text.so", dir);
 	f = fopen(file, "w");
 	fputs("#!/bin/sh\n", f);
 	fclose(f);
 	assert_refused(file, MU_EIO, "cannot load");
-	fake_dir_remove(dir);
+	dir_remove(dir);
 }
 END_TEST
 
@@ -115,13 +116,13 @@ START_TEST(a_truncated_plugin_is_refused)
 {
 	char dir[200], file[300], command[5000];
 
-	fake_dir(dir, sizeof dir);
+	dir_make(dir, sizeof dir);
 	snprintf(file, sizeof file, "%s/probe.so", dir);
 	snprintf(command, sizeof command, "head -c 8192 %s > %s",
 	         fake_lie("probe"), file);
 	ck_assert_int_eq(system(command), 0);
 	assert_refused(file, MU_EIO, file);
-	fake_dir_remove(dir);
+	dir_remove(dir);
 }
 END_TEST
 
@@ -336,7 +337,7 @@ static const char *copied(const char *lie, char *dir, size_t room)
 	static char file[300];
 	char command[1000];
 
-	fake_dir(dir, room);
+	dir_make(dir, room);
 	snprintf(file, sizeof file, "%s/%s.so", dir, lie);
 	snprintf(command, sizeof command, "chmod 755 %s && cp %s %s", dir,
 	         fake_lie(lie), file);
@@ -367,7 +368,7 @@ START_TEST(user_directory_and_limits_stand_before_the_first_code_runs)
 		ck_assert_msg(fake_logged(&a, want), "%s", want);
 	}
 	fake_stop(&a);
-	fake_dir_remove(dir);
+	dir_remove(dir);
 }
 END_TEST
 
@@ -393,7 +394,7 @@ START_TEST(one_process_past_the_limit_of_a_user_is_refused)
 	ck_assert_int_lt(n, 100); /* with those that others were trying */
 	fake_kill(&a);
 	fake_fini(&a);
-	fake_dir_remove(dir);
+	dir_remove(dir);
 }
 END_TEST
 

@@ -1,6 +1,7 @@
 /* The plugin that the README shows is one: at most 40 lines, compiled as the
  * README says, loaded by a real runner, told of a failed member. */
 #include "fake_agent.h"
+#include "program.h"
 
 #include <check.h>
 #include <stdio.h>
@@ -13,12 +14,12 @@ static char dir[256];
 
 static void setup(void)
 {
-	fake_dir(dir, sizeof dir);
+	dir_make(dir, sizeof dir);
 }
 
 static void teardown(void)
 {
-	fake_dir_remove(dir);
+	dir_remove(dir);
 }
 
 /* Copy the plugin out of the README; its number of lines. */

@@ -1,6 +1,7 @@
 /* The runner: what it gives a plugin that behaves, and what its agent. */
 #include "child.h"
 #include "fake_agent.h"
+#include "program.h"
 
 #include <check.h>
 #include <fcntl.h>
@@ -712,7 +713,7 @@ START_TEST(wake_is_heard_while_the_runner_waits_for_its_agent)
 	char dir[256], fifo[300];
 	int fd;
 
-	fake_dir(dir, sizeof dir);
+	dir_make(dir, sizeof dir);
 	snprintf(fifo, sizeof fifo, "%s/fifo", dir);
 	ck_assert_int_eq(mkfifo(fifo, 0600), 0);
 	start_ticker((struct mu_setting[]){ FAKE_STR("fifo", fifo) }, 1, NULL);
@@ -723,7 +724,7 @@ START_TEST(wake_is_heard_while_the_runner_waits_for_its_agent)
 	ck_assert(fake_wake_comes(&a));
 	close(fd);
 	fake_stop(&a);
-	fake_dir_remove(dir);
+	dir_remove(dir);
 }
 END_TEST
 

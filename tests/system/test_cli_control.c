@@ -153,8 +153,7 @@ static void start(void)
 
 static void setup(void)
 {
-	strcpy(dir, "/tmp/muster-ctl-XXXXXX");
-	ck_assert_ptr_nonnull(mkdtemp(dir));
+	dir_make(dir, sizeof dir);
 	snprintf(ctl, sizeof ctl, "%s/ctl", dir);
 	snprintf(state, sizeof state, "%s/state", dir);
 	snprintf(kept, sizeof kept, "%s/kept", dir);

@@ -19,8 +19,7 @@ static struct crash c;
 
 static void open_dirs(bool notes)
 {
-	strcpy(dir, "/tmp/muster-crash-XXXXXX");
-	ck_assert_ptr_nonnull(mkdtemp(dir));
+	dir_make(dir, sizeof dir);
 	snprintf(work, sizeof work, "%s/work", dir);
 	snprintf(data, sizeof data, "%s/data", dir);
 	ck_assert_int_eq(mkdir(work, 0700), 0);
