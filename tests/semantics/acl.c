@@ -2,13 +2,6 @@
  * zookeeper-semantics.md. */
 #include "bed.h"
 
-static void setup(void)
-{
-	bed_open();
-	bed_connect(1);
-	bed_connect(2);
-}
-
 static int may(uint32_t link, int32_t op, const struct mu_buf *q)
 {
 	int err = bed_err(link, op, q);
@@ -556,5 +549,5 @@ TCase *semantics_acl(void)
 		identities_go_with_the_link,
 	};
 
-	return bed_case("ACLs", setup, tests, BED_COUNT(tests));
+	return bed_case("ACLs", bed_open_two, tests, BED_COUNT(tests));
 }

@@ -2,13 +2,6 @@
  * zookeeper-semantics.md. */
 #include "bed.h"
 
-static void setup(void)
-{
-	bed_open();
-	bed_connect(1);
-	bed_connect(2);
-}
-
 /* ---- multiRead ---- */
 
 static void want_header(struct mu_in *in, int32_t op, bool done, int32_t err)
@@ -280,5 +273,5 @@ TCase *semantics_ask(void)
 		rule81_who_asks_for_read_only_is_served_and_may_write,
 	};
 
-	return bed_case("rare reads", setup, tests, BED_COUNT(tests));
+	return bed_case("rare reads", bed_open_two, tests, BED_COUNT(tests));
 }

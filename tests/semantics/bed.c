@@ -34,6 +34,13 @@ void bed_open(void)
 	bed_open_with(&config);
 }
 
+void bed_open_two(void)
+{
+	bed_open();
+	bed_connect(1);
+	bed_connect(2);
+}
+
 /* ---- what came out ---- */
 
 struct bed_reply bed_reply(uint32_t link)
@@ -290,10 +297,27 @@ int bed_err(uint32_t link, int32_t op, const struct mu_buf *body)
 	return bed_do(link, op, body).err;
 }
 
-void bed_make(uint32_t link, const char *path, const char *data)
+static int64_t zxid_of(uint32_t link, int32_t op, const struct mu_buf *body)
 {
-	ck_assert_int_eq(bed_err(link, MU_OP_CREATE, q_create(path, data, 0)),
-	                 0);
+	struct bed_reply r = bed_do(link, op, body);
+
+	ck_assert_int_eq(r.err, 0);
+	return r.zxid;
+}
+
+int64_t bed_make(uint32_t link, const char *path, const char *data)
+{
+	return zxid_of(link, MU_OP_CREATE, q_create(path, data, 0));
+}
+
+int64_t bed_set(uint32_t link, const char *path, const char *data)
+{
+	return zxid_of(link, MU_OP_SET_DATA, q_set(path, data, -1));
+}
+
+int64_t bed_delete(uint32_t link, const char *path)
+{
+	return zxid_of(link, MU_OP_DELETE, q_delete(path, -1));
 }
 
 struct mu_stat bed_stat(uint32_t link, const char *path)

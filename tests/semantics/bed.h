@@ -85,6 +85,8 @@ void bed_sha1(const void *bytes, size_t len, uint8_t hash[20]);
 
 struct mu_store_config bed_config(void);
 void bed_open(void);
+/* With sessions on links 1 and 2. */
+void bed_open_two(void);
 
 struct bed_reply bed_reply(uint32_t link);
 void bed_want(uint32_t link, int32_t xid, int32_t err);
@@ -129,7 +131,10 @@ int32_t bed_ask(uint32_t link, int32_t op, const struct mu_buf *body);
 /* Send, and the next record is the reply. */
 struct bed_reply bed_do(uint32_t link, int32_t op, const struct mu_buf *body);
 int bed_err(uint32_t link, int32_t op, const struct mu_buf *body);
-void bed_make(uint32_t link, const char *path, const char *data);
+/* These must work, and give the zxid back. */
+int64_t bed_make(uint32_t link, const char *path, const char *data);
+int64_t bed_set(uint32_t link, const char *path, const char *data);
+int64_t bed_delete(uint32_t link, const char *path);
 struct mu_stat bed_stat(uint32_t link, const char *path);
 
 /* The answer comes next: nothing was missed. */

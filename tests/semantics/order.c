@@ -2,13 +2,6 @@
  * 1, 3, 5, 15, 16, 18, 48, 68, 96. */
 #include "bed.h"
 
-static void setup(void)
-{
-	bed_open();
-	bed_connect(1);
-	bed_connect(2);
-}
-
 static void make(uint32_t link, const char *path)
 {
 	bed_ask(link, MU_OP_CREATE, q_create(path, "x", 0));
@@ -249,5 +242,5 @@ TCase *semantics_order(void)
 		records_before_the_response_are_answered_after_it_in_order,
 	};
 
-	return bed_case("order", setup, tests, BED_COUNT(tests));
+	return bed_case("order", bed_open_two, tests, BED_COUNT(tests));
 }

@@ -45,18 +45,12 @@ static void setup_none(void)
 
 static int64_t set(const char *path, const char *data)
 {
-	struct bed_reply r = bed_do(2, MU_OP_SET_DATA, q_set(path, data, -1));
-
-	ck_assert_int_eq(r.err, 0);
-	return r.zxid;
+	return bed_set(2, path, data);
 }
 
 static int64_t make(const char *path)
 {
-	struct bed_reply r = bed_do(2, MU_OP_CREATE, q_create(path, "", 0));
-
-	ck_assert_int_eq(r.err, 0);
-	return r.zxid;
+	return bed_make(2, path, "");
 }
 
 static void ask(uint32_t link, const char *path, int32_t mode, int64_t zxid,

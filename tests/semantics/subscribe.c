@@ -1,5 +1,5 @@
 /* Subscriptions: who is told of what, when, and what an event says. Ours, not
- * ZooKeeper's (proto.h). */
+ * ZooKeeper's (proto.h). Link 1 is subscribed, link 2 changes. */
 #include "bed.h"
 
 #define EXACT MU_SUBSCRIBE_EXACT
@@ -11,13 +11,6 @@
 
 static int64_t prev_zxid; /* of link 1, subscription 1 */
 static int32_t prev_n;
-
-static void setup(void)
-{
-	bed_open();
-	bed_connect(1); /* is subscribed */
-	bed_connect(2); /* changes */
-}
 
 static void setup_limits(void)
 {
@@ -70,10 +63,7 @@ static void is_data(const struct mu_change_event *e, const char *data)
 
 static int64_t set(const char *path, const char *data)
 {
-	struct bed_reply r = bed_do(2, MU_OP_SET_DATA, q_set(path, data, -1));
-
-	ck_assert_int_eq(r.err, 0);
-	return r.zxid;
+	return bed_set(2, path, data);
 }
 
 static void drop(const char *path)
@@ -563,5 +553,5 @@ TCase *semantics_subscribe(void)
 		who_did_not_ask_for_features_asks_for_an_unknown_operation,
 	};
 
-	return bed_case("subscriptions", setup, tests, BED_COUNT(tests));
+	return bed_case("subscriptions", bed_open_two, tests, BED_COUNT(tests));
 }

@@ -1,13 +1,6 @@
 /* Reads and watches through the door: rules 22 to 26, 29 to 38, 41, 68, 72,
- * 98. */
+ * 98. Link 1 watches, link 2 changes. */
 #include "bed.h"
-
-static void setup(void)
-{
-	bed_open();
-	bed_connect(1); /* watches */
-	bed_connect(2); /* changes */
-}
 
 static void look(int32_t op, const char *path)
 {
@@ -16,26 +9,17 @@ static void look(int32_t op, const char *path)
 
 static int64_t set(const char *path)
 {
-	struct bed_reply r = bed_do(2, MU_OP_SET_DATA, q_set(path, "x", -1));
-
-	ck_assert_int_eq(r.err, 0);
-	return r.zxid;
+	return bed_set(2, path, "x");
 }
 
 static int64_t drop(const char *path)
 {
-	struct bed_reply r = bed_do(2, MU_OP_DELETE, q_delete(path, -1));
-
-	ck_assert_int_eq(r.err, 0);
-	return r.zxid;
+	return bed_delete(2, path);
 }
 
 static int64_t make(const char *path)
 {
-	struct bed_reply r = bed_do(2, MU_OP_CREATE, q_create(path, "x", 0));
-
-	ck_assert_int_eq(r.err, 0);
-	return r.zxid;
+	return bed_make(2, path, "x");
 }
 
 START_TEST(rule22_rule23_rule24_a_notification_is_type_state_path)
@@ -456,5 +440,6 @@ TCase *semantics_watch(void)
 		events_of_one_change_go_only_to_those_who_watch_each,
 	};
 
-	return bed_case("reads and watches", setup, tests, BED_COUNT(tests));
+	return bed_case("reads and watches", bed_open_two, tests,
+	                BED_COUNT(tests));
 }

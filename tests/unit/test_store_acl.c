@@ -2,13 +2,6 @@
  * zookeeper-semantics.md. */
 #include "store_bed.h"
 
-static void setup(void)
-{
-	bed_open();
-	bed_connect(1);
-	bed_connect(2);
-}
-
 /* ---- events ---- */
 
 /* ---- the order of checks ---- */
@@ -150,5 +143,5 @@ int main(void)
 	};
 
 	return bed_run("store: ACLs", tests, sizeof tests / sizeof tests[0],
-	               setup, bed_close);
+	               bed_open_two, bed_close);
 }

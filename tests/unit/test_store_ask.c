@@ -2,13 +2,6 @@
  * zookeeper-semantics.md. */
 #include "store_bed.h"
 
-static void setup(void)
-{
-	bed_open();
-	bed_connect(1);
-	bed_connect(2);
-}
-
 /* ---- multiRead ---- */
 
 START_TEST(a_multi_read_past_the_reply_limit_is_an_error)
@@ -104,5 +97,5 @@ int main(void)
 	};
 
 	return bed_run("store: rare reads", tests,
-	               sizeof tests / sizeof tests[0], setup, bed_close);
+	               sizeof tests / sizeof tests[0], bed_open_two, bed_close);
 }

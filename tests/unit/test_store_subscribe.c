@@ -9,19 +9,9 @@
 #define EXACT MU_SUBSCRIBE_EXACT
 #define SUBTREE MU_SUBSCRIBE_SUBTREE
 
-static void setup(void)
-{
-	bed_open();
-	bed_connect(1);
-	bed_connect(2);
-}
-
 static int64_t set(const char *path)
 {
-	struct bed_reply r = bed_do(2, MU_OP_SET_DATA, q_set(path, "x", -1));
-
-	ck_assert_int_eq(r.err, 0);
-	return r.zxid;
+	return bed_set(2, path, "x");
 }
 
 /* ---- live ---- */
@@ -642,7 +632,7 @@ START_TEST(asking_survives_the_loss_of_any_allocation)
 		size_t len;
 		int reached;
 
-		setup();
+		bed_open_two();
 		bed_make(2, "/a", "1");
 		y.zxid = bed_counts().zxid;
 		y.n = MU_CHANGE_N_END;
@@ -679,7 +669,7 @@ START_TEST(asking_survives_the_loss_of_any_allocation)
 		refusals++;
 	}
 	ck_assert_uint_ge(refusals, 3);
-	setup();
+	bed_open_two();
 }
 END_TEST
 
@@ -692,7 +682,7 @@ START_TEST(telling_survives_the_loss_of_any_allocation)
 	for (unsigned k = 0;; k++) {
 		int rc, reached;
 
-		setup();
+		bed_open_two();
 		bed_make(2, "/a", "1");
 		bed_subscribe(1, 1, "/a", EXACT, -1, 0);
 		for (int32_t id = 2; id < 300; id++)
@@ -730,7 +720,7 @@ START_TEST(telling_survives_the_loss_of_any_allocation)
 	}
 	ck_assert_uint_ge(ended, 2);
 	ck_assert_uint_ge(fatal, 1);
-	setup();
+	bed_open_two();
 }
 END_TEST
 
@@ -760,6 +750,6 @@ int main(void)
 		telling_survives_the_loss_of_any_allocation,
 	};
 
-	return bed_run("store: subscriptions", tests, BED_COUNT(tests), setup,
-	               bed_close);
+	return bed_run("store: subscriptions", tests, BED_COUNT(tests),
+	               bed_open_two, bed_close);
 }

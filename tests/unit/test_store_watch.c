@@ -1,13 +1,6 @@
 /* Reads and watches through the door: rules 22 to 26, 29 to 38, 41, 68, 72,
- * 98. */
+ * 98. Link 1 watches, link 2 changes. */
 #include "store_bed.h"
-
-static void setup(void)
-{
-	bed_open();
-	bed_connect(1); /* watches */
-	bed_connect(2); /* changes */
-}
 
 static void look(int32_t op, const char *path)
 {
@@ -16,10 +9,7 @@ static void look(int32_t op, const char *path)
 
 static int64_t make(const char *path)
 {
-	struct bed_reply r = bed_do(2, MU_OP_CREATE, q_create(path, "x", 0));
-
-	ck_assert_int_eq(r.err, 0);
-	return r.zxid;
+	return bed_make(2, path, "x");
 }
 
 START_TEST(rule32_the_event_comes_before_the_new_data)
@@ -202,5 +192,5 @@ int main(void)
 	};
 
 	return bed_run("store: reads and watches", tests,
-	               sizeof tests / sizeof tests[0], setup, bed_close);
+	               sizeof tests / sizeof tests[0], bed_open_two, bed_close);
 }
