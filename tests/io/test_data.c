@@ -110,14 +110,6 @@ static void snapshot_at(uint32_t command)
 	script_close(&part);
 }
 
-static void spoil_snapshot(uint64_t index)
-{
-	char name[MU_SNAPFILE_NAME_MAX];
-
-	mu_snapfile_name(index, name);
-	kit_spoil(name, kit_size(name) / 2, 8);
-}
-
 /* ---- what is there ---- */
 
 START_TEST(an_empty_directory_gives_an_empty_tree_of_its_own)
@@ -238,10 +230,10 @@ START_TEST(a_damaged_snapshot_is_passed_over_where_the_journal_reaches)
 {
 	snapshot_at(10);
 	snapshot_at(20);
-	spoil_snapshot(20);
+	kit_spoil_snapshot(20);
 	kit_journal(&sample, 77, _i ? 11 : 1, sample.count);
 	if (!_i)
-		spoil_snapshot(10);
+		kit_spoil_snapshot(10);
 	open_good();
 	kit_says(said, "a snapshot is passed over");
 	ck_assert_uint_eq(data.snapshot, _i ? 10 : 0);
@@ -256,7 +248,7 @@ START_TEST(a_damaged_snapshot_stops_the_start_where_it_does_not)
 
 	snapshot_at(10);
 	snapshot_at(20);
-	spoil_snapshot(20);
+	kit_spoil_snapshot(20);
 	if (_i)
 		kit_journal(&sample, 77, 12, sample.count);
 	mu_snapfile_name(20, name);

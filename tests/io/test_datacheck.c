@@ -105,14 +105,6 @@ static void assert_damaged(const char *file, const char *word)
 	ck_assert(has_bad_line());
 }
 
-static void spoil_snapshot(uint64_t index)
-{
-	char name[MU_SNAPFILE_NAME_MAX];
-
-	mu_snapfile_name(index, name);
-	kit_spoil(name, kit_size(name) / 2, 8);
-}
-
 /* The first segment of several, with a bit turned in its third record. */
 static void spoil_journal(void)
 {
@@ -274,7 +266,7 @@ START_TEST(a_damaged_snapshot_is_found)
 
 	kit_snapshot(sample.s);
 	mu_snapfile_name(sample.count, name);
-	spoil_snapshot(sample.count);
+	kit_spoil_snapshot(sample.count);
 	assert_damaged(name, "byte");
 }
 END_TEST

@@ -3,6 +3,7 @@
 
 #include "crc.h"
 #include "epoch.h"
+#include "program.h"
 #include "restore.h"
 #include "snapshot_impl.h"
 #include "tree.h"
@@ -468,21 +469,9 @@ END_TEST
 
 /* ---- nothing is left open ---- */
 
-static unsigned descriptors(void)
-{
-	DIR *d = opendir("/proc/self/fd");
-	unsigned count = 0;
-
-	ck_assert_ptr_nonnull(d);
-	while (readdir(d))
-		count++;
-	closedir(d);
-	return count;
-}
-
 START_TEST(descriptors_are_closed_on_all_ways)
 {
-	const unsigned before = descriptors();
+	const unsigned before = process_descriptors(getpid());
 	bool done;
 
 	restore();
@@ -493,7 +482,7 @@ START_TEST(descriptors_are_closed_on_all_ways)
 	spoil_what_waits();
 	ck_assert_int_eq(mu_restore_finish(kit_dir, &done, &err), MU_EDATA);
 	ck_assert_int_eq(mu_restore_look(kit_dir, &done, &err), MU_EDATA);
-	ck_assert_uint_eq(descriptors(), before);
+	ck_assert_uint_eq(process_descriptors(getpid()), before);
 }
 END_TEST
 

@@ -5,6 +5,7 @@
 #include "json.h"
 #include "log.h"
 #include "loop.h"
+#include "program.h"
 #include "server_impl.h"
 
 #include <muster/client.h>
@@ -256,18 +257,6 @@ END_TEST
 
 /* ---- start and stop ---- */
 
-static unsigned descriptors(void)
-{
-	DIR *d = opendir("/proc/self/fd");
-	unsigned count = 0;
-
-	ck_assert_ptr_nonnull(d);
-	while (readdir(d))
-		count++;
-	closedir(d);
-	return count;
-}
-
 /* As after a restore: on the same loop, one after the other. */
 START_TEST(many_lives_on_one_loop_leave_nothing)
 {
@@ -277,7 +266,7 @@ START_TEST(many_lives_on_one_loop_leave_nothing)
 	server = NULL;
 	for (int i = 0; i < 3; i++)
 		mu_loop_run(loop);
-	before = descriptors();
+	before = process_descriptors(getpid());
 	for (int life = 0; life < 5; life++) {
 		begin();
 		for (int i = 0; i < 20; i++)
@@ -287,7 +276,7 @@ START_TEST(many_lives_on_one_loop_leave_nothing)
 		for (int i = 0; i < 3; i++)
 			mu_loop_run(loop);
 	}
-	ck_assert_uint_eq(descriptors(), before);
+	ck_assert_uint_eq(process_descriptors(getpid()), before);
 	ck_assert_uint_eq(epoch_on_disk(), 6);
 }
 END_TEST

@@ -154,6 +154,15 @@ static inline void kit_journal(const struct script *c, int64_t tree_id,
 	d->free(d);
 }
 
+/* Eight bytes in the middle of a snapshot. */
+static inline void kit_spoil_snapshot(uint64_t index)
+{
+	char name[MU_SNAPFILE_NAME_MAX];
+
+	mu_snapfile_name(index, name);
+	kit_spoil(name, kit_size(name) / 2, 8);
+}
+
 /* What is said on a descriptor, from here to kit_hear: in a file. */
 static inline int kit_listen(int fd)
 {

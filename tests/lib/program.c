@@ -431,3 +431,47 @@ bool program_is_running(struct program *p)
 		p->pid = 0;
 	return p->pid > 0;
 }
+
+unsigned process_descriptors(pid_t pid)
+{
+	char path[64];
+	unsigned count = 0;
+	DIR *d;
+
+	snprintf(path, sizeof path, "/proc/%d/fd", (int)pid);
+	d = opendir(path);
+	ck_assert_ptr_nonnull(d);
+	while (readdir(d))
+		count++;
+	closedir(d);
+	return count;
+}
+
+/* ---- the test itself --------------------------------------------------------------------- */
+
+uint32_t env_number(const char *name, uint32_t otherwise)
+{
+	const char *text = getenv(name);
+
+	return text && text[0] ? (uint32_t)strtoul(text, NULL, 10) : otherwise;
+}
+
+void env_keep_dir(const char *name, const char *dir)
+{
+	const char *to = getenv(name);
+	char command[512];
+
+	if (!to || !to[0])
+		return;
+	snprintf(command, sizeof command, "cp -a %s %s", dir, to);
+	if (system(command))
+		printf("    could not copy %s\n", dir);
+}
+
+bool is_root(const char *test)
+{
+	if (geteuid() == 0)
+		return true;
+	printf("SKIPPED: %s: only root can become another user\n", test);
+	return false;
+}

@@ -92,5 +92,17 @@ int program_wait(struct program *p, uint32_t limit_ms);
 int program_stop(struct program *p, int signum);
 /* Still there? Collects it if not. */
 bool program_is_running(struct program *p);
+/* How many descriptors a process has open: to compare with another time. */
+unsigned process_descriptors(pid_t pid);
+
+/* ---- the test itself ---- */
+
+/* A number from the environment. */
+uint32_t env_number(const char *name, uint32_t otherwise);
+/* Copy a directory to where this variable says, if it does; says so if it cannot. */
+void env_keep_dir(const char *name, const char *dir);
+/* False: no other user's rights can be taken here, and it says that it skips the
+ * test. */
+bool is_root(const char *test);
 
 #endif /* MU_TEST_PROGRAM_H */

@@ -323,14 +323,6 @@ END_TEST
 
 #define OWN_USER "games" /* is on each Debian, and runs nothing */
 
-static bool is_root(const char *test)
-{
-	if (geteuid() == 0)
-		return true;
-	printf("SKIPPED: %s: only root can become another user\n", test);
-	return false;
-}
-
 /* A directory that another user may look into, with the lie in it. */
 static const char *copied(const char *lie, char *dir, size_t room)
 {

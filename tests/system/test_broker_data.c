@@ -90,21 +90,6 @@ static bool is_ready(void *arg)
 	return access(bed.k.ready, F_OK) == 0 && is_restored();
 }
 
-static unsigned descriptors(void)
-{
-	char path[64];
-	unsigned count = 0;
-	DIR *d;
-
-	snprintf(path, sizeof path, "/proc/%d/fd", (int)bed.k.broker.pid);
-	d = opendir(path);
-	ck_assert_ptr_nonnull(d);
-	while (readdir(d))
-		count++;
-	closedir(d);
-	return count;
-}
-
 /* ---- restore ---- */
 
 static unsigned descriptors_before;
@@ -112,7 +97,7 @@ static unsigned descriptors_before;
 static bool are_as_before(void *arg)
 {
 	(void)arg;
-	return descriptors() <= descriptors_before;
+	return process_descriptors(bed.k.broker.pid) <= descriptors_before;
 }
 
 START_TEST(a_restored_broker_is_ready_again_and_holds_no_more_than_before)
@@ -121,7 +106,7 @@ START_TEST(a_restored_broker_is_ready_again_and_holds_no_more_than_before)
 	begin_anew();
 	start();
 	ck_exit(2, MUSTER("get", "/b"));
-	descriptors_before = descriptors();
+	descriptors_before = process_descriptors(bed.k.broker.pid);
 	ck_exit(0, CONTROL("restore", backup));
 	ck_assert(wait_for(is_ready, NULL, WAIT_MS));
 	ck_assert(program_is_running(&bed.k.broker));

@@ -61,23 +61,11 @@ static void tell(const struct blow *b, const char *text)
 	         b->spares ? ", alone" : "", text, (unsigned long long)b->seed);
 }
 
-static void keep_data(void)
-{
-	const char *to = getenv("CRASH_KEEP");
-	char command[512];
-
-	if (!to || !to[0])
-		return;
-	snprintf(command, sizeof command, "cp -a %s %s", bed.k.dir, to);
-	if (system(command))
-		printf("    could not copy %s\n", bed.k.dir);
-}
-
 static void check_well(unsigned n, const char *more)
 {
 	if (!w.why[0] && !more)
 		return;
-	keep_data();
+	env_keep_dir("CRASH_KEEP", bed.k.dir);
 	ck_abort_msg("cycle %u of seed %llu: %s\n  since all was well:\n%s"
 	             "  again: make crash CRASH_SEED=%llu CRASH_CYCLES=%u",
 	             n, (unsigned long long)batch_seed, more ? more : w.why,
@@ -254,26 +242,20 @@ static void batch(uint64_t seed, uint32_t first, uint32_t count)
 	close_all();
 }
 
-static uint32_t number(const char *name, uint32_t otherwise)
-{
-	const char *text = getenv(name);
-
-	return text && text[0] ? (uint32_t)strtoul(text, NULL, 10) : otherwise;
-}
-
 /* `make crash` has another seed each time, `make test` the same. */
 static uint64_t first_seed(bool many)
 {
 	struct timespec t;
 
 	clock_gettime(CLOCK_REALTIME, &t);
-	return number("CRASH_SEED",
-	              many ? (uint32_t)(t.tv_sec ^ t.tv_nsec) % 1000000 : 1);
+	return env_number("CRASH_SEED",
+	                  many ? (uint32_t)(t.tv_sec ^ t.tv_nsec) % 1000000
+	                       : 1);
 }
 
 START_TEST(a_broker_killed_at_each_call_and_at_random_loses_nothing)
 {
-	const uint32_t cycles = number("CRASH_CYCLES", BATCH);
+	const uint32_t cycles = env_number("CRASH_CYCLES", BATCH);
 	const bool many = getenv("CRASH_CYCLES") != NULL;
 	const uint64_t seed = first_seed(many);
 	const int64_t from = now_ms();
@@ -315,7 +297,7 @@ int main(void)
 	int failed;
 
 	tcase_add_unchecked_fixture(tc, cluster_backend_up, NULL);
-	tcase_set_timeout(tc, 280 + number("CRASH_CYCLES", 0) * 10);
+	tcase_set_timeout(tc, 280 + env_number("CRASH_CYCLES", 0) * 10);
 	tcase_add_test(
 		tc, a_broker_killed_at_each_call_and_at_random_loses_nothing);
 	suite_add_tcase(suite, tc);

@@ -79,14 +79,6 @@ static void wait_said(const char *verb, const char *path, const char *text)
 	              "muster %s %s does not say %s", verb, path, text);
 }
 
-static bool is_root(const char *test)
-{
-	if (geteuid() == 0)
-		return true;
-	printf("SKIPPED: %s: only root can become another user\n", test);
-	return false;
-}
-
 /* A lie where every user can read it; static text. */
 static const char *copied(const char *lie)
 {

@@ -34,33 +34,15 @@ static uint32_t cuts, kills;
 static int64_t began_ms;
 static bool many, in_order; /* all tests up to here have come to their end */
 
-static uint32_t number(const char *name, uint32_t otherwise)
-{
-	const char *text = getenv(name);
-
-	return text && text[0] ? (uint32_t)strtoul(text, NULL, 10) : otherwise;
-}
-
 /* `make soak` has another seed each time, `make test` the same. */
 static uint64_t a_seed(void)
 {
 	struct timespec t;
 
 	clock_gettime(CLOCK_REALTIME, &t);
-	return number("SOAK_SEED",
-	              many ? (uint32_t)(t.tv_sec ^ t.tv_nsec) % 1000000 : 1);
-}
-
-static void keep_records(void)
-{
-	const char *to = getenv("SOAK_KEEP");
-	char command[512];
-
-	if (!to || !to[0])
-		return;
-	snprintf(command, sizeof command, "cp -a %s %s", bed.c.dir, to);
-	if (system(command))
-		printf("    could not copy %s\n", bed.c.dir);
+	return env_number("SOAK_SEED",
+	                  many ? (uint32_t)(t.tv_sec ^ t.tv_nsec) % 1000000
+	                       : 1);
 }
 
 /* ---- a storm ---- */
@@ -241,7 +223,7 @@ START_TEST(no_change_is_lost_doubled_or_out_of_order_whatever_is_cut_or_killed)
 	check_records(&sum);
 	tell_sum(&sum, journal);
 	if (!soak_is_well(&sum))
-		keep_records();
+		env_keep_dir("SOAK_KEEP", bed.c.dir);
 	ck_assert_msg(soak_is_well(&sum),
 	              "again: make soak SOAK_SEED=%llu SOAK_CUTS=%u "
 	              "SOAK_KILLS=%u",
@@ -262,8 +244,8 @@ int main(void)
 	int failed, pieces;
 
 	many = getenv("SOAK_CUTS") != NULL;
-	cuts = number("SOAK_CUTS", CUTS);
-	kills = number("SOAK_KILLS", KILLS);
+	cuts = env_number("SOAK_CUTS", CUTS);
+	kills = env_number("SOAK_KILLS", KILLS);
 	seed = a_seed();
 	pieces = (int)((cuts + kills + PIECE - 1) / PIECE);
 	tcase_add_unchecked_fixture(tc, cluster_backend_up, NULL);

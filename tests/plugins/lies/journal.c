@@ -6,20 +6,11 @@
 
 #include <fcntl.h>
 #include <signal.h>
-#include <time.h>
 
 struct self {
 	int fd;
 	char ok[400];
 };
-
-static long long now_us(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (long long)t.tv_sec * 1000000 + t.tv_nsec / 1000;
-}
 
 static int journal_event(void *self, const struct mu_event *e,
                          struct mu_err *err)

@@ -8,7 +8,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
+
+/* Microseconds of CLOCK_MONOTONIC. */
+__attribute__((unused)) static long long now_us(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (long long)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+}
 
 __attribute__((unused)) static int quiet_init(const struct mu_host *h,
                                               void **self, struct mu_err *err)

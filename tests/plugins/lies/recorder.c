@@ -8,7 +8,6 @@
 #include "lie.h"
 
 #include <fcntl.h>
-#include <time.h>
 
 static const volatile char mark[] = "recorder-mark 00000000 ok          ";
 
@@ -17,14 +16,6 @@ struct self {
 	unsigned build;
 	char mode[16];
 };
-
-static long long now_us(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (long long)t.tv_sec * 1000000 + t.tv_nsec / 1000;
-}
 
 static void read_mark(struct self *s)
 {
