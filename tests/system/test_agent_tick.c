@@ -10,7 +10,8 @@
 
 #define TICKER(more, settings) \
 	"instances = ( { name = \"ticker\"; plugin = \"" MU_BUILD \
-	"/tests/lies/ticker.so\"; connection = true; " more \
+	"/tests/lies/ticker.so\"; connection = true; log_lines_max = " \
+	"1000000; " more \
 	" watch = ( { path = \"/do\"; mode = \"subtree\"; } ); settings : " \
 	"{ " settings " }; } );"
 
