@@ -186,6 +186,7 @@ int mu_native_open(const struct mu_native_limits *limits,
 		return mu_err(err, MU_ENOMEM, "out of memory at start");
 	n->limits = *limits;
 	n->owner = *owner;
+	n->log_lines.max = MU_CUT_LINES_MAX;
 	TAILQ_INIT(&n->all);
 	TAILQ_INIT(&n->waiting);
 	TAILQ_INIT(&n->lost);

@@ -3,8 +3,10 @@
 #include "native.h"
 
 #include "buf.h"
+#include "data_kit.h"
 #include "idmap.h"
 #include "jute.h"
+#include "line_rate.h"
 #include "log.h"
 #include "program.h"
 #include "proto.h"
@@ -984,6 +986,35 @@ START_TEST(limits_can_change_while_it_runs)
 }
 END_TEST
 
+/* All in one second by the broker's clock. */
+START_TEST(of_the_links_it_cut_so_many_a_second_are_logged)
+{
+	struct world *w = world_open();
+	struct mu_zsock *z[MU_CUT_LINES_MAX + 2];
+	unsigned i, lines = 0;
+	char *said, *at;
+	int kept;
+
+	mu_log_open("test", MU_WARN);
+	kept = kit_listen(STDERR_FILENO);
+	for (i = 0; i < MU_CUT_LINES_MAX + 2; i++) {
+		z[i] = dial_in(w);
+		say_bytes(z[i], "\xff\xff\xff\xff", 4);
+		if (!until(w, &w->lost, i + 1))
+			break;
+	}
+	said = kit_hear(STDERR_FILENO, kept);
+	ck_assert_uint_eq(i, MU_CUT_LINES_MAX + 2);
+	for (at = said; (at = strstr(at, "link cut")); at++)
+		lines++;
+	ck_assert_uint_eq(lines, MU_CUT_LINES_MAX);
+	for (i = 0; i < MU_CUT_LINES_MAX + 2; i++)
+		mu_zsock_close(z[i]);
+	free(said);
+	world_close(w);
+}
+END_TEST
+
 int main(void)
 {
 	const TTest *const tests[] = {
@@ -1012,6 +1043,7 @@ int main(void)
 		a_goodbye_reaches_everybody_when_the_broker_stops,
 		links_that_come_and_go_leave_nothing_behind,
 		limits_can_change_while_it_runs,
+		of_the_links_it_cut_so_many_a_second_are_logged,
 	};
 	Suite *s = suite_create("native");
 	TCase *c = tcase_create("native");
