@@ -51,6 +51,8 @@ static int change(const struct mu_event *e, struct mu_err *err)
 {
 	if ((e->flags & MU_EVENT_AGAIN) && host->setting_int(host, "once", 0))
 		return 0;
+	if (e->type == MU_EVENT_DELETED)
+		return 0; /* an order is given when its node comes */
 	if (strcmp(e->path, "/do/create") == 0)
 		return host->create(host, "/e/a", "mine", 4,
 		                    MU_PLUGIN_EPHEMERAL, WAIT_MS, err);
