@@ -267,13 +267,13 @@ START_TEST(rule49_a_silent_server_is_left_and_the_session_goes_on)
 {
 	int64_t from;
 
-	options.timeout_ms = 3000;
+	options.timeout_ms = 9000;
 	connect_it();
 	program_signal(&relay, SIGSTOP);
 	from = now_ms();
 	wait_heard("connecting -7");
-	ck_assert_int_ge(now_ms() - from, 900);
-	ck_assert_int_le(now_ms() - from, 2900);
+	ck_assert_int_ge(now_ms() - from, 2700);
+	ck_assert_int_le(now_ms() - from, 8900); /* it could still go on */
 	program_signal(&relay, SIGCONT);
 	wait_heard("connecting -7; connected 0");
 	ck_assert(info().resumed);
