@@ -7,12 +7,16 @@
 #include <stdlib.h>
 
 #define LONG_MS 60000u
-#define MORTAL_MS 3000u /* a broker that is killed and started takes less */
+/* Only who will end without a goodbye has a short timeout: it is waited for. A
+ * thread that this machine lets stand still for that long loses its session. */
+#define MORTAL_MS 3000u
+#define GOODBYE_MS 10000u /* and one whose goodbye was lost */
 
 struct mortal {
 	struct soak_thread *t;
 	struct soak_link keeper; /* lives, and looks */
 	struct soak_link link;
+	bool goodbye; /* of link's session */
 	unsigned number;
 };
 
@@ -76,10 +80,17 @@ static void await_gone(struct mortal *m, const char *path)
 		soak_link_idle(&m->keeper, 20);
 }
 
-/* The session ends: with a goodbye, or by its timeout. */
+/* A session of which is known how it will end: with a goodbye, or by its timeout. */
+static void begin(struct mortal *m)
+{
+	m->goodbye = dice_chance(&m->t->dice, 70);
+	soak_link_open(&m->link, m->t->w->url,
+	               m->goodbye ? GOODBYE_MS : MORTAL_MS);
+}
+
 static void end(struct mortal *m)
 {
-	if (dice_chance(&m->t->dice, 70))
+	if (m->goodbye)
 		soak_link_close(&m->link);
 	else
 		soak_link_drop(&m->link);
@@ -102,7 +113,7 @@ static void one_session(struct mortal *m)
 	char path[EPHEMERALS][SOAK_PATH_MAX];
 	struct mu_stat parent;
 
-	soak_link_open(&m->link, m->t->w->url, MORTAL_MS);
+	begin(m);
 	for (; made < count; made++) {
 		int64_t zxid;
 
@@ -231,7 +242,7 @@ static void one_stay(struct mortal *m)
 	snprintf(path, sizeof path, "/members/%s%u", own ? "once-" : "m",
 	         own ? ++m->number : dice_below(d, 3));
 	say_record(record, sizeof record, "up", ++m->number);
-	soak_link_open(&m->link, m->t->w->url, MORTAL_MS);
+	begin(m);
 	zxid = create(m, path, record);
 	if (zxid) {
 		put(m, path, MU_EVENT_MEMBER_JOINED, zxid, 0, NULL);
