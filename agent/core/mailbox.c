@@ -350,7 +350,8 @@ static struct letter **next_alike(struct letter *l)
 	return *p ? p : NULL;
 }
 
-/* `l` stands for `older` too: what it was before, and how many there were. */
+/* `l`, which waits, stands for `older` too, which does not any more: what it was
+ * before, and how many there were. */
 static void absorb(struct mu_mailbox *b, struct letter *l, struct letter *older)
 {
 	char *old = l->old;
@@ -405,7 +406,7 @@ static bool has_room(const struct mu_mailbox *b, const struct letter *l,
 
 int mu_mailbox_put(struct mu_mailbox *b, const struct mu_chan_event *e)
 {
-	struct letter *l = letter_new(e);
+	struct letter *l = letter_new(e), *gone = NULL;
 	struct letter **older = NULL, **queue = &b->head;
 
 	if (!l)
@@ -424,10 +425,12 @@ int mu_mailbox_put(struct mu_mailbox *b, const struct mu_chan_event *e)
 		if (b->count >= b->queue_max && !b->newest)
 			l->e.flags |= MU_EVENT_OVERFLOW;
 		unmark(*older, NULL, l->e.source);
-		absorb(b, l, unlink_at(b, older));
+		gone = unlink_at(b, older);
 	}
 	go_on(b, l);
 	append(b, l);
+	if (gone)
+		absorb(b, l, gone);
 	return 0;
 }
 

@@ -274,6 +274,48 @@ START_TEST(values_that_take_the_place_of_others_keep_to_the_limit_too)
 }
 END_TEST
 
+/* What waits holds the old value of the first, whatever those of the others were. */
+START_TEST(the_limit_counts_what_waits_and_nothing_that_was_replaced)
+{
+	static char big[MU_MAILBOX_BYTES_MAX / 4];
+	struct mu_chan_event e = { .type = MU_EVENT_CHANGED, .count = 1 };
+	const struct mu_str large = { big, sizeof big }, none = { NULL, 0 };
+
+	mu_mailbox_free(b);
+	b = mu_mailbox_new(1);
+	e.path = MU_STR("/a");
+	e.old_data = large;
+	for (int i = 0; i < 8; i++, e.old_data = none) {
+		e.zxid = i + 1;
+		ck_assert_int_eq(mu_mailbox_put(b, &e), 0);
+	}
+	done(mu_mailbox_give(b, 1000));
+
+	e.old_data = none;
+	ck_assert_int_eq(mu_mailbox_put(b, &e), 0);
+	e.old_data = large;
+	for (int i = 0; i < 8; i++)
+		ck_assert_int_eq(mu_mailbox_put(b, &e), 0);
+	e.old_data = none;
+	e.data = (struct mu_str){ big, sizeof big };
+	ck_assert_int_eq(mu_mailbox_put(b, &e), 0);
+	done(mu_mailbox_give(b, 1000));
+	ck_assert_uint_eq(mu_mailbox_count(b), 0);
+
+	mu_mailbox_free(b);
+	b = mu_mailbox_new(8);
+	mu_mailbox_want_newest(b, true);
+	for (int i = 0; i < 2; i++)
+		ck_assert_int_eq(mu_mailbox_put(b, &e), 0);
+	e.old_data = large;
+	e.path = MU_STR("/b");
+	e.data = none;
+	ck_assert_int_eq(mu_mailbox_put(b, &e), 0);
+	e.path = MU_STR("/c");
+	ck_assert_int_eq(mu_mailbox_put(b, &e), MU_EFULL);
+}
+END_TEST
+
 START_TEST(paths_beyond_the_limit_are_refused)
 {
 	struct mu_chan_event e = { .type = MU_EVENT_PRESENT, .count = 1 };
@@ -1178,6 +1220,8 @@ int main(void)
 	               values_beyond_the_limit_are_refused_and_change_nothing);
 	tcase_add_test(
 		tc, values_that_take_the_place_of_others_keep_to_the_limit_too);
+	tcase_add_test(
+		tc, the_limit_counts_what_waits_and_nothing_that_was_replaced);
 	tcase_add_test(tc, paths_beyond_the_limit_are_refused);
 	tcase_add_test(tc, a_put_survives_the_loss_of_any_allocation);
 	tcase_add_test(tc, no_mailbox_without_memory);
