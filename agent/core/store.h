@@ -74,7 +74,8 @@ struct mu_store_config {
 	/* Bytes of the path of a node to be made, with its number if it is given
 	 * one, of a watch and of a subscription: past it MU_EINVAL, as for a path
 	 * that no node can have. Not of what is applied or loaded: nodes that
-	 * have longer ones are read, written and deleted. 0: no limit. */
+	 * have longer ones are read, written and deleted. Nor of watches that a
+	 * client sets again: what it had stays. 0: no limit. */
 	uint32_t path_max;
 	uint32_t sessions_max, links_max;
 	uint32_t watches_max; /* watches and subscriptions together */

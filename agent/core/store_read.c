@@ -17,12 +17,15 @@ bool mu_read_may(const struct reading *r, mu_node_id id, int32_t perms)
 	return mu_peer_may(r->p, &acl, perms);
 }
 
-static int add_watch(struct reading *r, struct mu_str path, unsigned kinds)
+/* again: the client had it before its link ended. It stays then even if paths may
+ * no more be so long: to refuse it would end that client, or all that it watches. */
+static int add_watch(struct reading *r, struct mu_str path, unsigned kinds,
+                     bool again)
 {
 	struct mu_store *s = r->s;
 	uint32_t link = r->p->number;
 
-	if (!mu_path_fits(s, path))
+	if (!again && !mu_path_fits(s, path))
 		return MU_EINVAL;
 	if (mu_interests_full(s) && !mu_watches_held(s->watches, link, path))
 		return MU_EFULL;
@@ -180,16 +183,13 @@ static int tell_missed(struct reading *r, int event, struct mu_str path,
 	return mu_fx_send(fx, mark, r->p->number);
 }
 
-static bool paths_are_good(struct mu_store *s, const struct mu_vec *v)
+static bool paths_are_legal(const struct mu_vec *v)
 {
 	struct mu_in in = mu_in_of(v->at, v->len);
 
-	for (int32_t i = 0; i < v->count; i++) {
-		struct mu_str path = mu_get_str(&in);
-
-		if (mu_path_check(path, NULL) || !mu_path_fits(s, path))
+	for (int32_t i = 0; i < v->count; i++)
+		if (mu_path_check(mu_get_str(&in), NULL))
 			return false;
-	}
 	return true;
 }
 
@@ -208,7 +208,7 @@ static int resume(struct reading *r, const struct mu_vec *v, int64_t rel,
 		if (event)
 			err = tell_missed(r, event, path, id);
 		else
-			err = add_watch(r, path, kind);
+			err = add_watch(r, path, kind, true);
 	}
 	return err;
 }
@@ -233,7 +233,7 @@ static int set_watches(struct reading *r)
 	if (mu_get_set_watches(&r->in, r->h->op == MU_OP_SET_WATCHES2, &q))
 		return MU_EMARSHAL;
 	for (size_t i = 0; i < count; i++)
-		if (!paths_are_good(r->s, rows[i].paths))
+		if (!paths_are_legal(rows[i].paths))
 			return MU_EINVAL;
 	for (size_t i = 0; i < count && !err; i++)
 		err = resume(r, rows[i].paths, q.relative_zxid, rows[i].missed,
@@ -294,7 +294,7 @@ static int answer(struct reading *r, const struct read_row *row,
 		return MU_ENOMEM;
 	if (!r->kinds || (err && err != MU_ENONODE))
 		return err;
-	watch_err = add_watch(r, r->path, r->kinds);
+	watch_err = add_watch(r, r->path, r->kinds, false);
 	return watch_err ? watch_err : err;
 }
 
