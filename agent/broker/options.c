@@ -64,6 +64,9 @@ const struct mu_conf_row mu_broker_rows[] = {
 	  "memory that the nodes may take; at it only what adds nothing is taken; 0: no limit", true },
 	{ "path_max", MU_CONF_INT, AT(path_max), "4096", 1024, MIB, "bytes",
 	  "longest path of a new node, a watch or a subscription; nodes with longer ones stay", true },
+	{ "session_ephemeral_bytes_max", MU_CONF_INT, AT(session_ephemeral_bytes_max),
+	  "134217728", 0, 1024 * 1024 * (int64_t)MIB, "bytes",
+	  "paths of the ephemerals of one session, 120 bytes more for each; 0: no limit", true },
 	{ "sessions_max", MU_CONF_INT, AT(sessions_max), "10000", 1, 10000000, "sessions",
 	  "sessions at a time", true },
 	{ "links_max", MU_CONF_INT, AT(links_max), "10000", 1, 1000000, "links",
@@ -342,6 +345,8 @@ void mu_broker_options_store(const struct mu_broker_options *o,
 	c->waiting_max = (uint64_t)o->waiting_max;
 	c->max_data = (uint64_t)o->max_data;
 	c->path_max = (uint32_t)o->path_max;
+	c->session_ephemeral_bytes_max =
+		(uint64_t)o->session_ephemeral_bytes_max;
 	c->sessions_max = (uint32_t)o->sessions_max;
 	c->links_max = (uint32_t)o->links_max;
 	c->watches_max = (uint32_t)o->watches_max;

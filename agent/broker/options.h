@@ -24,6 +24,7 @@ struct mu_broker_options {
 	int64_t tick_ms, handshake_timeout_ms;
 	int64_t packet_max, reply_max, outbox_max, outbox_stall_ms;
 	int64_t outstanding_max, waiting_max, max_data, path_max;
+	int64_t session_ephemeral_bytes_max;
 	int64_t sessions_max, links_max, watches_max;
 	int64_t watch_bytes_max, subscriptions_per_link_max;
 	int64_t change_log_max, change_log_bytes;

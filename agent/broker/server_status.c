@@ -76,6 +76,7 @@ static int add_store(struct mu_json *o, const struct mu_server *s)
 		{ "expired", st.expired, NO_LIMIT },
 		{ "stalled_ms", st.stalled_ms, NO_LIMIT },
 		{ "over_path_max", st.over_path_max, NO_LIMIT },
+		{ "over_ephemeral_bytes", st.over_ephemeral_bytes, NO_LIMIT },
 	};
 
 	rc = add_id(o, "tree_id", mu_store_tree_id(s->store));

@@ -77,6 +77,11 @@ struct mu_store_config {
 	 * have longer ones are read, written and deleted. Nor of watches that a
 	 * client sets again: what it had stays. 0: no limit. */
 	uint32_t path_max;
+	/* Bytes of the paths of one session's ephemerals, with MU_NODE_COST for
+	 * each: past it there are no more (MU_EQUOTA). All of them go in the one
+	 * transaction that ends the session, and each is told by its path. Not
+	 * of what is applied or loaded. 0: no limit. */
+	uint64_t session_ephemeral_bytes_max;
 	uint32_t sessions_max, links_max;
 	uint32_t watches_max; /* watches and subscriptions together */
 	/* Bytes of the paths that they name: at it there are no more of either.
@@ -225,7 +230,8 @@ struct mu_store_stats {
 	uint64_t tree_bytes;
 	uint64_t tree_memory, waiting_bytes; /* what is held to the limits */
 	uint64_t requests, replies, events, throttled, oversize, expired;
-	uint64_t over_max_data, over_path_max; /* requests refused for it */
+	/* Requests refused for it. */
+	uint64_t over_max_data, over_path_max, over_ephemeral_bytes;
 	uint64_t stalled_ms; /* by how much deadlines have been moved */
 	/* Subscriptions; how many change events they were told (also in
 	 * `events`), and how many could not resume. */

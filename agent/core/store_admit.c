@@ -49,6 +49,7 @@ bool mu_request_admit(struct mu_store *s, struct mu_peer *p, int32_t xid,
 struct wish {
 	uint64_t grown; /* by so much the tree may grow */
 	uint32_t path;  /* bytes of the longest of a node that it makes */
+	uint64_t owned; /* by so much what the session has to take with it */
 };
 
 /* A path is told in each event of its node, and in those of a session's end all
@@ -70,6 +71,8 @@ static void wish_create(struct wish *w, int32_t op, struct mu_in *in)
 		len += NUMBER_LEN;
 	if (len > w->path)
 		w->path = len;
+	if (mu_mode_is_ephemeral(r.mode))
+		w->owned += MU_NODE_COST + len;
 	w->grown += MU_NODE_COST + r.path.len +
 	            (r.data.at ? (uint64_t)r.data.len : 0);
 }
@@ -131,9 +134,24 @@ static bool has_room(const struct mu_store *s, uint64_t grown)
 	               s->config.max_data;
 }
 
-int mu_request_judge(struct mu_store *s, int32_t op, struct mu_in body)
+/* What its link has on the way to the disk counts too, whatever that is: none of
+ * it is in the tree yet. */
+static bool may_own(const struct mu_store *s, const struct mu_peer *p,
+                    uint64_t owned)
 {
-	struct wish w = { 0, 0 };
+	int64_t id = p->session->id;
+	uint64_t has =
+		mu_tree_owned_bytes(s->tree, id) +
+		(uint64_t)MU_NODE_COST * mu_tree_owned_count(s->tree, id);
+
+	return owned == 0 || !s->config.session_ephemeral_bytes_max ||
+	       has + p->bytes + owned <= s->config.session_ephemeral_bytes_max;
+}
+
+int mu_request_judge(struct mu_store *s, const struct mu_peer *p, int32_t op,
+                     struct mu_in body)
+{
+	struct wish w = { 0, 0, 0 };
 
 	if (op == MU_OP_MULTI)
 		wish_multi(s, &w, &body);
@@ -142,6 +160,10 @@ int mu_request_judge(struct mu_store *s, int32_t op, struct mu_in body)
 	if (is_too_long(s, w.path)) {
 		s->stats.over_path_max++;
 		return MU_EINVAL;
+	}
+	if (!may_own(s, p, w.owned)) {
+		s->stats.over_ephemeral_bytes++;
+		return MU_EQUOTA;
 	}
 	if (has_room(s, w.grown))
 		return 0;

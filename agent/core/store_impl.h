@@ -293,8 +293,10 @@ bool mu_link_is_full(const struct mu_store *s, const struct mu_peer *p,
 bool mu_request_admit(struct mu_store *s, struct mu_peer *p, int32_t xid,
                       size_t len);
 /* May this write be logged? body: as it would be. MU_EINVAL: it makes a node with
- * a path longer than path_max; MU_EMAXDATA: there is no room for what it adds. */
-int mu_request_judge(struct mu_store *s, int32_t op, struct mu_in body);
+ * a path longer than path_max; MU_EQUOTA: its session has too many ephemerals;
+ * MU_EMAXDATA: there is no room for what it adds. */
+int mu_request_judge(struct mu_store *s, const struct mu_peer *p, int32_t op,
+                     struct mu_in body);
 /* May a watch or a subscription be on this path? False is counted. */
 bool mu_path_fits(struct mu_store *s, struct mu_str path);
 

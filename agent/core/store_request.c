@@ -126,7 +126,7 @@ static void write_request(struct mu_store *s, struct mu_peer *p,
 	from = s->scratch.len;
 	err = mu_put_command_body(&s->scratch, h->op, in);
 	if (!err && !mu_buf_failed(&s->scratch))
-		err = mu_request_judge(s, h->op,
+		err = mu_request_judge(s, p, h->op,
 		                       mu_in_of(s->scratch.data + from,
 		                                s->scratch.len - from));
 	if (err) {

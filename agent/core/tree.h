@@ -125,6 +125,8 @@ uint32_t mu_tree_ephemerals(const struct mu_tree *t); /* of all sessions */
 int mu_tree_owned(const struct mu_tree *t, int64_t owner,
                   int (*each)(void *arg, mu_node_id id), void *arg);
 uint32_t mu_tree_owned_count(const struct mu_tree *t, int64_t owner);
+uint64_t mu_tree_owned_bytes(const struct mu_tree *t,
+                             int64_t owner); /* of their paths */
 
 /* Open a transaction. One at a time. */
 void mu_tree_begin(struct mu_tree *t);

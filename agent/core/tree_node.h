@@ -101,6 +101,7 @@ struct mu_owner {
 	uint32_t refs;    /* traits with this owner */
 	uint32_t count;   /* attached ephemerals of it */
 	mu_node_id first; /* of these */
+	uint64_t bytes;   /* of their paths */
 };
 
 /* What most nodes have not: an owner, an ACL that is not open, an ACL that was

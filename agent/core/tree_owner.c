@@ -100,6 +100,16 @@ bool mu_tree_is_ephemeral(const struct mu_tree *t, const struct mu_node *n)
 	       mu_owner_is_session(mu_tree_owner_value(t, mu_node_owner(t, n)));
 }
 
+/* Its parents are there as long as it has a place, and have their names. */
+static uint64_t path_len(const struct mu_tree *t, mu_node_id id)
+{
+	uint64_t len = 0;
+
+	for (; id != MU_NODE_ROOT; id = mu_tree_node(t, id)->parent)
+		len += 1u + mu_tree_node(t, id)->name_len;
+	return len;
+}
+
 void mu_tree_own(struct mu_tree *t, mu_node_id id)
 {
 	struct mu_node *n = mu_tree_node(t, id);
@@ -134,6 +144,7 @@ void mu_tree_own_back(struct mu_tree *t, mu_node_id id)
 	if (n->own_next)
 		mu_tree_node(t, n->own_next)->own_prev = id;
 	o->count++;
+	o->bytes += path_len(t, id);
 	t->ephemerals++;
 }
 
@@ -152,6 +163,7 @@ void mu_tree_disown(struct mu_tree *t, mu_node_id id)
 	if (n->own_next)
 		mu_tree_node(t, n->own_next)->own_prev = n->own_prev;
 	o->count--;
+	o->bytes -= path_len(t, id);
 	t->ephemerals--;
 }
 
@@ -182,4 +194,11 @@ uint32_t mu_tree_owned_count(const struct mu_tree *t, int64_t owner)
 	uint32_t o = owner_find(t, owner);
 
 	return o ? owner_at(t, o)->count : 0;
+}
+
+uint64_t mu_tree_owned_bytes(const struct mu_tree *t, int64_t owner)
+{
+	uint32_t o = owner_find(t, owner);
+
+	return o ? owner_at(t, o)->bytes : 0;
 }

@@ -24,12 +24,19 @@ static void check_ephemeral(const struct mu_tree *t, mu_node_id id)
 	MU_BUG_ON(n->own_prev && mu_tree_node(t, n->own_prev)->own_next != id);
 }
 
+struct owned {
+	const struct mu_tree *t;
+	uint32_t count;
+	uint64_t bytes; /* of paths */
+};
+
 static int count_one(void *arg, mu_node_id id)
 {
-	uint32_t *n = arg;
+	struct owned *o = arg;
 
-	(void)id;
-	++*n;
+	o->count++;
+	for (; id != MU_NODE_ROOT; id = mu_tree_parent(o->t, id))
+		o->bytes += 1u + mu_tree_name(o->t, id).len;
 	return 0;
 }
 
@@ -52,7 +59,7 @@ static void check_node(const struct mu_tree *t, mu_node_id id,
                        struct tally *tally)
 {
 	const struct mu_node *n = mu_tree_node(t, id);
-	uint32_t owned = 0;
+	struct owned owned = { t, 0, 0 };
 
 	MU_BUG_ON(n->data_len < -1);
 	MU_BUG_ON(id != MU_NODE_ROOT &&
@@ -70,8 +77,10 @@ static void check_node(const struct mu_tree *t, mu_node_id id,
 	/* The whole list once, from its first. */
 	if (!n->own_prev) {
 		mu_tree_owned(t, mu_tree_owner(t, id), count_one, &owned);
-		MU_BUG_ON(owned !=
+		MU_BUG_ON(owned.count !=
 		          mu_tree_owned_count(t, mu_tree_owner(t, id)));
+		MU_BUG_ON(owned.bytes !=
+		          mu_tree_owned_bytes(t, mu_tree_owner(t, id)));
 	}
 }
 

@@ -48,6 +48,7 @@ START_TEST(without_a_file_there_are_the_defaults)
 	ck_assert(!c.enforce_quota); /* rule 79 */
 	ck_assert_str_eq(c.super_digest, "");
 	ck_assert_uint_eq(c.path_max, 4096);
+	ck_assert_uint_eq(c.session_ephemeral_bytes_max, 128u << 20);
 	ck_assert_uint_eq(c.watch_bytes_max, 256u << 20);
 	ck_assert_uint_eq(c.subscriptions_per_link_max, 1000);
 	ck_assert_uint_eq(c.change_log_max, 100000);
@@ -111,8 +112,10 @@ END_TEST
 static bool is_wide(const char *key)
 {
 	static const char *const wide[] = { "snapshot_journal_bytes",
-		                            "waiting_max", "max_data",
+		                            "waiting_max",
+		                            "max_data",
 		                            "watch_bytes_max",
+		                            "session_ephemeral_bytes_max",
 		                            "change_log_bytes" };
 
 	for (size_t i = 0; i < sizeof wide / sizeof *wide; i++)

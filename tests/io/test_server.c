@@ -126,6 +126,7 @@ START_TEST(status_has_each_limit_beside_its_number)
 	ck_assert(says(o, "subscriptions", "0"));
 	ck_assert(says(o, "gaps", "0"));
 	ck_assert(says(o, "over_path_max", "0"));
+	ck_assert(says(o, "over_ephemeral_bytes", "0"));
 	ck_assert(says(o, "change_floor", "0x100000000"));
 	ck_assert(says(o, "journal", "\"keeps\":true"));
 	ck_assert(says(o, "snapshot", "\"taken\":0"));

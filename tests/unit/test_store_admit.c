@@ -501,6 +501,123 @@ START_TEST(a_snapshot_from_before_the_limit_is_loaded)
 }
 END_TEST
 
+/* ---- what one session has ---- */
+
+#define EACH (MU_NODE_COST + 2u) /* an ephemeral like /a */
+
+static void open_with_ephemerals(uint64_t max)
+{
+	struct mu_store_config config = bed_config();
+
+	config.session_ephemeral_bytes_max = max;
+	bed_open_with(&config);
+	bed_connect(1);
+	bed_connect(2);
+}
+
+static int own(const char *path)
+{
+	return create(MU_OP_CREATE, path, MU_MODE_EPHEMERAL);
+}
+
+START_TEST(a_session_has_ephemerals_up_to_the_limit)
+{
+	open_with_ephemerals(2 * EACH);
+	ck_assert_int_eq(own("/a"), 0);
+	ck_assert_int_eq(own("/bc"), MU_EQUOTA);
+	ck_assert_int_eq(own("/b"), 0);
+	ck_assert_int_eq(own("/c"), MU_EQUOTA);
+	ck_assert_uint_eq(bed_stats().over_ephemeral_bytes, 2);
+	ck_assert_uint_eq(bed_stats().ephemerals, 2);
+	/* What is not its own is not meant, nor who else there is. */
+	ck_assert_int_eq(create(MU_OP_CREATE, "/c", MU_MODE_PERSISTENT), 0);
+	ck_assert_int_eq(create(MU_OP_CREATE, "/d", MU_MODE_CONTAINER), 0);
+	ck_assert_int_eq(bed_err(2, MU_OP_CREATE,
+	                         q_create("/e", "x", MU_MODE_EPHEMERAL)),
+	                 0);
+	ck_assert_int_eq(bed_err(1, MU_OP_DELETE, q_delete("/a", -1)), 0);
+	ck_assert_int_eq(own("/f"), 0);
+	mu_store_verify(store.s);
+}
+END_TEST
+
+START_TEST(an_ephemeral_counts_with_all_of_its_path_and_its_number)
+{
+	open_with_ephemerals(2 * MU_NODE_COST + 5 + 15);
+	bed_make(1, "/dir", "");
+	ck_assert_int_eq(own("/dir/a"), 0);
+	ck_assert_int_eq(
+		create(MU_OP_CREATE, "/dir/", MU_MODE_EPHEMERAL_SEQUENTIAL),
+		MU_EQUOTA);
+	ck_assert_int_eq(
+		create(MU_OP_CREATE, "/abc", MU_MODE_EPHEMERAL_SEQUENTIAL), 0);
+	mu_store_verify(store.s);
+}
+END_TEST
+
+START_TEST(all_ephemerals_of_a_multi_count_and_none_of_one_that_fails)
+{
+	open_with_ephemerals(2 * EACH);
+	q_none();
+	for (const char *p = "/a\0/b\0/c\0"; p[0]; p += 3)
+		q_sub(MU_OP_CREATE, p, "x", MU_MODE_EPHEMERAL);
+	ck_assert_int_eq(bed_err(1, MU_OP_MULTI, q_end()), MU_EQUOTA);
+	ck_assert_uint_eq(bed_stats().ephemerals, 0);
+	for (int i = 0; i < 3; i++) {
+		q_none();
+		q_sub(MU_OP_CREATE, "/a", "x", MU_MODE_EPHEMERAL);
+		q_sub(MU_OP_DELETE, "/none", NULL, -1);
+		bed_ask(1, MU_OP_MULTI, q_end());
+		bed_forget();
+	}
+	ck_assert_int_eq(own("/a"), 0);
+	ck_assert_int_eq(own("/b"), 0);
+	mu_store_verify(store.s);
+}
+END_TEST
+
+START_TEST(ephemerals_on_their_way_to_the_disk_count_too)
+{
+	open_with_ephemerals(3 * EACH);
+	store.slow = true;
+	for (const char *p = "/a\0/b\0/c\0/d\0"; p[0]; p += 3)
+		bed_ask(1, MU_OP_CREATE, q_create(p, "x", MU_MODE_EPHEMERAL));
+	bed_durable(store.logged);
+	ck_assert_int_eq(bed_reply(1).err, 0);
+	ck_assert_uint_gt(bed_stats().over_ephemeral_bytes, 0);
+	ck_assert_uint_le(bed_stats().ephemerals, 3);
+}
+END_TEST
+
+START_TEST(ephemerals_from_before_the_limit_stay_and_count)
+{
+	struct mu_store_config config;
+	struct bytes image;
+	struct mu_store *s;
+
+	open_with_ephemerals(0);
+	ck_assert_int_eq(own("/a"), 0);
+	ck_assert_int_eq(own("/b"), 0);
+	image = snapshot_of(store.s);
+	config = store.config;
+	config.session_ephemeral_bytes_max = EACH;
+	ck_assert_int_eq(
+		load_pieces(image.at, image.len, image.len, &config, &s, NULL),
+		0);
+	assert_has(s, "/a");
+	assert_has(s, "/b");
+	mu_store_verify(s); /* they are counted */
+	mu_store_free(s);
+	free(image.at);
+
+	ck_assert_int_eq(mu_store_reconfigure(store.s, &config, NULL), 0);
+	ck_assert_int_eq(own("/c"), MU_EQUOTA);
+	ck_assert_int_eq(bed_err(1, MU_OP_CLOSE_SESSION, q_none()), 0);
+	ck_assert_uint_eq(bed_stats().ephemerals, 0);
+	mu_store_verify(store.s);
+}
+END_TEST
+
 int main(void)
 {
 	const TTest *const tests[] = {
@@ -526,6 +643,11 @@ int main(void)
 		what_is_on_its_way_to_the_disk_is_applied_when_the_limit_comes,
 		a_journal_from_before_the_limit_is_replayed,
 		a_snapshot_from_before_the_limit_is_loaded,
+		a_session_has_ephemerals_up_to_the_limit,
+		an_ephemeral_counts_with_all_of_its_path_and_its_number,
+		all_ephemerals_of_a_multi_count_and_none_of_one_that_fails,
+		ephemerals_on_their_way_to_the_disk_count_too,
+		ephemerals_from_before_the_limit_stay_and_count,
 	};
 
 	return bed_run("store: admit", tests, sizeof tests / sizeof tests[0],
