@@ -114,6 +114,9 @@ static const struct {
 	int rc;
 	const char *advice;
 } advices[] = {
+	{ MU_EINVAL,
+	  "a path has at most path_max bytes, 4096 unless broker.conf says "
+	  "otherwise: use a shorter one, or raise that" },
 	{ MU_ENONODE, "`muster ls` of its parent shows what is there" },
 	{ MU_EEXISTS, "`muster set` changes its value" },
 	{ MU_ENOCHILDREN, "make it below a node that is not ephemeral" },
@@ -125,7 +128,8 @@ static const struct {
 	  "authenticate yet" },
 	{ MU_EQUOTA,
 	  "a node above has a quota, below /zookeeper/quota: delete something, "
-	  "or raise it" },
+	  "or raise it; of ephemerals, session_ephemeral_bytes_max in "
+	  "broker.conf is one too" },
 	{ MU_ETHROTTLED, "try again, with fewer requests at once" },
 	{ MU_ENOSPACE, "`muster broker status`, on its host, says why" },
 	{ MU_EMAXDATA, "delete nodes, or raise max_data in broker.conf" },

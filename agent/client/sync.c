@@ -10,6 +10,14 @@
 /* ---- waiting ---- */
 
 /* Code and sentence for what did not come in time. */
+/* Of a path in a sentence, so that the rest of that has room. */
+#define PATH_SHOWN 300 /* bytes */
+
+static const char *dots(const char *path)
+{
+	return path && strlen(path) > PATH_SHOWN ? "..." : "";
+}
+
 static int too_late(const struct mu_client *c, const char *what,
                     const char *path, uint32_t timeout_ms, struct mu_err *err)
 {
@@ -17,9 +25,10 @@ static int too_late(const struct mu_client *c, const char *what,
 
 	if (c->state != MU_CLIENT_CONNECTED)
 		mu_client_reasons(c, reasons, sizeof reasons);
-	return mu_err(err, MU_ETIMEDOUT, "%s%s%s: no answer within %u ms%s%s",
-	              what, path ? " " : "", path ? path : "", timeout_ms,
-	              reasons[0] ? ": " : "", reasons);
+	return mu_err(err, MU_ETIMEDOUT,
+	              "%s%s%.*s%s: no answer within %u ms%s%s", what,
+	              path ? " " : "", PATH_SHOWN, path ? path : "", dots(path),
+	              timeout_ms, reasons[0] ? ": " : "", reasons);
 }
 
 static int end_code(const struct mu_client *c)
@@ -90,8 +99,9 @@ static int await(struct mu_client *c, struct waiter *w, int rc,
 		rc = w->rc;
 	if (!rc)
 		return 0;
-	return mu_err(err, rc, "%s%s%s: %s", w->what, w->path ? " " : "",
-	              w->path ? w->path : "", mu_err_text(rc));
+	return mu_err(err, rc, "%s%s%.*s%s: %s", w->what, w->path ? " " : "",
+	              PATH_SHOWN, w->path ? w->path : "", dots(w->path),
+	              mu_err_text(rc));
 }
 
 /* ---- results, copied ---- */

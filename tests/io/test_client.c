@@ -607,6 +607,21 @@ START_TEST(children_sync_sorts_by_byte)
 }
 END_TEST
 
+START_TEST(a_sentence_about_a_long_path_still_says_what_is_wrong)
+{
+	struct mu_value v = { 0 };
+	static char path[5000];
+
+	memset(path, 'a', sizeof path - 1);
+	path[0] = '/';
+	memcpy(path + sizeof path - 9, "/missing", 8);
+	ck_assert_int_eq(mu_client_get_sync(c, path, &v, 5000, &err),
+	                 MU_ENONODE);
+	ck_assert_ptr_nonnull(strstr(err.msg, "aaa...: no such node"));
+	ck_assert_mem_eq(err.msg, "get /aaa", 8);
+}
+END_TEST
+
 START_TEST(create_sync_gives_the_path_as_made)
 {
 	char made[16];
@@ -785,6 +800,8 @@ static void add_sync(TCase *tc)
 	tcase_add_test(tc, get_sync_copies_the_value);
 	tcase_add_test(tc, a_failed_sync_call_says_what_and_why);
 	tcase_add_test(tc, children_sync_sorts_by_byte);
+	tcase_add_test(tc,
+	               a_sentence_about_a_long_path_still_says_what_is_wrong);
 	tcase_add_test(tc, create_sync_gives_the_path_as_made);
 	tcase_add_test(tc, the_other_sync_calls_do_as_they_say);
 	tcase_add_test(tc, multi_sync_says_which_operation_failed);

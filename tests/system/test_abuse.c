@@ -75,6 +75,9 @@ static const struct {
 	  64, "U+0001", "leave it out" },
 	{ "a path that is not UTF-8", "$M get \"$(printf '/a\\377b')\"", 64,
 	  "UTF-8", "write" },
+	{ "a path over path_max",
+	  "$M create /$(head -c 5000 /dev/zero | tr '\\0' a) x", 64,
+	  "aaa...: an argument is malformed", "path_max" },
 
 	/* URLs */
 	{ "a scheme that is none", "$M -b http://127.0.0.1:7400 get /", 64,
