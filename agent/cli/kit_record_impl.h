@@ -30,6 +30,7 @@ struct recording {
 	size_t written;
 	bool streams;    /* the broker has subscriptions */
 	int64_t tree_id; /* that it last had */
+	size_t reads;    /* under way */
 	int32_t last_subscription;
 	int rc; /* why it must end; 0: it need not */
 	char why[512];

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #define FEATURES_SUBSCRIBE 2
+#define READS_MAX 500u /* the library has 1,000 places for all requests */
 
 /* ---- reads ---- */
 
@@ -24,6 +25,7 @@ static void on_read(struct mu_client *c, const struct mu_result *r, void *arg)
 
 	(void)c;
 	free(q);
+	w->r->reads--;
 	if (w->r->rc || r->rc == MU_ECONNLOSS || r->rc == MU_EEXPIRED)
 		return; /* it ends, or will be read again */
 	if (r->rc == 0) {
@@ -51,15 +53,23 @@ static int ask(struct watcher *w, const struct mu_mirror_read *read)
 	             : mu_client_get(c, read->path, false, on_read, q);
 	if (rc)
 		free(q);
+	else
+		w->r->reads++;
 	return rc;
 }
 
-static void pump(struct watcher *w)
+/* What is to be read, of any of them: each answer makes room for one more. */
+static void pump(struct recording *r)
 {
 	struct mu_mirror_read read;
 
-	while (!w->r->rc && mu_mirror_read_next(w->mirror, &read))
-		record_fail(w->r, ask(w, &read), w->path);
+	for (size_t i = 0; i < r->watchers; i++) {
+		struct watcher *w = &r->watcher[i];
+
+		while (!r->rc && r->reads < READS_MAX &&
+		       mu_mirror_read_next(w->mirror, &read))
+			record_fail(r, ask(w, &read), w->path);
+	}
 }
 
 static void subscribe(struct watcher *w, bool fresh);
@@ -71,7 +81,7 @@ static void after(struct watcher *w, int rc)
 	if (!w->r->rc && mu_mirror_wants_more(w->mirror))
 		subscribe(w, false);
 	else
-		pump(w);
+		pump(w->r);
 }
 
 /* ---- a watch ---- */
@@ -174,7 +184,7 @@ static void subscribe(struct watcher *w, bool fresh)
 		free(q);
 	if (rc != MU_ECONNLOSS && rc != MU_EEXPIRED) /* on_state will say so */
 		record_fail(w->r, rc, w->path);
-	pump(w);
+	pump(w->r);
 }
 
 static int take_change(struct watcher *w, const struct mu_change *c)

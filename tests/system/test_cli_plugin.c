@@ -568,6 +568,41 @@ START_TEST(a_recording_with_a_time_ends_by_itself_and_is_whole)
 }
 END_TEST
 
+#define WATCHES 60
+#define BELOW 40
+
+/* Each may have 32 reads under way, and the library has 1,000 places. */
+START_TEST(more_is_read_at_first_than_may_be_asked_at_once)
+{
+	const char *argv[8 + 2 * WATCHES] = { cluster_program("muster"),
+		                              "plugin",
+		                              "record",
+		                              "--for",
+		                              "3s",
+		                              "-o",
+		                              file_in("recorded") };
+	char path[32];
+
+	cluster_broker_start(&cluster);
+	cluster_edit("create", "/wide", "x");
+	for (int i = 0; i < BELOW; i++) {
+		snprintf(path, sizeof path, "/wide/%d", i);
+		cluster_edit("create", path, "x");
+	}
+	for (int i = 0; i < WATCHES; i++) {
+		argv[7 + 2 * i] = "--watch";
+		argv[8 + 2 * i] = "/wide:subtree";
+	}
+	run_free(&r);
+	r = (struct run){ .argv = argv };
+	run(&r);
+	r.argv = NULL;
+	ck_assert_msg(r.exit == 0, "%s", r.err);
+	ck_assert_uint_eq(file_count(file_in("recorded"), "\n"),
+	                  WATCHES * (BELOW + 1));
+}
+END_TEST
+
 START_TEST(recording_goes_on_when_the_broker_comes_back)
 {
 	const char *argv[] = { cluster_program("muster"),
@@ -712,6 +747,7 @@ static void add_record(TCase *t)
 {
 	tcase_add_test(t, what_is_recorded_from_a_cluster_runs_without_it);
 	tcase_add_test(t, a_recording_with_a_time_ends_by_itself_and_is_whole);
+	tcase_add_test(t, more_is_read_at_first_than_may_be_asked_at_once);
 	tcase_add_test(t, recording_goes_on_when_the_broker_comes_back);
 	tcase_add_test(t, no_change_is_missing_though_the_link_was_cut);
 	tcase_add_test(t, with_its_tree_a_recording_ends_and_makes_nothing_up);
