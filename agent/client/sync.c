@@ -9,7 +9,6 @@
 
 /* ---- waiting ---- */
 
-/* Code and sentence for what did not come in time. */
 /* Of a path in a sentence, so that the rest of that has room. */
 #define PATH_SHOWN 300 /* bytes */
 
@@ -18,6 +17,7 @@ static const char *dots(const char *path)
 	return path && strlen(path) > PATH_SHOWN ? "..." : "";
 }
 
+/* Code and sentence for what did not come in time. */
 static int too_late(const struct mu_client *c, const char *what,
                     const char *path, uint32_t timeout_ms, struct mu_err *err)
 {
