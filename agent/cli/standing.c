@@ -415,7 +415,8 @@ static int cover_nodes(struct view *v, const struct standings *list)
 	for (size_t i = 0; i < list->count; i++) {
 		const char *path = list->at[i].path;
 
-		if (mu_path_check(mu_str_of(path), NULL) || view_find(v, path))
+		if (mu_path_check(mu_str_of(path), NULL) ||
+		    view_covers(v, path))
 			continue;
 		if (view_add(v, path, 0))
 			return MU_ENOMEM;
@@ -429,17 +430,21 @@ static bool is_current(const struct standing *s, const struct view_node *n)
 {
 	if (!s->says_applied)
 		return false;
-	if (!n || !n->there)
-		return n && s->version < 0;
+	if (!n)
+		return s->node_version == STANDING_GONE && s->version < 0;
 	return s->version == n->stat.version && s->zxid >= n->stat.czxid;
 }
 
-static void hold_against(struct standing *s, const struct view_node *n)
+static void hold_against(struct standing *s, const struct view *v)
 {
-	if (n && n->there) {
+	const struct view_node *n = view_find(v, s->path);
+
+	if (n && !n->there)
+		n = NULL;
+	if (n) {
 		s->node_version = n->stat.version;
 		s->node_zxid = n->stat.mzxid;
-	} else if (n) {
+	} else if (view_covers(v, s->path)) {
 		s->node_version = STANDING_GONE;
 	}
 	s->is_current = is_current(s, n);
@@ -460,7 +465,7 @@ static int judge(const struct view *v, const char *only, struct standings *list)
 	sort(list);
 	look_at_each_instance(list, only);
 	for (size_t i = 0; i < list->count; i++)
-		hold_against(&list->at[i], view_find(v, list->at[i].path));
+		hold_against(&list->at[i], v);
 	return rc;
 }
 

@@ -208,6 +208,11 @@ static struct top *top_of(const struct view *v, const char *path)
 	return NULL;
 }
 
+bool view_covers(const struct view *v, const char *path)
+{
+	return top_of(v, path) != NULL;
+}
+
 int view_add(struct view *v, const char *path, unsigned depth)
 {
 	struct top *top;

@@ -49,6 +49,9 @@ bool view_is_lost(const struct view *v);
  * again, and all is to be read. An exit code; a sentence has been printed. */
 int view_restart(struct view *v, int64_t until_ms);
 
+/* Is the path, of a node that is there or not, covered? */
+bool view_covers(const struct view *v, const char *path);
+
 /* A node that is covered, or NULL. Nodes are valid until the next view_read. */
 const struct view_node *view_find(const struct view *v, const char *path);
 

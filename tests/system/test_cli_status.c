@@ -202,6 +202,30 @@ static void refused(const char *where, const char *state, int version,
 	set(path, text);
 }
 
+/* A report may name any path, and nodes of members and reports come and go. */
+START_TEST(a_report_may_be_on_a_node_that_is_gone_wherever_that_was)
+{
+	static const char *const gone[] = { "/members/zz", "/applied/app/zz",
+		                            "/alarms/zz", "/config/zz" };
+	char text[200];
+
+	member("web1", "\"app\":\"ready\"");
+	for (size_t i = 0; i < sizeof gone / sizeof gone[0]; i++) {
+		snprintf(text, sizeof text,
+		         "{\"path\":\"%s\",\"zxid\":1,\"version\":0,"
+		         "\"digest\":\"\",\"state\":\"applied\","
+		         "\"reason\":\"\",\"at\":1}",
+		         gone[i]);
+		set("/applied/app/web1", text);
+		ck_exit(1, MUSTER("status", "app"));
+		ck_has(row_of("web1"), gone[i]);
+		ck_has(row_of("web1"), "gone");
+		ck_has_not(r.out, "  zz ");
+		ck_exit(0, MUSTER("status"));
+	}
+}
+END_TEST
+
 START_TEST(what_is_in_force_is_told_beside_what_was_refused)
 {
 	page_at(3);
@@ -816,6 +840,8 @@ static void add_status(TCase *t)
 		status_of_an_instance_ends_with_0_once_all_live_hosts_have_it);
 	tcase_add_test(t, the_same_version_of_a_node_made_again_is_another);
 	tcase_add_test(t, a_deletion_is_applied_by_who_reports_it);
+	tcase_add_test(
+		t, a_report_may_be_on_a_node_that_is_gone_wherever_that_was);
 	tcase_add_test(t, what_is_in_force_is_told_beside_what_was_refused);
 	tcase_add_test(t, status_json_has_state_and_both_versions_of_each);
 	tcase_add_test(
