@@ -29,23 +29,23 @@ struct mu_printed {
 	char line[MU_PRINTED_LINE_MAX + 1];
 };
 
+static void tell_unsaid(const struct mu_printed *p, struct mu_line_rate *of,
+                        const char *words)
+{
+	if (of->unsaid)
+		mu_log(MU_WARN, MSG(words), KS("instance", p->instance),
+		       KI("dropped_lines", of->unsaid),
+		       KI("logged_per_s", of->max));
+	of->unsaid = 0;
+}
+
 static void tell_dropped(struct mu_printed *p)
 {
-	if (p->printed.unsaid)
-		mu_log(MU_WARN,
-		       MSG("the plugin prints too much; lines of its output "
-		           "were dropped"),
-		       KS("instance", p->instance),
-		       KI("dropped_lines", p->printed.unsaid),
-		       KI("logged_per_s", p->printed.max));
-	if (p->said.unsaid)
-		mu_log(MU_WARN,
-		       MSG("the plugin logs too much; lines of it were "
-		           "dropped"),
-		       KS("instance", p->instance),
-		       KI("dropped_lines", p->said.unsaid),
-		       KI("logged_per_s", p->said.max));
-	p->printed.unsaid = p->said.unsaid = 0;
+	tell_unsaid(p, &p->printed,
+	            "the plugin prints too much; lines of its output were "
+	            "dropped");
+	tell_unsaid(p, &p->said,
+	            "the plugin logs too much; lines of it were dropped");
 }
 
 static void on_tell(void *arg)
