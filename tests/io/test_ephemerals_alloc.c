@@ -4,7 +4,7 @@
 #include "ephemerals.h"
 #include "fake_broker.h"
 #include "fault.h"
-#include "loop.h"
+#include "loop_until.h"
 #include "program.h"
 
 #include <check.h>
@@ -13,7 +13,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#define PATIENCE_MS 30000
 #define SWEEP_MAX 500u
 
 static struct fake_broker broker;
@@ -21,8 +20,6 @@ static struct mu_loop *loop;
 static struct mu_uplink *uplink;
 static struct mu_ephemerals *e;
 static char dir[64];
-static int64_t began_ms;
-static bool (*is_time)(void);
 
 static const char *in_dir(const char *name)
 {
@@ -48,26 +45,6 @@ static void teardown(void)
 {
 	sweep_dir();
 	ck_assert_int_eq(rmdir(dir), 0);
-}
-
-static void on_tick(void *arg)
-{
-	(void)arg;
-	if (is_time() || now_ms() - began_ms > PATIENCE_MS)
-		mu_loop_stop(loop);
-}
-
-static void wait_until(bool (*is)(void))
-{
-	struct mu_timer *tick;
-
-	began_ms = now_ms();
-	is_time = is;
-	ck_assert_int_eq(mu_timer_new(loop, on_tick, NULL, &tick), 0);
-	mu_timer_arm(tick, 1, 1);
-	mu_loop_run(loop);
-	mu_timer_free(tick);
-	ck_assert(is());
 }
 
 static bool is_up(void)
@@ -98,7 +75,7 @@ static void world_begin(void)
 	ck_assert_int_eq(mu_loop_new(&loop, &err), 0);
 	o.loop = loop;
 	ck_assert_int_eq(mu_uplink_new(&o, &uplink, &err), 0);
-	wait_until(is_up);
+	ck_assert(loop_until(loop, is_up));
 }
 
 static void world_end(void)
@@ -165,7 +142,7 @@ START_TEST(whatever_is_refused_what_was_made_is_deleted)
 		ck_assert(rc == 0 || rc == MU_ENOMEM);
 		refused += rc != 0;
 		if (e)
-			wait_until(is_done);
+			ck_assert(loop_until(loop, is_done));
 		mu_ephemerals_free(e);
 		e = NULL;
 		fake_broker_stop(&broker);

@@ -5,6 +5,7 @@
 #include "fake_broker.h"
 #include "fault.h"
 #include "hosted_impl.h"
+#include "loop_until.h"
 #include "member.h"
 #include "program.h"
 
@@ -27,9 +28,7 @@ static struct mu_agent_conf conf;
 static struct mu_hosted *h;
 static struct mu_hosted_options o;
 static char dir[64], log_file[100], gate[100], last_gate[100];
-static int before; /* the process that is to go */
-static int64_t began_ms;
-static bool (*is_time)(void);
+static int before;        /* the process that is to go */
 static unsigned outcomes; /* of exchanges, before this one */
 
 static void setup(void)
@@ -69,25 +68,10 @@ static const char *log_tail(void)
 
 /* ---- the loop ---- */
 
-static void on_tick(void *arg)
-{
-	(void)arg;
-	if (is_time() || now_ms() - began_ms > WAIT_MS)
-		mu_loop_stop(loop);
-}
-
 static void wait_until(bool (*is)(void), const char *what, unsigned k)
 {
-	struct mu_timer *tick;
-
-	began_ms = now_ms();
-	is_time = is;
-	while (mu_timer_new(loop, on_tick, NULL, &tick))
-		continue; /* refused this one time */
-	mu_timer_arm(tick, 1, 1);
-	mu_loop_run(loop);
-	mu_timer_free(tick);
-	ck_assert_msg(is(), "at %u: %s; the log:\n%s", k, what, log_tail());
+	ck_assert_msg(loop_until(loop, is), "at %u: %s; the log:\n%s", k, what,
+	              log_tail());
 }
 
 static bool is_up(void)
