@@ -236,7 +236,10 @@ START_TEST(what_was_left_for_later_is_not_lost_at_the_end)
 	say_often(MU_PIPE_LAST_FRAMES);
 	stop_at_first = true;
 	mu_loop_run(loop);
-	ck_assert_uint_eq(frames, MU_PIPE_FRAMES);
+	/* Twice as many on a slow machine, as above. */
+	ck_assert_uint_ge(frames, MU_PIPE_FRAMES);
+	ck_assert_uint_le(frames, 2 * MU_PIPE_FRAMES);
+	ck_assert_uint_lt(frames, MU_PIPE_LAST_FRAMES);
 	hang_up();
 	mu_pipe_drain(p);
 	ck_assert_uint_eq(frames, MU_PIPE_LAST_FRAMES);
