@@ -14,11 +14,17 @@ struct entry {
 	char text[];
 };
 
+/* Entries by name. */
+struct list {
+	struct entry **at;
+	size_t count, room;
+};
+
 struct mu_roll {
 	mu_roll_fn *fn;
 	void *arg;
-	struct entry **at; /* who is there, by name */
-	size_t count, room;
+	struct list here;           /* who is there */
+	struct list past;           /* who was, as the past is told */
 	struct entry *head, **tail; /* what waits for an answer */
 	size_t waiting;
 	bool asked; /* head's question is on its way */
@@ -73,15 +79,15 @@ static struct entry *entry_new(const struct mu_roll_change *c)
 	return e;
 }
 
-/* ---- who is there ---- */
+/* ---- lists ---- */
 
-static bool find(const struct mu_roll *r, const char *name, size_t *slot)
+static bool find(const struct list *l, const char *name, size_t *slot)
 {
-	size_t lo = 0, hi = r->count;
+	size_t lo = 0, hi = l->count;
 
 	while (lo < hi) {
 		size_t mid = lo + (hi - lo) / 2;
-		int d = strcmp(name, r->at[mid]->m.name);
+		int d = strcmp(name, l->at[mid]->m.name);
 
 		if (d == 0) {
 			*slot = mid;
@@ -96,24 +102,72 @@ static bool find(const struct mu_roll *r, const char *name, size_t *slot)
 	return false;
 }
 
-/* Room for all that waits to come in, so that settling cannot fail. */
-static int reserve(struct mu_roll *r)
+/* Room for so many more, so that putting them in cannot fail. It stays. */
+static int reserve(struct list *l, size_t more)
 {
-	size_t need = r->count + r->waiting + 1;
-	size_t room = r->room ? r->room * 2 : 8;
+	size_t need = l->count + more;
+	size_t room = l->room ? l->room * 2 : 8;
 	struct entry **at;
 
-	if (need <= r->room)
+	if (need <= l->room)
 		return 0;
 	if (room < need)
 		room = need;
-	at = mu_realloc(r->at, room * sizeof *at);
+	at = mu_realloc(l->at, room * sizeof *at);
 	if (!at)
 		return MU_ENOMEM;
-	r->at = at;
-	r->room = room;
+	l->at = at;
+	l->room = room;
 	return 0;
 }
+
+static void insert(struct list *l, size_t slot, struct entry *e)
+{
+	MU_BUG_ON(l->count == l->room);
+	memmove(&l->at[slot + 1], &l->at[slot],
+	        (l->count - slot) * sizeof *l->at);
+	l->at[slot] = e;
+	l->count++;
+}
+
+static struct entry *take(struct list *l, size_t slot)
+{
+	struct entry *e = l->at[slot];
+
+	l->count--;
+	memmove(&l->at[slot], &l->at[slot + 1],
+	        (l->count - slot) * sizeof *l->at);
+	return e;
+}
+
+/* The one of that name, or NULL. */
+static struct entry *take_named(struct list *l, const char *name)
+{
+	size_t slot;
+
+	return find(l, name, &slot) ? take(l, slot) : NULL;
+}
+
+/* In the place of the one of that name. */
+static void put(struct list *l, struct entry *e)
+{
+	size_t slot;
+
+	if (find(l, e->m.name, &slot)) {
+		mu_free(l->at[slot]);
+		l->at[slot] = e;
+	} else {
+		insert(l, slot, e);
+	}
+}
+
+static void empty(struct list *l)
+{
+	while (l->count > 0)
+		mu_free(l->at[--l->count]);
+}
+
+/* ---- the roll ---- */
 
 struct mu_roll *mu_roll_new(mu_roll_fn *fn, void *arg)
 {
@@ -144,9 +198,8 @@ void mu_roll_forget(struct mu_roll *r)
 		drop_head(r);
 		mu_free(e);
 	}
-	for (size_t i = 0; i < r->count; i++)
-		mu_free(r->at[i]);
-	r->count = 0;
+	empty(&r->here);
+	empty(&r->past);
 }
 
 void mu_roll_free(struct mu_roll *r)
@@ -154,13 +207,14 @@ void mu_roll_free(struct mu_roll *r)
 	if (!r)
 		return;
 	mu_roll_forget(r);
-	mu_free(r->at);
+	mu_free(r->here.at);
+	mu_free(r->past.at);
 	mu_free(r);
 }
 
 size_t mu_roll_count(const struct mu_roll *r)
 {
-	return r->count;
+	return r->here.count;
 }
 
 bool mu_roll_is_waiting(const struct mu_roll *r)
@@ -173,9 +227,9 @@ const struct mu_member *mu_roll_next(const struct mu_roll *r,
 {
 	size_t i = 0;
 
-	if (m && find(r, m->name, &i))
+	if (m && find(&r->here, m->name, &i))
 		i++;
-	return i < r->count ? &r->at[i]->m : NULL;
+	return i < r->here.count ? &r->here.at[i]->m : NULL;
 }
 
 /* ---- settling ---- */
@@ -199,53 +253,60 @@ static void tell(struct mu_roll *r, const struct entry *why, uint32_t type,
 	r->fn(r->arg, &e);
 }
 
-static void insert(struct mu_roll *r, size_t slot, struct entry *e)
+/* Nothing is told of a change, later, that would not have been told at once. Of one
+ * that stands for several this cannot be said: some of them may have been told. */
+static bool is_quiet(const struct entry *old, const struct entry *e)
 {
-	MU_BUG_ON(r->count == r->room);
-	memmove(&r->at[slot + 1], &r->at[slot],
-	        (r->count - slot) * sizeof *r->at);
-	r->at[slot] = e;
-	r->count++;
+	return old && e->why.type == MU_EVENT_CHANGED && e->why.exact &&
+	       e->why.count == 1 && old->m.czxid == e->m.czxid &&
+	       !mu_member_differs(&old->m, &e->m);
+}
+
+/* One who went before all was read, and joined before what is told begins: as it
+ * was. `old`: before that, if it is known. */
+static void come_late(struct mu_roll *r, const struct entry *e,
+                      const struct entry *old)
+{
+	if (!is_quiet(old, e))
+		tell(r, e, MU_EVENT_MEMBER_CHANGED, e->why.flags, &e->m);
 }
 
 /* The head is a coming: put it in. */
 static void come(struct mu_roll *r)
 {
-	struct entry *e = r->head;
-	uint32_t type = MU_EVENT_MEMBER_JOINED;
+	struct entry *e = r->head, *old;
 	size_t slot;
 
-	if (e->why.type == MU_EVENT_PRESENT)
-		type = MU_EVENT_MEMBER_PRESENT;
 	drop_head(r);
 	e->next = NULL;
-	if (find(r, e->m.name, &slot)) {
-		struct entry *old = r->at[slot];
-
-		r->at[slot] = e;
+	old = take_named(&r->past, e->m.name);
+	if (find(&r->here, e->m.name, &slot)) {
+		mu_free(old);
+		old = r->here.at[slot];
+		r->here.at[slot] = e;
 		if (mu_member_differs(&old->m, &e->m))
 			tell(r, e, MU_EVENT_MEMBER_CHANGED, e->why.flags,
 			     &e->m);
-		mu_free(old);
-		return;
+	} else {
+		insert(&r->here, slot, e);
+		if (e->why.exact && e->why.type == MU_EVENT_CHANGED)
+			come_late(r, e, old);
+		else
+			tell(r, e,
+			     e->why.type == MU_EVENT_PRESENT
+			             ? MU_EVENT_MEMBER_PRESENT
+			             : MU_EVENT_MEMBER_JOINED,
+			     e->why.flags, &e->m);
 	}
-	insert(r, slot, e);
-	/* Of one who went before all was read, and joined before what is told
-	 * begins: as it was. */
-	if (e->why.exact && e->why.type == MU_EVENT_CHANGED)
-		type = MU_EVENT_MEMBER_CHANGED;
-	tell(r, e, type, e->why.flags, &e->m);
+	mu_free(old);
 }
 
 /* Take the member at `slot` off the roll, for what stands at the head. */
 static void go(struct mu_roll *r, size_t slot, uint32_t type)
 {
-	struct entry *old = r->at[slot];
+	struct entry *old = take(&r->here, slot);
 	uint32_t flags = r->head->why.flags;
 
-	memmove(&r->at[slot], &r->at[slot + 1],
-	        (r->count - slot - 1) * sizeof *r->at);
-	r->count--;
 	if (r->head->why.type != MU_EVENT_DELETED) {
 		/* It came back: the head stays, and is a coming now. */
 		r->head->why.flags |= MU_EVENT_COALESCED;
@@ -259,9 +320,9 @@ static void go(struct mu_roll *r, size_t slot, uint32_t type)
 
 static bool is_end(const struct mu_roll *r, const struct entry *e, size_t *slot)
 {
-	return find(r, e->m.name, slot) &&
+	return find(&r->here, e->m.name, slot) &&
 	       (e->why.type == MU_EVENT_DELETED ||
-	        e->m.czxid != r->at[*slot]->m.czxid);
+	        e->m.czxid != r->here.at[*slot]->m.czxid);
 }
 
 /* Of whom it tells: NULL if it is not the end of one we know. */
@@ -272,13 +333,13 @@ static const struct mu_member *ended(const struct mu_roll *r,
 
 	if (e->why.past)
 		return e->why.type == MU_EVENT_DELETED ? &e->m : NULL;
-	return is_end(r, e, &slot) ? &r->at[slot]->m : NULL;
+	return is_end(r, e, &slot) ? &r->here.at[slot]->m : NULL;
 }
 
-/* The head is of the past: tell it, and leave the roll as it is. */
+/* The head is of the past: tell it, and leave those that are here. */
 static void tell_past(struct mu_roll *r, uint32_t end)
 {
-	struct entry *e = r->head;
+	struct entry *e = r->head, *old;
 	uint32_t type = MU_EVENT_MEMBER_CHANGED;
 
 	if (e->why.type == MU_EVENT_DELETED)
@@ -286,8 +347,15 @@ static void tell_past(struct mu_roll *r, uint32_t end)
 	else if (e->why.type == MU_EVENT_CREATED)
 		type = MU_EVENT_MEMBER_JOINED;
 	drop_head(r);
-	tell(r, e, type, e->why.flags, &e->m);
-	mu_free(e);
+	e->next = NULL;
+	old = take_named(&r->past, e->m.name);
+	if (!is_quiet(old, e))
+		tell(r, e, type, e->why.flags, &e->m);
+	mu_free(old);
+	if (e->why.type == MU_EVENT_DELETED)
+		mu_free(e);
+	else
+		put(&r->past, e);
 }
 
 /* The head, an end of this type or no end, goes on the roll or off it. */
@@ -301,6 +369,7 @@ static void apply(struct mu_roll *r, uint32_t end)
 		return;
 	}
 	if (e->why.type == MU_EVENT_GAP) {
+		empty(&r->past); /* it is not known any more */
 		drop_head(r);
 		tell(r, e, MU_EVENT_GAP, e->why.flags, &e->m);
 		mu_free(e);
@@ -309,6 +378,7 @@ static void apply(struct mu_roll *r, uint32_t end)
 	if (is_end(r, e, &slot))
 		go(r, slot, end);
 	if (e->why.type == MU_EVENT_DELETED) {
+		mu_free(take_named(&r->past, e->m.name));
 		drop_head(r);
 		mu_free(e);
 	} else {
@@ -330,7 +400,7 @@ static void settle(struct mu_roll *r)
 static int admit(struct mu_roll *r, const struct mu_roll_change *c,
                  struct entry **out)
 {
-	int rc = reserve(r);
+	int rc = reserve(c->past ? &r->past : &r->here, r->waiting + 1);
 
 	if (rc)
 		return rc;
@@ -358,18 +428,27 @@ int mu_roll_put(struct mu_roll *r, const struct mu_member *member)
 {
 	struct mu_roll_change c = { .member = member };
 	struct entry *e;
-	size_t slot;
 	int rc = admit(r, &c, &e);
 
-	if (rc)
-		return rc;
-	if (find(r, e->m.name, &slot)) {
-		mu_free(r->at[slot]);
-		r->at[slot] = e;
-	} else {
-		insert(r, slot, e);
-	}
-	return 0;
+	if (!rc)
+		put(&r->here, e);
+	return rc;
+}
+
+int mu_roll_put_past(struct mu_roll *r, const struct mu_member *member)
+{
+	struct mu_roll_change c = { .member = member, .past = true };
+	struct entry *e;
+	int rc = admit(r, &c, &e);
+
+	if (!rc)
+		put(&r->past, e);
+	return rc;
+}
+
+void mu_roll_forget_past(struct mu_roll *r)
+{
+	empty(&r->past);
 }
 
 const char *mu_roll_question(struct mu_roll *r)

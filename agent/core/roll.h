@@ -59,14 +59,21 @@ struct mu_roll_change {
  * MEMBER_CHANGED if mu_member_differs says so. A known name with another czxid
  * went and came back unseen: LEFT or FAILED, then JOINED, both COALESCED. The
  * end of a member of whom nobody was told tells nobody. What is `past` tells the
- * same, of the member as the change has it, and leaves the roll as it is:
- * MEMBER_CHANGED always, for what the member was before is not known.
+ * same, of the member as the change has it, and leaves the roll as it is; where it
+ * is not known what the member was before, or the change stands for several,
+ * MEMBER_CHANGED always.
  * Errors: MU_ENOMEM, MU_EFULL; nothing has changed then.
  */
 int mu_roll_change(struct mu_roll *r, const struct mu_roll_change *c);
 
 /* A member is there, and nobody is to be told. As of mu_roll_change. */
 int mu_roll_put(struct mu_roll *r, const struct mu_member *member);
+
+/* A member was there, as this, before the first change that will be told: what it
+ * is held against, if it is `past`, or CHANGED of one who is not on the roll. As of
+ * mu_roll_change. */
+int mu_roll_put_past(struct mu_roll *r, const struct mu_member *member);
+void mu_roll_forget_past(struct mu_roll *r); /* all of these; no past is left */
 
 /* The name whose /left node is to be read; NULL: none, or asked already.
  * Borrowed until the answer. */

@@ -162,6 +162,26 @@ void mu_hosted_tell_gone(struct mu_hosted_source *s)
 	mu_free(c.at);
 }
 
+/* Without memory for one of them it is told of more than is new. */
+void mu_hosted_members_were(struct mu_hosted_source *s,
+                            const struct mu_sub_position *from)
+{
+	struct mu_hosted *h = s->h;
+	struct mu_cache_part part;
+	struct mu_cache_node node;
+	struct mu_hosted_cached c;
+
+	if (!mu_kept_cached(h->kept, (size_t)s->index, &part) ||
+	    part.at.zxid != from->zxid || part.at.n != from->n)
+		return;
+	while (mu_cache_next(&part, &node)) {
+		if (mu_hosted_cached_member(&node, &c) == 0)
+			(void)mu_members_was(h->o.members, from,
+			                     &c.record.member);
+		mu_hosted_cached_wipe(&c);
+	}
+}
+
 /* ---- writing it ---- */
 
 static int put_node(void *arg, const struct mu_mirror_event *e)

@@ -240,6 +240,9 @@ void mu_hosted_restart_sources(struct mu_hosted *h);
 void mu_hosted_keep(struct mu_hosted *h, bool at_end);
 /* The broker could not go on from where the source was: tell what is gone. */
 void mu_hosted_tell_gone(struct mu_hosted_source *s);
+/* It goes on from there: give the roll the members that the cache has of then. */
+void mu_hosted_members_were(struct mu_hosted_source *s,
+                            const struct mu_sub_position *from);
 /* A member of the cache; wipe it in any case. MU_ENOMEM. */
 struct mu_hosted_cached {
 	char *name;

@@ -132,6 +132,8 @@ static int listen_to_members(struct mu_hosted_source *s)
 		mu_members_want(h->o.members, resumes ? &from : NULL, &resumes);
 
 	s->resumes = s->resumes && resumes;
+	if (!rc && s->resumes)
+		mu_hosted_members_were(s, &from);
 	if (!rc && !s->resumes)
 		mu_hosted_members(h);
 	return rc;

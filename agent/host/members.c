@@ -16,6 +16,8 @@ struct mu_members {
 	struct mu_sub *sub;       /* NULL: nobody wants to hear */
 	struct mu_mirror_at had;  /* all up to there was given to the roll */
 	struct mu_mirror_at said; /* and the listener knows so */
+	struct mu_mirror_at from; /* where the past that is told begins */
+	int64_t read_zxid;        /* and ends; -1: it has */
 	struct mu_timer *retry;
 	bool failing; /* the log has said so */
 };
@@ -124,6 +126,10 @@ static void tell_position(struct mu_members *m)
 	m->said = m->had;
 	if (m->o.on_position)
 		m->o.on_position(m->o.arg, m->had.zxid, m->had.n);
+	if (m->read_zxid >= 0 && m->had.zxid >= m->read_zxid) {
+		mu_roll_forget_past(m->roll);
+		m->read_zxid = -1;
+	}
 }
 
 static void on_position(void *arg, int64_t zxid, int32_t n)
@@ -238,6 +244,8 @@ static void on_ready(void *arg, bool quiet)
 	struct mu_members *m = arg;
 	int rc = quiet ? mu_sub_present(m->sub, put_in, m) : 0;
 
+	if (quiet)
+		m->read_zxid = mu_uplink_zxid(m->o.uplink);
 	if (rc)
 		mu_log(MU_ERROR,
 		       MSG("not all members could be taken on the roll; they "
@@ -254,6 +262,8 @@ static void on_forget(void *arg)
 	mu_roll_forget(m->roll);
 	m->had.zxid = -1;
 	m->said.zxid = -1;
+	m->from.zxid = -1;
+	m->read_zxid = -1;
 }
 
 static void on_up(void *arg, const struct mu_uplink_up *up)
@@ -272,6 +282,8 @@ int mu_members_new(const struct mu_members_options *o, struct mu_members **out)
 	m->o = *o;
 	m->had.zxid = -1;
 	m->said.zxid = -1;
+	m->from.zxid = -1;
+	m->read_zxid = -1;
 	m->roll = mu_roll_new(on_roll, m);
 	rc = m->roll ? mu_timer_new(o->loop, ask, m, &m->retry) : MU_ENOMEM;
 	if (rc) {
@@ -298,6 +310,17 @@ void mu_members_free(struct mu_members *m)
 	mu_free(m);
 }
 
+/* The past is told from there, unless it is from before already. */
+static void begin_at(struct mu_members *m, const struct mu_sub_position *from)
+{
+	struct mu_mirror_at at = { from->zxid, from->n };
+
+	if (m->from.zxid >= 0 && !is_behind(m->from, at))
+		return;
+	m->from = at;
+	mu_roll_forget_past(m->roll);
+}
+
 int mu_members_want(struct mu_members *m, const struct mu_sub_position *from,
                     bool *resumes)
 {
@@ -316,11 +339,24 @@ int mu_members_want(struct mu_members *m, const struct mu_sub_position *from,
 		.arg = m,
 	};
 
+	if (m->sub) {
+		*resumes = from && mu_sub_rewind(m->sub, from);
+		if (*resumes)
+			begin_at(m, from);
+		return 0;
+	}
 	*resumes = from != NULL;
-	if (!m->sub)
-		return mu_sub_new(&o, &m->sub);
-	*resumes = from && mu_sub_rewind(m->sub, from);
-	return 0;
+	if (from)
+		begin_at(m, from);
+	return mu_sub_new(&o, &m->sub);
+}
+
+int mu_members_was(struct mu_members *m, const struct mu_sub_position *from,
+                   const struct mu_member *member)
+{
+	if (from->zxid != m->from.zxid || from->n != m->from.n)
+		return 0;
+	return mu_roll_put_past(m->roll, member);
 }
 
 const struct mu_member *mu_members_next(const struct mu_members *m,

@@ -40,6 +40,13 @@ void mu_members_free(struct mu_members *m); /* NULL is allowed */
 int mu_members_want(struct mu_members *m, const struct mu_sub_position *from,
                     bool *resumes);
 
+/* What a member's record was as of `from`, which whoever wants to hear from there
+ * has kept: a change of the past is told if it differs from that. To be called
+ * right behind mu_members_want; where the past is told from before that, it is
+ * passed over. MU_ENOMEM: more may be told than is new. */
+int mu_members_was(struct mu_members *m, const struct mu_sub_position *from,
+                   const struct mu_member *member);
+
 /* Who is there now; see mu_roll_next. */
 const struct mu_member *mu_members_next(const struct mu_members *m,
                                         const struct mu_member *after);

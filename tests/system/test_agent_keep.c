@@ -536,12 +536,12 @@ START_TEST(without_a_broker_an_instance_begins_with_what_was_last_known)
 }
 END_TEST
 
-static bool knows_alpha(void *arg)
+/* Is it in the cache? */
+static bool is_known(void *path)
 {
-	static const char wanted[] = "/members/alpha";
 	size_t len = 0;
-	char *bytes = file_read(arg, &len);
-	bool has = bytes && memmem(bytes, len, wanted, sizeof wanted - 1);
+	char *bytes = file_read(kept("keeper.cache"), &len);
+	bool has = bytes && memmem(bytes, len, path, strlen(path));
 
 	free(bytes);
 	return has;
@@ -554,7 +554,7 @@ START_TEST(what_was_read_at_first_is_kept_though_nothing_follows)
 	start("members = true;");
 	wait_journal("path /w data 0");
 	wait_journal("path /members/alpha ");
-	ck_assert(wait_for(knows_alpha, kept("keeper.cache"), WAIT_MS));
+	ck_assert(wait_for(is_known, "/members/alpha", WAIT_MS));
 	cluster_agent_stop(&a, SIGKILL);
 	cluster_broker_stop(&c, SIGTERM);
 	unlink(journal);
@@ -584,6 +584,43 @@ START_TEST(what_differs_from_the_last_known_is_told_when_the_broker_is_back)
 	ck_assert_int_gt(find(MU_EVENT_DELETED, "/w/k", "").us,
 	                 find(MU_EVENT_CHANGED, "/w", "other").us);
 	ck_assert_uint_eq(times("type 3 "), 1);
+}
+END_TEST
+
+#define RECORD(role, state) \
+	"{\"id\":\"1\",\"name\":\"m\",\"address\":\"10.0.0.1\",\"port\":1," \
+	"\"version\":\"1\",\"boot_id\":\"b\",\"started\":1," \
+	"\"labels\":{\"role\":\"" role "\"},\"state\":\"" state "\"}"
+
+/* As those that were there while it went through them are not. */
+START_TEST(of_the_records_of_a_member_the_same_ones_are_told_later_as_at_once)
+{
+	static char *const path[] = { "/members/here", "/members/went" };
+	char type[24];
+
+	ONLY_NATIVE("a ZooKeeper does not tell of what was meanwhile");
+	start("members = true;");
+	wait_journal("path /members/alpha ");
+	for (size_t i = 0; i < 2; i++) {
+		cluster_edit("create", path[i], RECORD("1", "up"));
+		ck_assert(wait_for(is_known, path[i], WAIT_MS));
+	}
+	cluster_agent_stop(&a, signums[_i]);
+	for (size_t i = 0; i < 2; i++) {
+		cluster_edit("set", path[i], RECORD("1", "leaving"));
+		cluster_edit("set", path[i], RECORD("1", "up"));
+		cluster_edit("set", path[i], RECORD("2", "up"));
+		cluster_edit("set", path[i], RECORD("2", "leaving"));
+	}
+	cluster_edit("rm", "/members/went", NULL);
+	unlink(journal);
+	cluster_agent_start(&a);
+	snprintf(type, sizeof type, "type %d ", MU_EVENT_MEMBER_LEFT);
+	wait_journal(type);
+	snprintf(type, sizeof type, "type %d ", MU_EVENT_MEMBER_CHANGED);
+	ck_assert_uint_eq(times(type), 2); /* the other role */
+	find(MU_EVENT_MEMBER_CHANGED, "/members/went", "");
+	find(MU_EVENT_MEMBER_CHANGED, "/members/here", "");
 }
 END_TEST
 
@@ -769,6 +806,10 @@ int main(void)
 	tcase_add_test(
 		tc,
 		what_differs_from_the_last_known_is_told_when_the_broker_is_back);
+	tcase_add_loop_test(
+		tc,
+		of_the_records_of_a_member_the_same_ones_are_told_later_as_at_once,
+		0, 2);
 	tcase_add_test(tc, on_a_zookeeper_what_is_gone_is_told_by_comparing);
 	tcase_add_test(tc, a_damaged_memory_is_told_set_aside_and_not_used);
 	tcase_add_test(tc, another_tree_makes_what_was_remembered_forgotten);

@@ -313,17 +313,22 @@ static int past(uint32_t type, const struct mu_member *m)
 	return rc;
 }
 
-START_TEST(a_gap_comes_behind_what_waits_for_an_answer)
+static void gap(void)
 {
 	const struct mu_member nobody = { .size = sizeof nobody };
-	const struct mu_roll_change gap = { .type = MU_EVENT_GAP,
-		                            .count = 1,
-		                            .member = &nobody };
+	const struct mu_roll_change c = { .type = MU_EVENT_GAP,
+		                          .count = 1,
+		                          .member = &nobody };
 
+	ck_assert_int_eq(mu_roll_change(r, &c), 0);
+}
+
+START_TEST(a_gap_comes_behind_what_waits_for_an_answer)
+{
 	change(MU_EVENT_PRESENT, "a", 1);
 	told[0] = '\0';
 	change(MU_EVENT_DELETED, "a", 0);
-	ck_assert_int_eq(mu_roll_change(r, &gap), 0);
+	gap();
 	change(MU_EVENT_CREATED, "b", 2);
 	assert_told("");
 	ck_assert_str_eq(mu_roll_question(r), "a");
@@ -346,6 +351,13 @@ START_TEST(a_change_of_one_who_went_before_all_was_read_is_no_joining)
 
 	ck_assert_int_eq(mu_roll_change(r, &c), 0);
 	assert_told("changed a 1 of (9,0) by 0 0x0 ; ");
+	m = a_member("b", 2);
+	ck_assert_int_eq(mu_roll_put_past(r, &m), 0);
+	ck_assert_int_eq(mu_roll_change(r, &c), 0);
+	assert_told("");
+	m.port++;
+	ck_assert_int_eq(mu_roll_change(r, &c), 0);
+	assert_told("changed b 2 of (9,0) by 0 0x0 ; ");
 }
 END_TEST
 
@@ -357,6 +369,7 @@ START_TEST(what_is_past_is_told_as_it_was_and_changes_nothing)
 	assert_told("");
 	ck_assert_int_eq(past(MU_EVENT_CREATED, &m), 0);
 	assert_told("joined a 1 of (9,3) by 2 0x5 host7 past; ");
+	m.port++;
 	ck_assert_int_eq(past(MU_EVENT_CHANGED, &m), 0);
 	assert_told("changed a 1 of (9,3) by 2 0x5 host7 past; ");
 	m = a_member("gone", 8);
@@ -376,6 +389,99 @@ START_TEST(what_is_past_is_told_as_it_was_and_changes_nothing)
 	ck_assert_int_eq(past(MU_EVENT_DELETED, &m), 0);
 	assert_told("left gone 8 of (9,3) by 2 0x5 host7 past; ");
 	ck_assert_uint_eq(mu_roll_count(r), 2);
+}
+END_TEST
+
+#define CHANGED_A "changed a 1 of (9,3) by 2 0x5 host7 past; "
+
+START_TEST(a_change_of_the_past_is_told_if_it_would_have_been_told_then)
+{
+	struct mu_member was = a_member("a", 1), m = was;
+
+	ck_assert_int_eq(past(MU_EVENT_CHANGED, &m), 0);
+	assert_told(CHANGED_A); /* what it was is not known */
+	m.state = "leaving";
+	ck_assert_int_eq(past(MU_EVENT_CHANGED, &m), 0);
+	assert_told("");
+	m.port++;
+	ck_assert_int_eq(past(MU_EVENT_CHANGED, &m), 0);
+	assert_told(CHANGED_A);
+	ck_assert_int_eq(past(MU_EVENT_CHANGED, &was), 0);
+	assert_told(CHANGED_A);
+	m = a_member("a", 2); /* another stay of it */
+	ck_assert_int_eq(past(MU_EVENT_CHANGED, &m), 0);
+	assert_told("changed a 2 of (9,3) by 2 0x5 host7 past; ");
+}
+END_TEST
+
+START_TEST(what_was_before_all_that_is_told_is_what_changes_are_held_against)
+{
+	struct mu_member a = a_member("a", 1), b = a_member("b", 2);
+
+	ck_assert_int_eq(mu_roll_put_past(r, &b), 0);
+	ck_assert_int_eq(mu_roll_put_past(r, &a), 0);
+	ck_assert_uint_eq(mu_roll_count(r), 0);
+	ck_assert_int_eq(past(MU_EVENT_CHANGED, &a), 0);
+	ck_assert_int_eq(past(MU_EVENT_CHANGED, &b), 0);
+	assert_told("");
+	b.state = "leaving";
+	ck_assert_int_eq(past(MU_EVENT_DELETED, &b), 0);
+	assert_told("left b 2 of (9,3) by 2 0x5 host7 past; ");
+	ck_assert_int_eq(past(MU_EVENT_CHANGED, &b), 0);
+	assert_told("changed b 2 of (9,3) by 2 0x5 host7 past; ");
+	mu_roll_forget_past(r);
+	ck_assert_int_eq(past(MU_EVENT_CHANGED, &a), 0);
+	assert_told(CHANGED_A);
+	fault_alloc_at(0);
+	ck_assert_int_eq(mu_roll_put_past(r, &a), MU_ENOMEM);
+	ck_assert(fault_alloc_off());
+}
+END_TEST
+
+START_TEST(a_change_of_the_past_that_stands_for_several_is_told)
+{
+	struct mu_member a = a_member("a", 1);
+	struct mu_roll_change c = { .type = MU_EVENT_CHANGED,
+		                    .count = 2,
+		                    .zxid = 9,
+		                    .member = &a,
+		                    .exact = true,
+		                    .past = true };
+
+	ck_assert_int_eq(mu_roll_put_past(r, &a), 0);
+	ck_assert_int_eq(mu_roll_change(r, &c), 0);
+	assert_told("changed a 1 of (9,0) by 0 0x0  past; ");
+}
+END_TEST
+
+/* Between the two others may have been told. */
+START_TEST(behind_a_change_that_is_not_past_it_is_not_known_what_was_before)
+{
+	struct mu_member a = a_member("a", 1), b = a_member("b", 2);
+
+	ck_assert_int_eq(mu_roll_put_past(r, &a), 0);
+	ck_assert_int_eq(mu_roll_put_past(r, &b), 0);
+	ck_assert_int_eq(mu_roll_put(r, &a), 0);
+	change(MU_EVENT_CHANGED, "a", 1);
+	ck_assert_int_eq(past(MU_EVENT_CHANGED, &b), 0);
+	assert_told("");
+	ck_assert_int_eq(past(MU_EVENT_CHANGED, &a), 0);
+	assert_told(CHANGED_A);
+	change(MU_EVENT_DELETED, "b", 2);
+	ck_assert_int_eq(past(MU_EVENT_CHANGED, &b), 0);
+	assert_told("changed b 2 of (9,3) by 2 0x5 host7 past; ");
+}
+END_TEST
+
+START_TEST(behind_a_gap_it_is_not_known_what_was_before)
+{
+	struct mu_member a = a_member("a", 1);
+
+	ck_assert_int_eq(mu_roll_put_past(r, &a), 0);
+	gap();
+	assert_told("gap  0; ");
+	ck_assert_int_eq(past(MU_EVENT_CHANGED, &a), 0);
+	assert_told(CHANGED_A);
 }
 END_TEST
 
@@ -486,6 +592,18 @@ int main(void)
 	tcase_add_test(
 		tc, a_change_of_one_who_went_before_all_was_read_is_no_joining);
 	tcase_add_test(tc, what_is_past_is_told_as_it_was_and_changes_nothing);
+	tcase_add_test(
+		tc,
+		a_change_of_the_past_is_told_if_it_would_have_been_told_then);
+	tcase_add_test(
+		tc,
+		what_was_before_all_that_is_told_is_what_changes_are_held_against);
+	tcase_add_test(tc,
+	               a_change_of_the_past_that_stands_for_several_is_told);
+	tcase_add_test(
+		tc,
+		behind_a_change_that_is_not_past_it_is_not_known_what_was_before);
+	tcase_add_test(tc, behind_a_gap_it_is_not_known_what_was_before);
 	tcase_add_test(tc, one_who_was_put_in_is_known_from_then_on);
 	tcase_add_test(tc, a_record_without_texts_is_taken);
 	tcase_add_test(tc, the_queue_ends_at_its_limit);
