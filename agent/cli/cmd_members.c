@@ -2,6 +2,7 @@
 #include "cli.h"
 #include "commands.h"
 #include "listed.h"
+#include "standing.h"
 #include "table.h"
 
 #include "json.h"
@@ -25,8 +26,8 @@ static int add_trouble(void *arg, const char *name, const struct mu_json *value)
 		if (strcmp(said, good[i]) == 0)
 			return 0;
 	if (said)
-		snprintf(out + len, TROUBLE_ROOM - len, "%s%s %s",
-		         len ? "; " : "", name, said);
+		snprintf(out + len, TROUBLE_ROOM - len, "%s%s %.*s",
+		         len ? "; " : "", name, (int)said_len(said), said);
 	return 0;
 }
 

@@ -23,6 +23,9 @@
 
 #define QUARANTINE "/alarms/quarantine"
 #define RELOAD "/reload"
+#define MEMBERS "/members"
+/* An agent that began says within a second which instances it has. */
+#define NAMED_MS 2000
 
 static int bad_name(struct cli *cli, const char *instance)
 {
@@ -216,38 +219,108 @@ static char *request_text(const char *host)
 	return text;
 }
 
-/* The members that have the instance, as far as they say. */
-static int count_hosts(struct cli *cli, const char *instance, const char *host,
-                       size_t *count)
+/* Who has the instance, as far as the tree tells: what members say of themselves,
+ * and, of hosts that are away, what they have left: reports and alarms. */
+struct holders {
+	size_t live, away;
+	bool unsure; /* a member names no instance: it may have begun just now */
+};
+
+static int note_instance(void *arg, const char *key, const struct mu_json *v)
+{
+	(void)arg, (void)key, (void)v;
+	return 1;
+}
+
+static bool names_none(const struct view *v, const char *host)
+{
+	size_t count;
+	const struct view_node *n = view_below(v, MEMBERS "/", &count);
+
+	for (; count > 0; count--, n++) {
+		const struct mu_json *all;
+
+		if (host && strcmp(n->path + sizeof MEMBERS, host) != 0)
+			continue;
+		all = mu_json_get_object(n->json, "instances");
+		if (!all || !mu_json_each(all, note_instance, NULL))
+			return true;
+	}
+	return false;
+}
+
+static int look(struct view *v, const char *instance, const char *host,
+                struct holders *out)
 {
 	struct standings list = { 0 };
-	struct view *v = view_new(cli, false);
-	int rc = v ? standings_cover(v, instance) : MU_ENOMEM;
+	int rc = standings_read(v, instance, &list);
 
-	*count = 0;
+	*out = (struct holders){ 0 };
+	for (size_t i = 0; rc == 0 && i < list.count; i++) {
+		if (host && strcmp(list.at[i].host, host) != 0)
+			continue;
+		if (list.at[i].is_member)
+			out->live++;
+		else
+			out->away++;
+	}
 	if (rc == 0)
-		rc = standings_read(v, instance, &list);
-	for (size_t i = 0; rc == 0 && i < list.count; i++)
-		*count += list.at[i].is_member &&
-		          (!host || strcmp(list.at[i].host, host) == 0);
+		out->unsure = names_none(v, host);
 	standings_free(&list);
-	view_free(v);
 	return rc;
 }
 
+/* Of an instance that nobody speaks of it is waited for those who may be about to
+ * say what they have. */
+static int find_holders(struct cli *cli, const char *instance, const char *host,
+                        struct holders *out)
+{
+	int64_t until = view_clock_ms() + NAMED_MS;
+	struct view *v = view_new(cli, true);
+	int rc = v ? standings_cover(v, instance) : MU_ENOMEM;
+
+	if (rc == 0)
+		rc = look(v, instance, host, out);
+	while (rc == 0 && out->live + out->away == 0 && out->unsure) {
+		rc = view_wait(v, until);
+		if (rc == 0)
+			rc = look(v, instance, host, out);
+	}
+	view_free(v);
+	return rc == MU_ETIMEDOUT && view_clock_ms() >= until ? 0 : rc;
+}
+
+static int nobody(struct cli *cli, const char *instance, const char *host)
+{
+	char text[MU_ERR_MSG_MAX];
+
+	if (host)
+		mu_format(text, sizeof text,
+		          "%.100s has no instance \"%.100s\": neither a member "
+		          "nor a report in /applied says so; `muster status "
+		          "%.100s` shows which hosts have it",
+		          host, instance, instance);
+	else
+		mu_format(
+			text, sizeof text,
+			"no host has an instance \"%.100s\": neither a member "
+			"nor a report in /applied names it; `muster members "
+			"--json` shows the instances of each host",
+			instance);
+	return cli_fail(cli, MU_ENONODE, text);
+}
+
 static int print_request(struct cli *cli, const char *instance,
-                         const char *host, size_t hosts,
+                         const char *host, const struct holders *who,
                          const struct mu_stat *stat)
 {
 	struct mu_json *o;
 
-	if (hosts == 0)
-		fprintf(stderr,
-		        "muster plugin: warning: no live member says that it "
-		        "has an instance \"%s\"%s%s; the request stays "
-		        "in " RELOAD "/%s\n",
-		        instance, host ? " on " : "", host ? host : "",
-		        instance);
+	if (who->live == 0)
+		fputs("muster plugin: warning: who has it is no member now: an "
+		      "agent that is cut off hears of it when it is back, one "
+		      "that starts loads the file as it is then\n",
+		      stderr);
 	if (!cli->json) {
 		printf("%s is to be reloaded %s%s\n", instance,
 		       host ? "on " : "on all its hosts", host ? host : "");
@@ -257,7 +330,8 @@ static int print_request(struct cli *cli, const char *instance,
 	if (mu_json_set_str(o, "instance", instance) == 0 &&
 	    mu_json_set_str(o, "host", host ? host : "") == 0 &&
 	    mu_json_set_int(o, "zxid", stat->mzxid) == 0 &&
-	    mu_json_set_int(o, "hosts", (int64_t)hosts) == 0)
+	    mu_json_set_int(o, "hosts", (int64_t)who->live) == 0 &&
+	    mu_json_set_int(o, "away", (int64_t)who->away) == 0)
 		return cli_print_json(cli, o);
 	mu_json_free(o);
 	return cli_fail(cli, MU_ENOMEM, NULL);
@@ -280,13 +354,23 @@ static int write_request(struct cli *cli, const char *path, const char *host,
 	return rc;
 }
 
+static int request(struct cli *cli, const char *instance, const char *host,
+                   const struct holders *who)
+{
+	struct mu_stat stat = { 0 };
+	struct mu_err err = { 0, "" };
+	char *path = cli_join(RELOAD, instance);
+	int rc = path ? write_request(cli, path, host, &stat, &err) : MU_ENOMEM;
+
+	free(path);
+	return rc ? cli_fail(cli, rc, err.msg)
+	          : print_request(cli, instance, host, who, &stat);
+}
+
 int hosts_reload(struct cli *cli)
 {
 	const char *instance = cli->argv[1], *host = cli_given(cli, "host");
-	struct mu_stat stat = { 0 };
-	struct mu_err err = { 0, "" };
-	size_t hosts = 0;
-	char *path;
+	struct holders who = { 0 };
 	int rc;
 
 	if (!cli_is_word(instance))
@@ -296,12 +380,10 @@ int hosts_reload(struct cli *cli)
 	rc = cli_connect(cli);
 	if (rc)
 		return rc;
-	path = cli_join(RELOAD, instance);
-	rc = path ? count_hosts(cli, instance, host, &hosts) : MU_ENOMEM;
-	if (rc == 0)
-		rc = write_request(cli, path, host, &stat, &err);
-	rc = rc ? cli_fail(cli, rc, err.msg)
-	        : print_request(cli, instance, host, hosts, &stat);
-	free(path);
-	return rc;
+	rc = find_holders(cli, instance, host, &who);
+	if (rc)
+		return cli_fail(cli, rc, NULL);
+	if (who.live + who.away == 0)
+		return nobody(cli, instance, host);
+	return request(cli, instance, host, &who);
 }

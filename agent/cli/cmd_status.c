@@ -14,7 +14,8 @@
 
 #define MEMBERS "/members/"
 #define ALARMS "/alarms/"
-#define DIGEST_SHOWN 16 /* bytes */
+#define DIGEST_SHOWN 16   /* bytes */
+#define REASON_ROOM 1024u /* more than agents write */
 
 struct broker_view {
 	struct mu_client_info info;
@@ -162,6 +163,17 @@ static void zxid_text(char *out, size_t room, int64_t zxid)
 		snprintf(out, room, "-");
 }
 
+/* What it says, without the code at its end; in `room` if that is cut off. */
+static const char *reason_text(const struct standing *s, char room[REASON_ROOM])
+{
+	size_t len = said_len(s->reason);
+
+	if (s->reason[len] == '\0')
+		return s->reason;
+	snprintf(room, REASON_ROOM, "%.*s", (int)len, s->reason);
+	return room;
+}
+
 /* Those of one instance are shown with zxid and digest, too. */
 static const char *const heads_all[] = { "INSTANCE", "STATE", "HOST", "PATH",
 	                                 "VERSION",  "TRIED", "NODE", "SINCE",
@@ -174,12 +186,13 @@ static bool standing_row(struct table *t, const struct standing *s, bool one)
 {
 	const struct standing_version *v = &s->in_force;
 	char state[64], version[24], tried[24], node[24], since[32], zxid[24];
-	char digest[24];
-	const char *all[] = { s->instance, state, s->host, s->path,  version,
-		              tried,       node,  since,   s->reason };
-	const char *more[] = { s->instance, state, s->host,  s->path,
-		               version,     tried, node,     zxid,
-		               digest,      since, s->reason };
+	char digest[24], said[REASON_ROOM];
+	const char *reason = reason_text(s, said);
+	const char *all[] = { s->instance, state, s->host, s->path, version,
+		              tried,       node,  since,   reason };
+	const char *more[] = { s->instance, state, s->host, s->path,
+		               version,     tried, node,    zxid,
+		               digest,      since, reason };
 
 	standing_word(s, state, sizeof state);
 	version_text(version, sizeof version, v->version);
@@ -308,8 +321,8 @@ static int nowhere(struct cli *cli, const char *instance)
 
 	snprintf(text, sizeof text,
 	         "no host has an instance \"%.64s\": /applied/%.64s has no "
-	         "reports, and no member speaks of it; `muster status` shows "
-	         "them all",
+	         "reports, and no member speaks of it; `muster members --json` "
+	         "shows the instances of each host",
 	         instance, instance);
 	return cli_fail(cli, MU_ENONODE, text);
 }

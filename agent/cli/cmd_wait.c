@@ -76,9 +76,10 @@ static void say(struct waiting *w, const char *fmt, ...)
 static void say_reason(struct waiting *w, const char *reason)
 {
 	size_t len = strlen(w->text), gist = strlen(w->gist);
+	size_t said = said_len(reason);
 
-	snprintf(w->text + len, sizeof w->text - len, "%.*s", REASON_SHOWN,
-	         reason);
+	snprintf(w->text + len, sizeof w->text - len, "%.*s",
+	         (int)(said < REASON_SHOWN ? said : REASON_SHOWN), reason);
 	for (const char *p = w->text + len; *p; p++)
 		if ((*p < '0' || *p > '9') && gist < sizeof w->gist - 1)
 			w->gist[gist++] = *p;

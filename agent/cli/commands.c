@@ -182,16 +182,21 @@ const struct cli_command cli_commands[] = {
 	  "force on each host (VERSION, - if that is not known), which newer\n"
 	  "value was refused (TRIED), and the node as it is now (NODE). STATE\n"
 	  "is\n"
-	  "  applied      the node as it is now is in force\n"
-	  "  behind       an older version is; the host is at it, or cut off\n"
-	  "  rejected     a check refused it; what was before is in force\n"
-	  "  failed       it was tried, and undone; it is tried again\n"
-	  "  none yet     the host has not reported, while others have\n"
-	  "  no reports   the instance runs, and no host has reported: some\n"
-	  "               plugins (log, exec, webhook) never do\n"
-	  "  quarantined  failed too often, and was stopped: see muster\n"
-	  "               plugin release\n"
-	  "  stale (...)  of a host that is not a member now\n"
+	  "  applied        the node as it is now is in force\n"
+	  "  behind         an older version is; the host is at it, or cut "
+	  "off\n"
+	  "  rejected       a check refused it; what was before is in force\n"
+	  "  failed         it was tried, and undone; it is tried again\n"
+	  "  no report yet  the host has not reported, while others have; or\n"
+	  "                 the instance does not run, and REASON says why\n"
+	  "  no reports     the instance runs, and no host has reported: some\n"
+	  "                 plugins (log, exec, webhook) never do\n"
+	  "  quarantined    failed too often, and was stopped: see muster\n"
+	  "                 plugin release\n"
+	  "  stale (...)    of a host that is not a member now\n"
+	  "An instance that runs well and of which no host has reported is\n"
+	  "shown only where it is named; muster members --json names the\n"
+	  "instances of each host.\n"
 	  "Alarms, which wait for a person, stand before it. With INSTANCE:\n"
 	  "only that one, with the zxid and digest of VERSION too, and exit\n"
 	  "code 1 unless all of its hosts that are members are at "
@@ -239,8 +244,11 @@ const struct cli_command cli_commands[] = {
 	  "status: its numbers, and the limits that they are held to.\n"
 	  "snapshot: write one now, and wait for it. verify: check the data\n"
 	  "directory and the tree. It is asked over its control socket, on\n"
-	  "this host, which only root and the broker's own user may use;\n"
-	  "--broker is not looked at.",
+	  "this host, which only root and the broker's own user may use; "
+	  "where\n"
+	  "broker.conf names another (control), as for a broker that is run "
+	  "by\n"
+	  "hand, name it with --control. --broker is not looked at.",
 	  broker_options, cmd_broker },
 	{ "backup", "FILE", 1, 1, "write all that the broker has to a file",
 	  "A consistent state, taken while the broker serves: every node with\n"
@@ -271,8 +279,13 @@ const struct cli_command cli_commands[] = {
 	  "release INSTANCE: an instance that failed too often, and is in\n"
 	  "quarantine, is started again; without INSTANCE what is in\n"
 	  "quarantine is listed. reload INSTANCE: its agents start a new\n"
-	  "runner from the plugin's file, and end the old one. Only record,\n"
-	  "release and reload ask a broker.",
+	  "runner from the plugin's file, and end the old one. There must be\n"
+	  "a host that has it (else exit code 2, and nothing is asked): a\n"
+	  "member that names it, or a host that is away and has left a report\n"
+	  "below /applied or an alarm. One that is cut off hears of it when "
+	  "it\n"
+	  "is back; an agent that starts loads the file as it is then. Only\n"
+	  "record, release and reload ask a broker.",
 	  plugin_options, cmd_plugin },
 	{ "version", "", 0, 0, "show the version of this program", NULL, none,
 	  cmd_version },

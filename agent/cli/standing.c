@@ -27,6 +27,20 @@ const char *alarm_host(const char *name)
 	return at && at > name && at[1] ? at + 1 : NULL;
 }
 
+size_t said_len(const char *text)
+{
+	static const char begins[] = " (MU_E";
+	const char *at = strrchr(text, '(');
+	size_t n;
+
+	if (!at || at == text ||
+	    strncmp(at - 1, begins, sizeof begins - 1) != 0)
+		return strlen(text);
+	n = strspn(at + 1, "ABCDEFGHIJKLMNOPQRSTUVWXYZ_?");
+	return strcmp(at + 1 + n, ")") == 0 ? (size_t)(at - 1 - text)
+	                                    : strlen(text);
+}
+
 int standings_cover(struct view *v, const char *instance)
 {
 	char *path;

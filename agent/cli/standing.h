@@ -14,7 +14,7 @@
 	X(STANDING_BEHIND, "behind")   /* an older one is applied */ \
 	X(STANDING_REJECTED, "rejected") \
 	X(STANDING_FAILED, "failed") \
-	X(STANDING_NONE, "none yet") /* it has the instance, and no report */ \
+	X(STANDING_NONE, "no report yet") /* it has the instance */ \
 	X(STANDING_SILENT, \
 	  "no reports") /* it runs, and no host has reported */ \
 	X(STANDING_QUARANTINED, "quarantined") \
@@ -76,5 +76,9 @@ int standing_json(struct mu_json *o, const struct standing *s);
 /* "<instance>@<host>": what the node of an alarm is called. Where the host
  * begins; NULL: it is no such name. */
 const char *alarm_host(const char *name);
+
+/* What an agent says of an instance ends for logs with the name of a code, " (MU_E
+ * ...)": the length of the text before that, or of all. */
+size_t said_len(const char *text);
 
 #endif /* MU_CLI_STANDING_H */

@@ -133,7 +133,7 @@ START_TEST(status_of_an_instance_says_who_has_applied_what_and_why_not)
 	ck_has(row_of("c1"), "page      rejected ");
 	ck_has(row_of("c1"), "/config/page  -        1      1     -  ");
 	ck_has(row_of("c1"), "nginx says no");
-	ck_has(row_of("d1"), "page      none yet ");
+	ck_has(row_of("d1"), "page      no report yet ");
 	ck_has(row_of("d1"), "/config/page  -        -      1     -");
 	ck_has(row_of("d1"), "starting");
 	ck_has(row_of("e1"), "page      stale (applied) ");
@@ -271,7 +271,7 @@ START_TEST(status_json_has_state_and_both_versions_of_each)
 	ck_out_has("\"state\":\"applied\",\"current\":true,"
 	           "\"path\":\"/config/page\",\"node_zxid\":");
 	ck_out_has("\"host\":\"b1\",\"stale\":false,\"node_version\":1,"
-	           "\"state\":\"none yet\",\"current\":false");
+	           "\"state\":\"no report yet\",\"current\":false");
 }
 END_TEST
 
@@ -285,16 +285,17 @@ START_TEST(an_instance_that_reports_nothing_is_shown_where_it_is_asked_for)
 	ck_has(row_of("a1"), "ready; no host has reported, and not every "
 	                     "plugin does");
 	ck_out_has("\nno host has reported, 1 runs it\n");
-	member("a1", "\"hook\":\"unwell: it hums\"");
+	member("a1", "\"hook\":\"unwell: it hums (MU_EIO)\"");
 	member("b1", "\"hook\":\"starting\"");
 	ck_assert_int_eq(MUSTER("status", "hook"), 1);
 	ck_has(row_of("a1"), "hook      no reports ");
 	ck_has(row_of("a1"), "unwell: it hums");
-	ck_has(row_of("b1"), "hook      none yet ");
+	ck_has_not(r.out, "MU_EIO");
+	ck_has(row_of("b1"), "hook      no report yet ");
 	page_at(0);
 	applied("hook/c1", 0);
 	ck_assert_int_eq(MUSTER("status", "hook"), 1);
-	ck_has(row_of("a1"), "hook      none yet ");
+	ck_has(row_of("a1"), "hook      no report yet ");
 }
 END_TEST
 
@@ -311,7 +312,7 @@ START_TEST(an_instance_that_cannot_run_is_shown_among_all)
 	member("a1", "\"quiet\":\"ready\",\"new\":\"starting\","
 	             "\"odd\":\"refused: there is no such plugin\"");
 	ck_assert_int_eq(MUSTER("status"), 0);
-	ck_has(row_of("a1"), "odd       none yet  a1 ");
+	ck_has(row_of("a1"), "odd       no report yet  a1 ");
 	ck_has(row_of("a1"), "refused: there is no such plugin");
 	ck_has_not(r.out, "quiet");
 	ck_has_not(r.out, "new ");
@@ -375,13 +376,15 @@ END_TEST
 
 START_TEST(quarantine_is_known_from_the_member_too)
 {
-	member("a1", "\"page\":\"quarantined: it hangs\",\"x\":\"ready\"");
+	member("a1", "\"page\":\"quarantined: it hangs\",\"x\":\"ready\","
+	             "\"web\":\"unwell: it is (not) there (MU_EGONE)\"");
 	ck_assert_int_eq(MUSTER("status", "page"), 1);
 	ck_has(row_of("a1"), "page      quarantined ");
 	ck_has(row_of("a1"), "it hangs");
 	ck_assert_int_eq(MUSTER("members"), 0);
 	ck_out_has("TROUBLE");
-	ck_out_has("page quarantined: it hangs");
+	ck_out_has("page quarantined: it hangs; web unwell: it is (not) "
+	           "there\n");
 	ck_has_not(r.out, "x ready");
 }
 END_TEST
@@ -455,22 +458,78 @@ START_TEST(reload_sets_the_node_that_agents_watch)
 		MUSTER("plugin", "reload", "page", "--host", "a1", "--json"),
 		0);
 	ck_out_has("{\"instance\":\"page\",\"host\":\"a1\",\"zxid\":");
-	ck_out_has("\"hosts\":1}");
+	ck_out_has("\"hosts\":1,\"away\":0}");
 	ck_assert_int_gt(zxid_of("/reload/page"), first);
 	ck_assert_int_eq(MUSTER("get", "/reload/page"), 0);
 	ck_out_has("{\"host\":\"a1\",");
 }
 END_TEST
 
-START_TEST(reload_warns_where_nobody_has_the_instance)
+static void assert_no_request(void)
+{
+	struct run s = { 0 };
+
+	ck_assert_int_eq(cluster_muster(&s, "stat", "/reload", NULL), 2);
+	run_free(&s);
+}
+
+START_TEST(reload_of_what_nobody_has_fails_and_writes_nothing)
 {
 	member("a1", "\"page\":\"ready\"");
-	ck_assert_int_eq(MUSTER("plugin", "reload", "pgae"), 0);
-	ck_err_has("no live member says that it has an instance \"pgae\"");
-	ck_assert_int_eq(MUSTER("plugin", "reload", "page", "--host", "b1"), 0);
-	ck_err_has("\"page\" on b1");
+	member("c1", "\"hook\":\"ready\"");
+	ck_exit(2, MUSTER("plugin", "reload", "pgae"));
+	ck_err_has("no host has an instance \"pgae\"");
+	ck_err_has("`muster members --json` shows");
+	ck_assert_str_eq(r.out, "");
+	ck_exit(2, MUSTER("plugin", "reload", "page", "--host", "b1"));
+	ck_err_has("b1 has no instance \"page\"");
+	ck_exit(2, MUSTER("plugin", "reload", "page", "--host", "c1"));
+	ck_err_has("c1 has no instance \"page\"");
+	ck_err_has("`muster status page` shows");
+	assert_no_request();
 	ck_assert_int_eq(MUSTER("plugin", "reload"), 64);
 	ck_assert_int_eq(MUSTER("plugin", "reload", "a/b"), 64);
+}
+END_TEST
+
+/* Its report and its alarm are still there. */
+START_TEST(reload_is_asked_of_hosts_that_are_away)
+{
+	member("a1", "\"hook\":\"ready\"");
+	page_at(0);
+	applied("page/b1", 0);
+	set("/alarms/quarantine/odd@b1", "{\"reason\":\"it hangs\"}");
+	ck_exit(0, MUSTER("plugin", "reload", "page", "--json"));
+	ck_out_has("\"hosts\":0,\"away\":1}");
+	ck_err_has("warning: who has it is no member now");
+	ck_exit(0, MUSTER("get", "/reload/page"));
+	ck_exit(0, MUSTER("plugin", "reload", "odd", "--host", "b1"));
+	ck_exit(0, MUSTER("get", "/reload/odd"));
+	ck_exit(2, MUSTER("plugin", "reload", "page", "--host", "a1"));
+}
+END_TEST
+
+/* As that of an agent that has begun, or is about to end. */
+START_TEST(reload_waits_for_a_member_that_names_no_instance_yet)
+{
+	const char *argv[] = { cluster_program("muster"), "plugin", "reload",
+		               "page", NULL };
+	char out[CLUSTER_PATH_MAX + 16];
+	int rc = 2;
+
+	member("a1", "");
+	ck_exit(2, MUSTER("plugin", "reload", "page"));
+	assert_no_request();
+	snprintf(out, sizeof out, "%s/reload.out", cluster.dir);
+	/* On a machine that is late the member may say so too late. */
+	for (int i = 0; rc == 2 && i < 5; i++) {
+		member("a1", "");
+		program_start(&waiter, argv, out, out);
+		member("a1", "\"page\":\"starting\"");
+		rc = program_wait(&waiter, WAIT_MS);
+	}
+	ck_assert_int_eq(rc, 0);
+	ck_exit(0, MUSTER("get", "/reload/page"));
 }
 END_TEST
 
@@ -862,7 +921,9 @@ static void add_alarms(TCase *t)
 	tcase_add_test(t, release_deletes_the_alarm_of_the_host_or_of_all);
 	tcase_add_test(t, release_of_what_is_not_in_quarantine_says_so);
 	tcase_add_test(t, reload_sets_the_node_that_agents_watch);
-	tcase_add_test(t, reload_warns_where_nobody_has_the_instance);
+	tcase_add_test(t, reload_of_what_nobody_has_fails_and_writes_nothing);
+	tcase_add_test(t, reload_is_asked_of_hosts_that_are_away);
+	tcase_add_test(t, reload_waits_for_a_member_that_names_no_instance_yet);
 }
 
 static void add_wait(TCase *t)
