@@ -57,6 +57,15 @@ static int print_plain(struct cli *cli, const char *text)
 	return rc ? cli_fail(cli, rc, NULL) : CLI_OK;
 }
 
+/* A sentence may bring its own end of line. */
+static void cut_end(char *text)
+{
+	size_t len = strlen(text);
+
+	while (len > 0 && text[len - 1] == '\n')
+		text[--len] = '\0';
+}
+
 static int ask(struct cli *cli, struct ctl *c, const char *verb)
 {
 	char line[32], *text;
@@ -71,6 +80,7 @@ static int ask(struct cli *cli, struct ctl *c, const char *verb)
 		rc = ctl_text(c, len, &text);
 	if (rc)
 		return rc;
+	cut_end(text);
 	if (cli->json)
 		puts(text);
 	else if (text[0])

@@ -36,6 +36,15 @@ static int fail_file(const struct restore *b, const char *why)
 	return cli_fail(b->cli, MU_EDATA, text);
 }
 
+static int cannot_open(const struct restore *b)
+{
+	char text[MU_ERR_MSG_MAX];
+
+	mu_format(text, sizeof text, "cannot open %.300s: %s", b->name,
+	          strerror(errno));
+	return cli_fail(b->cli, MU_EIO, text);
+}
+
 /* The next bytes of the file into the chunk; none: its end. An exit code. */
 static int load(struct restore *b)
 {
@@ -190,7 +199,7 @@ int cmd_restore(struct cli *cli)
 	} else {
 		b->fd = open(b->name, O_RDONLY | O_CLOEXEC);
 	}
-	rc = b->fd < 0 ? fail_file(b, strerror(errno)) : restore(b);
+	rc = b->fd < 0 ? cannot_open(b) : restore(b);
 	if (b->fd > 0)
 		close(b->fd);
 	free(b);

@@ -64,7 +64,7 @@ static int on_snapshot(void *arg, uint64_t job, struct mu_err *e)
 static int on_verify(void *arg, uint64_t job, struct mu_err *e)
 {
 	(void)arg, (void)e;
-	mu_control_done(control, job, 0, "all is well");
+	mu_control_done(control, job, 0, "all is well\n");
 	return 0;
 }
 
@@ -459,6 +459,9 @@ START_TEST(a_damaged_backup_is_not_begun_on)
 	file_write_text(in_dir("empty"), "");
 	ck_exit(1, CONTROL("restore", in_dir("empty")));
 	ck_exit(1, CONTROL("restore", in_dir("none")));
+	ck_has(r.err, "muster restore: cannot open ");
+	ck_has(r.err, "none: No such file");
+	ck_has_not(r.err, "is it whole");
 	ck_has(r.err, "No such file");
 	ck_exit(1, CONTROL("restore", dir));
 	ck_exit(4, CONTROL("restore", in_dir("b")));
