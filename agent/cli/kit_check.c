@@ -150,11 +150,15 @@ static bool check_file(struct checking *c)
 {
 	struct kit_elf e;
 	struct mu_err err = { 0, "" };
+	int rc = kit_elf_look(c->plugin.file, &e, &err);
 
-	if (kit_elf_look(c->plugin.file, &e, &err)) {
+	if (rc) {
 		find(c, "error", err.msg,
-		     "build it anew: cc -shared -fPIC $(pkg-config --cflags "
-		     "muster) -o NAME.so NAME.c");
+		     rc == MU_ENONODE
+		             ? "name a file that is there and that you may read"
+		             : "build it anew: cc -shared -fPIC $(pkg-config "
+		               "--cflags "
+		               "muster) -o NAME.so NAME.c");
 		return false;
 	}
 	check_abi(c, &e);

@@ -195,7 +195,7 @@ static int map(const char *file, struct image *out, struct mu_err *err)
 	void *at = MAP_FAILED;
 
 	if (fd < 0 || fstat(fd, &st) < 0) {
-		int rc = mu_err(err, MU_EIO, "cannot open %.300s: %s", file,
+		int rc = mu_err(err, MU_ENONODE, "cannot open %.300s: %s", file,
 		                strerror(errno));
 
 		if (fd >= 0)

@@ -17,8 +17,8 @@ struct kit_elf {
 	char extras[200];     /* the first of them, with commas */
 };
 
-/* MU_EIO with a sentence: it cannot be read, or is no shared object of this
- * machine's kind, or is cut short. */
+/* With a sentence: MU_ENONODE, it cannot be opened; MU_EIO, it is no shared object
+ * of this machine's kind, or is cut short. */
 int kit_elf_look(const char *file, struct kit_elf *out, struct mu_err *err);
 
 #endif /* MU_CLI_KIT_ELF_H */

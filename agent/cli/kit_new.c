@@ -119,8 +119,11 @@ static int check_free(struct cli *cli, const char *dir, const char *name)
 		struct stat st;
 
 		place_of(t, dir, name, path);
-		if (lstat(path, &st) < 0 && errno == ENOENT)
-			continue;
+		if (lstat(path, &st) < 0) {
+			if (errno == ENOENT)
+				continue;
+			return cannot(cli, "make", path);
+		}
 		mu_format(text, sizeof text,
 		          "%.350s is there already; give another directory "
 		          "with --dir",

@@ -109,6 +109,36 @@ START_TEST(make_check_fails_once_the_plugin_does_something_else)
 }
 END_TEST
 
+/* Not only that make failed. */
+START_TEST(make_check_says_why_a_callback_did_not_end_well)
+{
+	ck_exit(0, shell("muster plugin new census >new.txt\n"
+	                 "sed -i 's/p->events++;/p->events++; abort();/' "
+	                 "census/census.c\n"));
+	ck_assert_int_ne(shell("make -C census check"), 0);
+	ck_has(r.out, "present /config/census\n"
+	              "    failed: its process was ended by signal 6");
+	ck_assert_int_ne(shell("make -C census expected"), 0);
+	ck_has(r.out, "ended by signal 6");
+}
+END_TEST
+
+START_TEST(make_says_how_it_finds_an_installation_elsewhere)
+{
+	setenv("PKG_CONFIG_PATH", file_in("nowhere"), 1);
+	setenv("PKG_CONFIG_LIBDIR", file_in("nowhere"), 1);
+	ck_exit(0, shell("muster plugin new census >new.txt"));
+	ck_assert_int_ne(shell("make -C census"), 0);
+	ck_has(r.err, "does not find muster.pc");
+	ck_has(r.err, "PKG_CONFIG_PATH=PREFIX/lib/pkgconfig");
+	ck_has(r.err, "PKG_CONFIG_SYSROOT_DIR=DESTDIR");
+	ck_has_not(r.err, "muster/plugin.h: No such file");
+	ck_assert_int_ne(shell("make -C census PKG_CONFIG=none-such"), 0);
+	ck_has(r.err, "none-such does not find muster.pc");
+	unsetenv("PKG_CONFIG_LIBDIR");
+}
+END_TEST
+
 static const struct {
 	const char *name, *word;
 } bad_names[] = {
@@ -139,6 +169,11 @@ START_TEST(a_file_that_is_there_is_not_touched)
 	        MUSTER("plugin", "new", "census", "--dir", file_in("there")));
 	ck_has(r.err, "expected.txt is there already");
 	ck_assert_int_ne(access(file_in("there/census.c"), F_OK), 0);
+	/* What cannot be looked at is not called there. */
+	ck_exit(1, MUSTER("plugin", "new", "census", "--dir",
+	                  file_in("there/expected.txt")));
+	ck_has(r.err, "cannot make /");
+	ck_has(r.err, "there/expected.txt/census.c: Not a directory");
 	ck_assert(file_has(file_in("there/expected.txt"), "mine\n"));
 }
 END_TEST
@@ -385,6 +420,9 @@ START_TEST(check_says_what_a_file_is_that_is_no_plugin)
 {
 	char script[2048];
 
+	ck_exit(1, MUSTER("plugin", "check", file_in("none.so")));
+	ck_has(r.out, "none.so: No such file");
+	ck_has(r.out, "to do: name a file that is there");
 	file_write_text(file_in("text.so"), "#!/bin/sh\n");
 	ck_exit(1, MUSTER("plugin", "check", file_in("text.so")));
 	ck_has(r.out, "not an ELF file");
@@ -721,6 +759,8 @@ static void add_new(TCase *t)
 {
 	tcase_add_test(t, from_nothing_to_a_tested_plugin_as_the_readme_says);
 	tcase_add_test(t, make_check_fails_once_the_plugin_does_something_else);
+	tcase_add_test(t, make_check_says_why_a_callback_did_not_end_well);
+	tcase_add_test(t, make_says_how_it_finds_an_installation_elsewhere);
 	tcase_add_loop_test(t, a_bad_name_is_refused_and_nothing_is_written, 0,
 	                    (int)COUNT(bad_names));
 	tcase_add_test(t, a_file_that_is_there_is_not_touched);
