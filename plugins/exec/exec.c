@@ -10,9 +10,19 @@
  *     retry = false;                 # true: a command that fails is run again
  *
  * A text in place of the list of events or members is a list of one.
- * The event is in the environment (see make_env below), the node's data on
- * standard input. A command that fails is logged, and the event counts as
- * handled, unless `retry`.
+ * The node's data is on standard input; the event is in the environment:
+ *     MUSTER_EVENT       "changed", "failed", ...: the words of `events`
+ *     MUSTER_PATH        the node, or that of the member
+ *     MUSTER_ZXID        of the change
+ *     MUSTER_VERSION     of the node; empty where there is none
+ *     MUSTER_COUNT       how many events this one stands for
+ *     MUSTER_ATTEMPT     which try it is, from 1
+ *     MUSTER_AGAIN       1: it may have been handled before; else 0
+ *     MUSTER_INSTANCE, MUSTER_HOST   whose plugin this is, and where
+ *     MUSTER_MEMBER, MUSTER_MEMBER_ADDRESS, MUSTER_MEMBER_PORT,
+ *     MUSTER_MEMBER_ID   the member it is about; empty unless it is about one
+ * A command that fails is logged, and the event counts as handled, unless
+ * `retry`.
  */
 #include <muster/plugin.h>
 

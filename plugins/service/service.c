@@ -1,24 +1,34 @@
 /*
  * service - hold /services/<service>/<host> while a service lives.
  *
- *     unit = "nginx.service";     # one of these three: a unit of systemd,
- *     pid_file = "/run/x.pid";    # a file with the number of its process,
- *     command = ["/usr/bin/x"];   # or a command, started and looked after here;
- *                                 # it outlives the plugin and is found again,
- *     stop_ms = 3000;             # and is ended with the instance: SIGTERM, and
- *                                 # after that long SIGKILL
+ * One of these three says what the service is:
+ *     unit = "nginx.service";     # a unit of systemd
+ *     pid_file = "/run/x.pid";    # a file with the number of its process
+ *     command = ["/usr/bin/x"];   # a command, started and looked after here; it
+ *                                 # needs restart = true, outlives the plugin and
+ *                                 # is found again
+ *
+ * The others may be left out, and are then what "default" says:
  *     service = "web";            # the name; default: that of the instance
- *     address = "10.0.0.7";       # told in the node, as
- *     port = 80;                  # {"host", "address", "port", "pid"}
- *     value = "...";              # told in place of that
- *     restart = true;             # start it when it does not run:
- *     restart_max = 5;            # so many times
- *     restart_window_s = 600;     # in this time, waiting 0.1 s, doubling to 30 s
- *     start = "service x start";  # for pid_file: how
- *     output = "/var/log/x.log";  # for command: where what it prints is added
- *     poll_ms = 2000;             # how often to look for another main process
- *     timeout_ms = 5000;          # of systemctl and of start
- *     systemctl = "systemctl";
+ *     address = "10.0.0.7";       # told in the node; default: ""
+ *     port = 80;                  # likewise; default: 0
+ *     value = "...";              # what the node holds; default: JSON with
+ *                                 # "host", "address", "port" and "pid"
+ *     restart = true;             # start it when it does not run, and when it
+ *                                 # ends, with 0.1 s in between, doubling to
+ *                                 # 30 s; default: false, it is watched only
+ *     restart_max = 3;            # at most so many times; default: 5
+ *     restart_window_s = 60;      # in this time; default: 600
+ *     start = "service x start";  # of pid_file, for restart: how; default: none
+ *     stop_ms = 1000;             # of command: it is ended with the instance,
+ *                                 # by SIGTERM, and after that long by SIGKILL;
+ *                                 # default: 3000
+ *     output = "/var/log/x.log";  # of command: where what it prints is added;
+ *                                 # default: nowhere
+ *     poll_ms = 500;              # how often to look for another main process;
+ *                                 # default: 2000
+ *     timeout_ms = 2000;          # of systemctl and of start; default: 5000
+ *     systemctl = "/bin/systemctl"; # default: "systemctl", found in PATH
  *
  * A command lives on when the agent ends, when the plugin's file or the settings
  * are others. It is ended, with its process group, when the instance is taken out

@@ -18,7 +18,7 @@
 
 /* ---- settings ---- */
 
-static int check(const struct source *s, bool restart, struct mu_err *err)
+static int check(const struct source *s, struct mu_err *err)
 {
 	int ways = (s->unit != NULL) + (s->pid_file.path != NULL) +
 	           (s->command != NULL);
@@ -33,7 +33,7 @@ static int check(const struct source *s, bool restart, struct mu_err *err)
 		return fail(err, MU_ECONFIG,
 		            "pid_file \"%.200s\" must be absolute",
 		            s->pid_file.path);
-	if (s->pid_file.path && restart && !s->start)
+	if (s->pid_file.path && s->restart && !s->start)
 		return fail(err, MU_ECONFIG,
 		            "restart with pid_file needs start, the command "
 		            "line that starts the service");
@@ -46,7 +46,6 @@ static int check(const struct source *s, bool restart, struct mu_err *err)
 
 int source_init(struct source *s, const struct mu_host *h, struct mu_err *err)
 {
-	bool restart = false;
 	int rc;
 
 	*s = (struct source){ .systemctl = "systemctl",
@@ -68,12 +67,12 @@ int source_init(struct source *s, const struct mu_host *h, struct mu_err *err)
 	if (!rc)
 		rc = typed_ms(h, "stop_ms", &s->stop_ms, err);
 	if (!rc)
-		rc = typed_flag(h, "restart", &restart, err);
+		rc = typed_flag(h, "restart", &s->restart, err);
 	if (!rc && (h->setting_count(h, "command") >= 0 ||
 	            h->setting_str(h, "command", NULL)))
 		rc = typed_list(h, "command", &s->command, err);
 	if (!rc)
-		rc = check(s, restart, err);
+		rc = check(s, err);
 	if (rc)
 		source_fini(s);
 	return rc;
@@ -160,7 +159,11 @@ static int find_command(const struct source *s, struct process *p,
 	int rc = recall(s->memory, &pid, &started, err);
 
 	if (rc == MU_ENONODE)
-		return fail(err, rc, "%s was not started", s->command[0]);
+		return fail(err, rc, "%s was not started%s", s->command[0],
+		            s->restart ? ""
+		                       : ", for `restart` is false; write "
+		                         "restart = true; beside `command` and "
+		                         "the plugin starts it");
 	if (!rc)
 		rc = process_open(pid, &found, err);
 	/* It ended before it was ever held. */

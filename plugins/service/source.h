@@ -18,6 +18,7 @@ struct source { /* one of the first three is there; texts are the host's */
 	const char *systemctl;
 	const char *output; /* for command: a file, or NULL */
 	const char *memory; /* for command: the file with its number */
+	bool restart;       /* it may be started here */
 	uint32_t timeout_ms;
 	uint32_t stop_ms; /* for command: from SIGTERM to SIGKILL */
 };

@@ -35,12 +35,15 @@
  * by name.
  *
  * All files are put in force as one: none takes its place before all are
- * checked, and when the reload fails all old ones come back (plugins/lib/
- * fileset.h has the names beside them, and the environment of the commands). An
- * edit by hand is kept in <file>.muster-hand. Whatever did not work is tried
- * again when the agent gives the event again, with everything read afresh, for
- * what mends it may be another node. A template file is read for each
- * rendering, but not watched.
+ * checked, and when the reload fails all old ones come back. Meanwhile
+ * <file>.muster-new and <file>.muster-old lie beside each, and .muster-pending
+ * beside the first. A check finds the name of its new file in MUSTER_FILE, and
+ * those of all in MUSTER_NEW_1, ...; the reload finds the first file's in
+ * MUSTER_FILE. An edit by hand is kept in <file>.muster-hand. What was put in
+ * force is noted in the instance's working directory, in-force.<instance>.
+ * Whatever did not work is tried again when the agent gives the event again, with
+ * everything read afresh, for what mends it may be another node. A template file
+ * is read for each rendering, but not watched.
  */
 #include <muster/plugin.h>
 

@@ -1,5 +1,6 @@
-/* The plugin that the README shows is one: at most 40 lines, compiled as the
- * README says, loaded by a real runner, told of a failed member. */
+/* What is written for people: the plugin that the README shows is one, at most 40
+ * lines, compiled as the README says, loaded by a real runner, told of a failed
+ * member. And the heads of the shipped plugins, which are installed as texts. */
 #include "fake_agent.h"
 #include "program.h"
 
@@ -88,6 +89,37 @@ START_TEST(the_plugin_of_the_readme_counts_failed_members)
 }
 END_TEST
 
+static const char *const shipped[] = { "config-file", "exec",     "log",
+	                               "service",     "template", "webhook" };
+
+/* Of headers there is muster/plugin.h, of the sources nothing. */
+START_TEST(the_text_of_a_shipped_plugin_names_nothing_that_is_not_installed)
+{
+	static const char *const not_there[] = { "plugins/", "agent/", "below)",
+		                                 ".c ", "fileset.h" };
+	char path[400], line[512], text[16384] = "";
+	size_t len = 0;
+	FILE *f;
+
+	snprintf(path, sizeof path, "%s/plugins/%s/%s.c", MU_SOURCE,
+	         shipped[_i], shipped[_i]);
+	f = fopen(path, "r");
+	ck_assert_ptr_nonnull(f);
+	while (fgets(line, sizeof line, f) && strcmp(line, " */\n") != 0)
+		len += (size_t)snprintf(text + len, sizeof text - len, "%s",
+		                        line);
+	fclose(f);
+	ck_assert_uint_lt(len, sizeof text - 1);
+	ck_assert_ptr_nonnull(strstr(text, shipped[_i]));
+	for (size_t i = 0; i < sizeof not_there / sizeof not_there[0]; i++)
+		ck_assert_msg(!strstr(text, not_there[i]), "\"%s\" in %s",
+		              not_there[i], path);
+	for (const char *at = text; (at = strstr(at, ".h ")); at++)
+		ck_assert(at - text >= 13 &&
+		          strncmp(at - 13, "muster/plugin", 13) == 0);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("readme");
@@ -98,6 +130,10 @@ int main(void)
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_set_timeout(tc, 60);
 	tcase_add_test(tc, the_plugin_of_the_readme_counts_failed_members);
+	tcase_add_loop_test(
+		tc,
+		the_text_of_a_shipped_plugin_names_nothing_that_is_not_installed,
+		0, (int)(sizeof shipped / sizeof shipped[0]));
 	suite_add_tcase(s, tc);
 	sr = srunner_create(s);
 	srunner_run_all(sr, CK_ENV);

@@ -604,8 +604,13 @@ START_TEST(without_restart_nothing_is_started)
 {
 	set_sleeper();
 	start_answered(good);
-	tick_until_logged("the service does not run: sleep was not started");
+	tick_until_logged(
+		"the service does not run: sleep was not started, "
+		"for `restart` is false; write restart = true; beside "
+		"`command`");
 	ck_assert_int_ne(access("service.pid", F_OK), 0);
+	ck_assert_int_eq(fake_turn(&a, MU_CHAN_CHECK), MU_EGONE);
+	ck_assert_ptr_nonnull(strstr(a.ack.reason, "write restart = true;"));
 	fake_stop(&a);
 }
 END_TEST
