@@ -14,7 +14,12 @@
 
 static const char help[] =
 	"muster-runner loads one plugin for muster-agent, which starts it.\n"
-	"There is nothing to run by hand: configure a plugin in agent.conf.\n"
+	"There is nothing to run by hand: an instance of a plugin is "
+	"configured\n"
+	"in a file of conf_dir (agent.conf), by default /etc/muster/conf.d, "
+	"and\n"
+	"a plugin is tried out with muster plugin check and muster plugin "
+	"run.\n"
 	"  --help     this text\n"
 	"  --version  its version, and those of the channel and the plugin "
 	"ABI\n";

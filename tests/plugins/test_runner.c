@@ -822,7 +822,8 @@ START_TEST(by_hand_it_says_who_starts_it)
 	ck_assert_ptr_nonnull(
 		strstr(out, "muster-runner is started by muster-agent"));
 	ck_assert_int_eq(run_by_hand("--help", out, sizeof out), 0);
-	ck_assert_ptr_nonnull(strstr(out, "agent.conf"));
+	ck_assert_ptr_nonnull(strstr(out, "/etc/muster/conf.d"));
+	ck_assert_ptr_nonnull(strstr(out, "muster plugin run"));
 	ck_assert_int_eq(run_by_hand("--version", out, sizeof out), 0);
 	ck_assert_ptr_nonnull(strstr(out, MU_VERSION));
 }
