@@ -30,11 +30,12 @@
  *     timeout_ms = 2000;          # of systemctl and of start; default: 5000
  *     systemctl = "/bin/systemctl"; # default: "systemctl", found in PATH
  *
- * A command lives on when the agent ends, when the plugin's file or the settings
- * are others. It is ended, with its process group, when the instance is taken out
- * of the configuration of an agent that runs: stop_ms is to be below the agent's
- * stop_grace_ms. Where the agent or the instance's process does not run just then
- * nobody is there to do so; nor is it ended for another `command`.
+ * A command lives on when the agent ends, and when the plugin's file or other
+ * settings change. It is ended, with its process group, when another `command`, or
+ * a unit or pid_file, takes its place, and when the instance is taken out of the
+ * configuration of an agent that runs: stop_ms is to be below the instance's
+ * deadline_ms and the agent's stop_grace_ms. Where an instance is taken out while
+ * the agent or its process does not run, nobody is there to do so.
  *
  * Of the instance: connection = true, so that the node is made again after the
  * agent's session expired (without it that takes up to 30 s).
@@ -300,13 +301,39 @@ static void restart(struct service *s)
 	s->host->log(s->host, MU_INFO, "started");
 }
 
+/* Nobody will look after the command any more. A callback, with its deadline. */
+static void end_command(struct service *s)
+{
+	const struct mu_host *h = s->host;
+	struct mu_err err;
+	bool killed;
+	pid_t pid;
+	int rc = source_end(&s->source, &pid, &killed, &err);
+
+	if (rc == MU_ENONODE)
+		return;
+	if (rc)
+		h->log(h, MU_WARN, "the command may still run: %s", err.msg);
+	else if (killed)
+		h->log(h, MU_WARN,
+		       "the command, process %d, did not end within stop_ms, "
+		       "%" PRIu32 " ms, and was killed",
+		       (int)pid, s->source.stop_ms);
+	else
+		h->log(h, MU_INFO, "the command, process %d, is ended",
+		       (int)pid);
+}
+
 /* It does not run, or did not when we last looked. */
 static void look(struct service *s)
 {
 	struct process p;
 	struct mu_err err;
-	int rc = source_find(&s->source, &p, &err);
+	int rc;
 
+	if (source_is_other(&s->source))
+		end_command(s);
+	rc = source_find(&s->source, &p, &err);
 	if (rc == MU_ENONODE && may_restart(s)) {
 		restart(s);
 		rc = source_find(&s->source, &p, &err);
@@ -497,29 +524,6 @@ static int service_init(const struct mu_host *h, void **self,
 	h->wake(h);
 	*self = s;
 	return 0;
-}
-
-/* Nobody will look after the command any more. */
-static void end_command(struct service *s)
-{
-	const struct mu_host *h = s->host;
-	struct mu_err err;
-	bool killed;
-	pid_t pid;
-	int rc = source_end(&s->source, &pid, &killed, &err);
-
-	if (rc == MU_ENONODE)
-		return;
-	if (rc)
-		h->log(h, MU_WARN, "the command may still run: %s", err.msg);
-	else if (killed)
-		h->log(h, MU_WARN,
-		       "the command, process %d, did not end within stop_ms, "
-		       "%" PRIu32 " ms, and was killed",
-		       (int)pid, s->source.stop_ms);
-	else
-		h->log(h, MU_INFO, "the command, process %d, is ended",
-		       (int)pid);
 }
 
 /* The node is the agent's to take away; a command lives on for the next process,

@@ -129,34 +129,63 @@ static int find_unit(const struct source *s, struct process *p,
 
 /* ---- a command of our own ---- */
 
-static int recall(const char *file, pid_t *pid, uint64_t *started,
-                  struct mu_err *err)
+/* What is kept of it: the process, and which command line it is. */
+struct kept {
+	pid_t pid;
+	uint64_t started, line; /* line 0: it is not known */
+};
+
+/* FNV-1a (Fowler, Noll, Vo), 64 bits, of all the words with their ends. */
+static uint64_t line_of(const char *const *argv)
+{
+	uint64_t h = 0xcbf29ce484222325u;
+
+	for (; *argv; argv++) {
+		const char *p = *argv;
+
+		do
+			h = (h ^ (unsigned char)*p) * 0x100000001b3u;
+		while (*p++);
+	}
+	return h ? h : 1;
+}
+
+static int recall(const char *file, struct kept *out, struct mu_err *err)
 {
 	FILE *f = fopen(file, "re");
 	int got, n;
 
-	*pid = 0;
-	*started = 0;
+	*out = (struct kept){ 0 };
 	if (!f)
 		return fail(err, errno == ENOENT ? MU_ENONODE : MU_EIO,
 		            "%s: %s", file, strerror(errno));
-	got = fscanf(f, "%d %" SCNu64, &n, started);
+	got = fscanf(f, "%d %" SCNu64 " %" SCNx64, &n, &out->started,
+	             &out->line);
 	fclose(f);
 	if (got < 1 || n <= 0)
 		return fail(err, MU_ENONODE, "%s holds no number of a process",
 		            file);
-	*pid = n;
+	out->pid = n;
 	return 0;
+}
+
+/* MU_ENONODE: it has ended, and maybe another process has its number. */
+static int hold(const struct kept *k, struct process *p, struct mu_err *err)
+{
+	int rc = process_open(k->pid, p, err);
+
+	if (rc || p->started == k->started)
+		return rc;
+	process_close(p);
+	return fail(err, MU_ENONODE, "process %d has ended", (int)k->pid);
 }
 
 static int find_command(const struct source *s, struct process *p,
                         struct mu_err *err)
 {
-	struct process found;
-	uint64_t started;
+	struct kept k;
 	char how[256];
-	pid_t pid;
-	int rc = recall(s->memory, &pid, &started, err);
+	int rc = recall(s->memory, &k, err);
 
 	if (rc == MU_ENONODE)
 		return fail(err, rc, "%s was not started%s", s->command[0],
@@ -164,19 +193,15 @@ static int find_command(const struct source *s, struct process *p,
 		                       : ", for `restart` is false; write "
 		                         "restart = true; beside `command` and "
 		                         "the plugin starts it");
-	if (!rc)
-		rc = process_open(pid, &found, err);
-	/* It ended before it was ever held. */
-	if (rc == MU_ENONODE && process_reap(pid, how, sizeof how))
-		return fail(err, rc, "%s: %s", s->command[0], how);
 	if (rc)
 		return rc;
-	if (found.started != started) {
-		process_close(&found);
-		return fail(err, MU_ENONODE, "%s has ended", s->command[0]);
-	}
-	*p = found;
-	return 0;
+	rc = hold(&k, p, err);
+	/* It ended before it was ever held. */
+	if (rc == MU_ENONODE && process_reap(k.pid, how, sizeof how))
+		return fail(err, rc, "%s: %s", s->command[0], how);
+	if (rc == MU_ENONODE)
+		return fail(err, rc, "%s has ended", s->command[0]);
+	return rc;
 }
 
 /* Of a process that is about to become the command. */
@@ -191,7 +216,8 @@ static int note_command(void *arg, pid_t pid, struct mu_err *err)
 	if (rc)
 		return rc;
 	f = fopen(s->memory, "we");
-	kept = f && fprintf(f, "%d %" PRIu64 "\n", (int)pid, p.started) > 0;
+	kept = f && fprintf(f, "%d %" PRIu64 " %" PRIx64 "\n", (int)pid,
+	                    p.started, line_of(s->command)) > 0;
 	if (f && fclose(f) != 0)
 		kept = false;
 	process_close(&p);
@@ -216,15 +242,32 @@ static int start_command(struct source *s, struct mu_err *err)
 	return mu_command_start(&c, s->output, &pid, err);
 }
 
+bool source_is_other(const struct source *s)
+{
+	struct process p;
+	struct mu_err unused;
+	struct kept k;
+
+	if (recall(s->memory, &k, &unused))
+		return false;
+	if (s->command &&
+	    (!s->restart || !k.line || k.line == line_of(s->command)))
+		return false;
+	if (hold(&k, &p, &unused))
+		return false;
+	process_close(&p);
+	return true;
+}
+
 int source_end(const struct source *s, pid_t *pid, bool *killed,
                struct mu_err *err)
 {
 	struct process p;
-	int rc;
+	struct kept k;
+	int rc = recall(s->memory, &k, err);
 
-	if (!s->command)
-		return fail(err, MU_ENONODE, "it is not ours");
-	rc = find_command(s, &p, err);
+	if (!rc)
+		rc = hold(&k, &p, err);
 	if (rc)
 		return rc;
 	*pid = p.pid;

@@ -34,8 +34,12 @@ int source_find(struct source *s, struct process *p, struct mu_err *err);
 /* Start it; that it runs is for source_find to say. */
 int source_start(struct source *s, struct mu_err *err);
 
-/* The instance is no more: end a command of its own. 0: *pid was it, and *killed
- * says that SIGTERM did not do. MU_ENONODE: none runs; MU_EIO: it cannot be told. */
+/* Does a command run that was started here, and is not the one of the settings? Not
+ * where nothing may be started in its place. */
+bool source_is_other(const struct source *s);
+
+/* End the command that was started here. 0: *pid was it, and *killed says that
+ * SIGTERM did not do. MU_ENONODE: none runs; MU_EIO: it cannot be told. */
 int source_end(const struct source *s, pid_t *pid, bool *killed,
                struct mu_err *err);
 

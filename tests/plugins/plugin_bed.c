@@ -47,6 +47,11 @@ void reset_str(const char *key, const char *value)
 	set_str(key, value);
 }
 
+void unset_all(void)
+{
+	row_count = 0;
+}
+
 void start_plugin(const char *name, struct fake_options o)
 {
 	o.plugin_file = fake_plugin(name);

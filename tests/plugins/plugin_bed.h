@@ -30,6 +30,7 @@ void set_str(const char *key, const char *value);
 void set_num(const char *key, enum mu_setting_type type, int64_t value);
 /* The setting of this key is another; one more if there was none. */
 void reset_str(const char *key, const char *value);
+void unset_all(void);
 
 /* Start the shipped plugin with the settings, and what else stands in the options. */
 void start_plugin(const char *name, struct fake_options o);

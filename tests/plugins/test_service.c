@@ -585,6 +585,97 @@ START_TEST(a_command_lives_on_where_another_process_follows)
 }
 END_TEST
 
+START_TEST(a_command_is_ended_when_another_takes_its_place)
+{
+	pid_t pid;
+
+	set_sleeper();
+	set_num("restart", MU_SETTING_BOOL, 1);
+	start_answered(good);
+	tick_until(1, 0);
+	pid = kept_pid();
+	fake_stop(&a);
+	reset_str("command[1]", "301");
+	start_answered(good);
+	tick_until(1, 0);
+	ck_assert(fake_group_is_gone(pid));
+	ck_assert(fake_logged(&a, "<2> the command, process "));
+	ck_assert_int_ne(kept_pid(), pid);
+	ck_assert_int_eq(kill(kept_pid(), SIGKILL), 0);
+	fake_stop(&a);
+}
+END_TEST
+
+START_TEST(a_command_is_ended_when_a_pid_file_takes_its_place)
+{
+	pid_t pid, other = start_other();
+
+	set_sleeper();
+	set_num("restart", MU_SETTING_BOOL, 1);
+	start_answered(good);
+	tick_until(1, 0);
+	pid = kept_pid();
+	fake_stop(&a);
+	unset_all();
+	set_str("pid_file", pid_file);
+	write_pid(other);
+	start_answered(good);
+	tick_until(1, 0);
+	ck_assert(fake_group_is_gone(pid));
+	ck_assert_int_eq(waitpid(other, NULL, WNOHANG), 0);
+	end_other(other);
+	fake_stop(&a);
+}
+END_TEST
+
+/* It would leave nothing that runs. */
+START_TEST(where_nothing_may_be_started_a_command_is_not_ended)
+{
+	pid_t pid;
+
+	set_sleeper();
+	set_num("restart", MU_SETTING_BOOL, 1);
+	start_answered(good);
+	tick_until(1, 0);
+	pid = kept_pid();
+	fake_stop(&a);
+	unset_all();
+	set_sleeper();
+	reset_str("command[1]", "301");
+	start_answered(good);
+	tick_until(1, 0);
+	ck_assert_int_eq(kept_pid(), pid);
+	ck_assert_int_eq(kill(pid, SIGKILL), 0);
+	fake_stop(&a);
+}
+END_TEST
+
+/* As versions before this one wrote it. */
+START_TEST(a_command_of_which_the_line_is_not_known_is_the_one)
+{
+	unsigned long long started;
+	char text[64];
+	pid_t pid;
+
+	set_sleeper();
+	set_num("restart", MU_SETTING_BOOL, 1);
+	start_answered(good);
+	tick_until(1, 0);
+	pid = kept_pid();
+	fake_stop(&a);
+	ck_assert_int_eq(sscanf(fake_read("service.pid"), "%*d %llu", &started),
+	                 1);
+	snprintf(text, sizeof text, "%d %llu\n", (int)pid, started);
+	file_write_text("service.pid", text);
+	reset_str("command[1]", "301");
+	start_answered(good);
+	tick_until(1, 0);
+	ck_assert_int_eq(kept_pid(), pid);
+	ck_assert_int_eq(kill(pid, SIGKILL), 0);
+	fake_stop(&a);
+}
+END_TEST
+
 START_TEST(what_the_plugin_has_not_started_it_does_not_end)
 {
 	pid_t other = start_other();
@@ -801,6 +892,10 @@ static void add_tests(TCase *tc)
 	tcase_add_test(tc, a_command_is_ended_with_an_instance_that_is_removed);
 	tcase_add_test(tc, a_command_that_does_not_heed_is_killed);
 	tcase_add_test(tc, a_command_lives_on_where_another_process_follows);
+	tcase_add_test(tc, a_command_is_ended_when_another_takes_its_place);
+	tcase_add_test(tc, a_command_is_ended_when_a_pid_file_takes_its_place);
+	tcase_add_test(tc, where_nothing_may_be_started_a_command_is_not_ended);
+	tcase_add_test(tc, a_command_of_which_the_line_is_not_known_is_the_one);
 	tcase_add_test(tc, what_the_plugin_has_not_started_it_does_not_end);
 	tcase_add_test(tc, without_restart_nothing_is_started);
 	tcase_add_test(tc, a_node_of_an_older_session_is_taken_away_first);
