@@ -39,22 +39,45 @@ static int print_member(void *arg, const char *key, const struct mu_json *v)
 	return rc;
 }
 
+/* NULL: a sentence, not JSON. */
+static struct mu_json *object_of(const char *text)
+{
+	struct mu_json *j;
+	struct mu_err err;
+
+	if (mu_json_parse(text, strlen(text), &j, &err))
+		return NULL;
+	if (mu_json_is_object(j))
+		return j;
+	mu_json_free(j);
+	return NULL;
+}
+
 static int print_plain(struct cli *cli, const char *text)
 {
 	static char top[] = "";
-	struct mu_json *j;
-	struct mu_err err;
-	int rc = mu_json_parse(text, strlen(text), &j, &err);
+	struct mu_json *j = object_of(text);
+	int rc = 0;
 
-	if (rc || !mu_json_is_object(j)) {
-		if (!rc)
-			mu_json_free(j);
-		puts(text); /* a sentence, not JSON */
-		return CLI_OK;
-	}
-	rc = mu_json_each(j, print_member, top);
+	if (j)
+		rc = mu_json_each(j, print_member, top);
+	else if (text[0])
+		puts(text);
 	mu_json_free(j);
 	return rc ? cli_fail(cli, rc, NULL) : CLI_OK;
+}
+
+static int print_json(struct cli *cli, const char *text)
+{
+	struct mu_json *j = object_of(text);
+
+	if (j)
+		return cli_print_json(cli, j);
+	j = mu_json_object();
+	if (mu_json_set_str(j, "message", text) == 0)
+		return cli_print_json(cli, j);
+	mu_json_free(j);
+	return cli_fail(cli, MU_ENOMEM, NULL);
 }
 
 /* A sentence may bring its own end of line. */
@@ -81,10 +104,7 @@ static int ask(struct cli *cli, struct ctl *c, const char *verb)
 	if (rc)
 		return rc;
 	cut_end(text);
-	if (cli->json)
-		puts(text);
-	else if (text[0])
-		rc = print_plain(cli, text);
+	rc = cli->json ? print_json(cli, text) : print_plain(cli, text);
 	free(text);
 	return rc;
 }

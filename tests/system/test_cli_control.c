@@ -240,6 +240,8 @@ START_TEST(snapshot_and_verify_print_what_the_broker_says)
 	ck_has(r.out, "index                       7\n");
 	ck_exit(0, CONTROL("broker", "verify"));
 	ck_assert_str_eq(r.out, "all is well\n");
+	ck_exit(0, CONTROL("broker", "verify", "--json"));
+	ck_assert_str_eq(r.out, "{\"message\":\"all is well\"}\n");
 }
 END_TEST
 
