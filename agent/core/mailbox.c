@@ -1,47 +1,31 @@
-#include "mailbox.h"
+#include "mailbox_impl.h"
 
 #include "bug.h"
 #include "mem.h"
 
 #include <string.h>
 
-/* Heads that are passed over before one is given, each a walk through the queue. */
+/* Heads that are passed over before one is given. */
 #define PASSES_MAX 64
 
-enum kind { KIND_VALUE, KIND_CHILDREN, KIND_MEMBER, KIND_LINK, KIND_GAP };
-
-struct letter {
-	struct letter *next;
-	struct mu_chan_event e; /* its texts lie in text and old */
-	char *old;              /* owned: the bytes of old_data, or NULL */
-	enum kind kind;
-	uint32_t hash; /* of the path */
-	size_t bytes;
-	bool failed; /* given, and not handled */
-	bool yields; /* so much so that a newer one may stand for it */
-	bool moved;  /* for older ones of its path, behind those of others */
-	bool marked; /* with it, its source is handled up to: */
-	int64_t zxid;
-	int32_t n;
-	char text[];
-};
-
 struct track {
-	struct letter *last; /* the newest; NULL: none waits */
-	bool ahead;          /* some were handled since its last position */
+	struct mu_letter *last; /* the newest; NULL: none waits */
+	struct mu_letter *mark_first, *mark_last; /* those that are marked */
+	bool ahead; /* some were handled since its last position */
 };
 
 struct mu_mailbox {
 	uint32_t queue_max;
-	struct letter *head, **tail;
+	struct mu_letter *head, *tail;
+	struct mu_letter_index index;
 	size_t count, bytes;
 	bool out;        /* the head is with the instance */
 	bool newest;     /* of each path the newest is enough */
 	uint64_t due_ms; /* the head is not given before */
 	bool unlinked;   /* for it was not handled for want of a broker */
 	uint64_t last_seq;
-	struct letter *tried; /* given, not handled, and cleared; or NULL */
-	struct track *track;  /* of each source */
+	struct mu_letter *tried; /* given, not handled, and cleared; or NULL */
+	struct track *track;     /* of each source */
 	int32_t sources;
 	mu_mailbox_fn *fn;
 	void *arg;
@@ -58,7 +42,7 @@ uint32_t mu_backoff_ms(uint32_t n)
 	return ms < MU_BACKOFF_LAST_MS ? ms : MU_BACKOFF_LAST_MS;
 }
 
-static enum kind kind_of(uint32_t type)
+static enum mu_letter_kind kind_of(uint32_t type)
 {
 	if (type == MU_EVENT_CHILDREN)
 		return KIND_CHILDREN;
@@ -100,7 +84,7 @@ static struct mu_str *text_of(struct mu_chan_event *e, size_t i)
 	return (struct mu_str *)(void *)((char *)e + text_at[i]);
 }
 
-static void letter_free(struct letter *l)
+static void letter_free(struct mu_letter *l)
 {
 	if (!l)
 		return;
@@ -108,11 +92,11 @@ static void letter_free(struct letter *l)
 	mu_free(l);
 }
 
-static struct letter *letter_new(const struct mu_chan_event *e)
+static struct mu_letter *letter_new(const struct mu_chan_event *e)
 {
 	struct mu_chan_event copy = *e;
 	size_t len = 0, used = 0;
-	struct letter *l;
+	struct mu_letter *l;
 
 	for (size_t i = 0; i < TEXTS; i++)
 		len += text_of(&copy, i)->len;
@@ -154,7 +138,6 @@ struct mu_mailbox *mu_mailbox_new(uint32_t queue_max)
 	if (!b)
 		return NULL;
 	b->queue_max = queue_max;
-	b->tail = &b->head;
 	return b;
 }
 
@@ -163,18 +146,86 @@ static bool is_tracked(const struct mu_mailbox *b, int32_t source)
 	return source >= 0 && source < b->sources;
 }
 
-/* Take the letter that *p points to out of the queue; it is the caller's. */
-static struct letter *unlink_at(struct mu_mailbox *b, struct letter **p)
-{
-	struct letter *l = *p;
+/* ---- marks ---- */
 
-	if (is_tracked(b, l->e.source) && b->track[l->e.source].last == l)
-		b->track[l->e.source].last = NULL;
+static void mark(struct track *t, struct mu_letter *l, int64_t zxid, int32_t n)
+{
+	l->zxid = zxid;
+	l->n = n;
+	if (l->marked)
+		return;
+	l->marked = true;
+	l->mark_prev = t->mark_last;
+	l->mark_next = NULL;
+	*(t->mark_last ? &t->mark_last->mark_next : &t->mark_first) = l;
+	t->mark_last = l;
+}
+
+static void unmark(struct track *t, struct mu_letter *l)
+{
+	if (!l->marked)
+		return;
+	l->marked = false;
+	*(l->mark_prev ? &l->mark_prev->mark_next : &t->mark_first) =
+		l->mark_next;
+	*(l->mark_next ? &l->mark_next->mark_prev : &t->mark_last) =
+		l->mark_prev;
+}
+
+/* Something from where `from` is will be handled only with what comes behind all
+ * that waits: no position of its source is reached before. */
+static void unmark_from(struct mu_mailbox *b, const struct mu_letter *from)
+{
+	struct track *t = NULL;
+
+	if (is_tracked(b, from->e.source))
+		t = &b->track[from->e.source];
+	while (t && t->mark_last && t->mark_last->e.seq >= from->e.seq)
+		unmark(t, t->mark_last);
+}
+
+/* Something from before `to` will be handled only with it. */
+static void unmark_before(struct mu_mailbox *b, const struct mu_letter *to)
+{
+	struct track *t = NULL;
+
+	if (is_tracked(b, to->e.source))
+		t = &b->track[to->e.source];
+	while (t && t->mark_first && t->mark_first->e.seq < to->e.seq)
+		unmark(t, t->mark_first);
+}
+
+/* ---- in and out ---- */
+
+static void append(struct mu_mailbox *b, struct mu_letter *l)
+{
+	l->e.seq = ++b->last_seq;
+	l->prev = b->tail;
+	*(b->tail ? &b->tail->next : &b->head) = l;
+	b->tail = l;
+	b->count++;
+	b->bytes += l->bytes;
+	mu_letter_index_add(&b->index, l);
+	if (is_tracked(b, l->e.source))
+		b->track[l->e.source].last = l;
+}
+
+/* Take it out of the queue; it is the caller's. */
+static struct mu_letter *take_out(struct mu_mailbox *b, struct mu_letter *l)
+{
+	if (is_tracked(b, l->e.source)) {
+		struct track *t = &b->track[l->e.source];
+
+		unmark(t, l);
+		if (t->last == l)
+			t->last = NULL;
+	}
 	if (l == b->head)
 		b->due_ms = 0;
-	*p = l->next;
-	if (!*p)
-		b->tail = p;
+	mu_letter_index_remove(&b->index, l);
+	*(l->prev ? &l->prev->next : &b->head) = l->next;
+	*(l->next ? &l->next->prev : &b->tail) = l->prev;
+	l->prev = l->next = NULL;
 	b->count--;
 	b->bytes -= l->bytes;
 	return l;
@@ -185,8 +236,9 @@ void mu_mailbox_free(struct mu_mailbox *b)
 	if (!b)
 		return;
 	while (b->head)
-		letter_free(unlink_at(b, &b->head));
+		letter_free(take_out(b, b->head));
 	letter_free(b->tried);
+	mu_letter_index_fini(&b->index);
 	mu_free(b->track);
 	mu_free(b);
 }
@@ -214,7 +266,7 @@ struct mu_mailbox_failure mu_mailbox_failed(const struct mu_mailbox *b)
 
 int mu_mailbox_tried(struct mu_mailbox *b, const struct mu_mailbox_failure *f)
 {
-	struct letter *l = letter_new(f->e);
+	struct mu_letter *l = letter_new(f->e);
 
 	if (!l)
 		return MU_ENOMEM;
@@ -258,7 +310,7 @@ bool mu_mailbox_is_ahead(const struct mu_mailbox *b, int32_t source)
 void mu_mailbox_position(struct mu_mailbox *b, int32_t source, int64_t zxid,
                          int32_t n)
 {
-	struct letter *l;
+	struct mu_letter *l;
 
 	if (!is_tracked(b, source))
 		return;
@@ -267,16 +319,17 @@ void mu_mailbox_position(struct mu_mailbox *b, int32_t source, int64_t zxid,
 		reached(b, source, zxid, n);
 		return;
 	}
-	l->marked = true;
-	l->zxid = zxid;
-	l->n = n;
+	mark(&b->track[source], l, zxid, n);
 }
 
-static void handled(struct mu_mailbox *b, struct letter *l)
+static void handled(struct mu_mailbox *b, struct mu_letter *l)
 {
+	bool marked = l->marked;
+
+	take_out(b, l);
 	if (is_tracked(b, l->e.source)) {
 		b->track[l->e.source].ahead = true;
-		if (l->marked)
+		if (marked)
 			reached(b, l->e.source, l->zxid, l->n);
 	}
 	letter_free(l);
@@ -294,9 +347,9 @@ void mu_mailbox_clear(struct mu_mailbox *b)
 	}
 	b->out = false;
 	if (has_failed(b))
-		b->tried = unlink_at(b, &b->head);
+		b->tried = take_out(b, b->head);
 	while (b->head)
-		letter_free(unlink_at(b, &b->head));
+		letter_free(take_out(b, b->head));
 }
 
 void mu_mailbox_drop(struct mu_mailbox *b)
@@ -307,9 +360,9 @@ void mu_mailbox_drop(struct mu_mailbox *b)
 }
 
 /* Is it the one that was tried before the mailbox was cleared? */
-static void go_on(struct mu_mailbox *b, struct letter *l)
+static void go_on(struct mu_mailbox *b, struct mu_letter *l)
 {
-	const struct letter *t = b->tried;
+	const struct mu_letter *t = b->tried;
 
 	if (!t || t->hash != l->hash || t->e.type != l->e.type ||
 	    t->e.zxid != l->e.zxid || t->e.n != l->e.n ||
@@ -323,36 +376,19 @@ static void go_on(struct mu_mailbox *b, struct letter *l)
 	b->tried = NULL;
 }
 
-static bool is_alike(const struct letter *a, const struct letter *b)
+/* The newest letter that is alike, and not with the instance; NULL if none. */
+static struct mu_letter *newest(const struct mu_mailbox *b,
+                                const struct mu_letter *like)
 {
-	return a->hash == b->hash && a->kind == b->kind &&
-	       a->e.source == b->e.source && mu_str_eq(a->e.path, b->e.path);
-}
+	struct mu_letter *l = mu_letter_index_find(&b->index, like);
 
-/* The newest letter from *p on of the kind and path of `like`; NULL if none. */
-static struct letter **newest(struct letter **p, const struct letter *like)
-{
-	struct letter **found = NULL;
-
-	for (; *p; p = &(*p)->next)
-		if (is_alike(*p, like))
-			found = p;
-	return found;
-}
-
-/* The next one behind `l` of its kind and path; NULL if none. */
-static struct letter **next_alike(struct letter *l)
-{
-	struct letter **p = &l->next;
-
-	while (*p && !is_alike(*p, l))
-		p = &(*p)->next;
-	return *p ? p : NULL;
+	return l && !(b->out && l == b->head) ? l : NULL;
 }
 
 /* `l`, which waits, stands for `older` too, which does not any more: what it was
  * before, and how many there were. */
-static void absorb(struct mu_mailbox *b, struct letter *l, struct letter *older)
+static void absorb(struct mu_mailbox *b, struct mu_letter *l,
+                   struct mu_letter *older)
 {
 	char *old = l->old;
 	struct mu_str data = l->e.old_data;
@@ -369,29 +405,9 @@ static void absorb(struct mu_mailbox *b, struct letter *l, struct letter *older)
 	letter_free(older);
 }
 
-/* Something from before these will be handled only with what comes behind them:
- * `to`, or (NULL) the next one. So no position is reached with these. */
-static void unmark(struct letter *from, const struct letter *to, int32_t source)
-{
-	for (; from && from != to; from = from->next)
-		if (from->e.source == source)
-			from->marked = false;
-}
-
-static void append(struct mu_mailbox *b, struct letter *l)
-{
-	l->e.seq = ++b->last_seq;
-	*b->tail = l;
-	b->tail = &l->next;
-	b->count++;
-	b->bytes += l->bytes;
-	if (is_tracked(b, l->e.source))
-		b->track[l->e.source].last = l;
-}
-
 /* Beside what is there, or in the place of `older`, whose old value stays. */
-static bool has_room(const struct mu_mailbox *b, const struct letter *l,
-                     const struct letter *older)
+static bool has_room(const struct mu_mailbox *b, const struct mu_letter *l,
+                     const struct mu_letter *older)
 {
 	size_t others = b->bytes, bytes = l->bytes;
 
@@ -406,31 +422,31 @@ static bool has_room(const struct mu_mailbox *b, const struct letter *l,
 
 int mu_mailbox_put(struct mu_mailbox *b, const struct mu_chan_event *e)
 {
-	struct letter *l = letter_new(e), *gone = NULL;
-	struct letter **older = NULL, **queue = &b->head;
+	struct mu_letter *l = letter_new(e), *older = NULL;
+	int rc = l ? mu_letter_index_reserve(&b->index) : MU_ENOMEM;
 
-	if (!l)
-		return MU_ENOMEM;
-	if (b->out)
-		queue = &b->head->next;
+	if (rc) {
+		letter_free(l);
+		return rc;
+	}
 	if (b->count >= b->queue_max || (b->newest && !has_room(b, l, NULL)))
-		older = newest(queue, l);
-	else if (has_given_way(b) && is_alike(b->head, l))
-		older = &b->head;
-	if (!has_room(b, l, older ? *older : NULL)) {
+		older = newest(b, l);
+	else if (has_given_way(b) && mu_letter_is_alike(b->head, l))
+		older = b->head;
+	if (!has_room(b, l, older)) {
 		letter_free(l);
 		return MU_EFULL;
 	}
 	if (older) {
 		if (b->count >= b->queue_max && !b->newest)
 			l->e.flags |= MU_EVENT_OVERFLOW;
-		unmark(*older, NULL, l->e.source);
-		gone = unlink_at(b, older);
+		unmark_from(b, older);
+		take_out(b, older);
 	}
 	go_on(b, l);
 	append(b, l);
-	if (gone)
-		absorb(b, l, gone);
+	if (older)
+		absorb(b, l, older);
 	return 0;
 }
 
@@ -446,21 +462,18 @@ void mu_mailbox_want_newest(struct mu_mailbox *b, bool newest)
  * too, and it would never be its turn. False: the head is the one to give. */
 static bool pass_over(struct mu_mailbox *b)
 {
-	struct letter **at = &b->head, **next;
+	struct mu_letter *l = b->head, *by;
 	bool any = false, moved = false;
 
-	if (b->head->moved || b->head->kind >= KIND_LINK)
+	if (l->moved || l->kind >= KIND_LINK)
 		return false;
-	while ((next = next_alike(*at))) {
-		struct letter *by = *next;
-		bool apart = (*at)->next != by;
-
-		unmark(*at, by, by->e.source);
-		absorb(b, by, unlink_at(b, at));
-		at = apart ? next : at;
-		moved = moved || apart;
+	while ((by = l->newer)) {
+		moved = moved || l->next != by;
+		unmark_before(b, by);
+		absorb(b, by, take_out(b, l));
 		by->moved = moved;
 		any = true;
+		l = by;
 	}
 	return any;
 }
@@ -480,16 +493,13 @@ const struct mu_chan_event *mu_mailbox_give(struct mu_mailbox *b,
  * it was refused, or has ended its process more than once. */
 static void keep_or_replace(struct mu_mailbox *b, bool refused, uint64_t due_ms)
 {
-	struct letter *l = b->head;
-	struct letter **newer = newest(&l->next, l);
+	struct mu_letter *l = b->head, *newer = newest(b, l);
 
 	b->out = false;
 	l->yields = l->yields || refused || l->failed;
 	if (newer && l->yields) {
-		struct letter *by = *newer;
-
-		unmark(l, by, l->e.source);
-		absorb(b, by, unlink_at(b, &b->head));
+		unmark_before(b, newer);
+		absorb(b, newer, take_out(b, l));
 		return;
 	}
 	l->e.attempt++;
@@ -509,7 +519,7 @@ int mu_mailbox_ack(struct mu_mailbox *b, uint64_t seq, int rc, uint64_t now_ms)
 		return 0;
 	}
 	b->out = false;
-	handled(b, unlink_at(b, &b->head));
+	handled(b, b->head);
 	return 0;
 }
 
@@ -528,15 +538,8 @@ void mu_mailbox_lost(struct mu_mailbox *b)
 
 void mu_mailbox_yield(struct mu_mailbox *b, const struct mu_mailbox *to)
 {
-	const struct letter *l;
-
-	if (!has_given_way(b))
-		return;
-	for (l = to->head; l; l = l->next)
-		if (is_alike(l, b->head)) {
-			letter_free(unlink_at(b, &b->head));
-			return;
-		}
+	if (has_given_way(b) && mu_letter_index_find(&to->index, b->head))
+		letter_free(take_out(b, b->head));
 }
 
 uint64_t mu_mailbox_due_ms(const struct mu_mailbox *b)

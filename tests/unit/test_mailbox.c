@@ -1177,6 +1177,37 @@ START_TEST(what_wants_a_broker_is_due_when_there_is_one)
 }
 END_TEST
 
+static void note_last(void *arg, int32_t source, int64_t at, int32_t n)
+{
+	(void)source, (void)n;
+	*(int64_t *)arg = at;
+}
+
+/* Were each put a walk through what waits, or each that is given, this would not
+ * end in time. */
+START_TEST(many_paths_cost_no_more_than_few)
+{
+	char path[16];
+	int64_t last = 0;
+
+	ck_assert_int_eq(mu_mailbox_track(b, 1, note_last, &last), 0);
+	mu_mailbox_want_newest(b, _i);
+	for (unsigned i = 0; i < 3 * MU_MAILBOX_PATHS_MAX; i++) {
+		snprintf(path, sizeof path, "/%u", i % MU_MAILBOX_PATHS_MAX);
+		put_of(0, path, i + 1, 0);
+	}
+	ck_assert_uint_eq(mu_mailbox_count(b), MU_MAILBOX_PATHS_MAX);
+	for (unsigned i = 0; i < MU_MAILBOX_PATHS_MAX; i++) {
+		const struct mu_chan_event *e = mu_mailbox_give(b, 1000);
+
+		ck_assert_ptr_nonnull(e);
+		ck_assert_uint_eq(e->count, 3);
+		done(e);
+	}
+	ck_assert_int_eq(last, 3 * MU_MAILBOX_PATHS_MAX);
+}
+END_TEST
+
 static void add_newest(TCase *tc)
 {
 	tcase_add_test(tc, what_wants_a_broker_is_due_when_there_is_one);
@@ -1261,6 +1292,7 @@ int main(void)
 		an_event_that_was_lost_once_is_not_replaced_but_later_it_is);
 	tcase_add_test(
 		tc, what_was_lost_once_in_another_life_is_not_replaced_either);
+	tcase_add_loop_test(tc, many_paths_cost_no_more_than_few, 0, 2);
 	add_newest(tc);
 	suite_add_tcase(s, tc);
 	sr = srunner_create(s);
