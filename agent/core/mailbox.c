@@ -322,6 +322,24 @@ void mu_mailbox_position(struct mu_mailbox *b, int32_t source, int64_t zxid,
 	mark(&b->track[source], l, zxid, n);
 }
 
+bool mu_mailbox_waits(const struct mu_mailbox *b, int32_t source)
+{
+	return is_tracked(b, source) && b->track[source].last;
+}
+
+bool mu_mailbox_put_up_to(const struct mu_mailbox *b, int32_t source,
+                          int64_t *zxid, int32_t *n)
+{
+	const struct mu_letter *l;
+
+	if (!mu_mailbox_waits(b, source))
+		return false;
+	l = b->track[source].last;
+	*zxid = l->zxid;
+	*n = l->n;
+	return l->marked;
+}
+
 static void handled(struct mu_mailbox *b, struct mu_letter *l)
 {
 	bool marked = l->marked;

@@ -59,6 +59,14 @@ int mu_mailbox_track(struct mu_mailbox *b, int32_t sources, mu_mailbox_fn *fn,
 void mu_mailbox_position(struct mu_mailbox *b, int32_t source, int64_t zxid,
                          int32_t n);
 
+/* All events of this source that were put are those up to (zxid, n), which is told
+ * when the last of them is handled. False: none waits, or no position came with or
+ * behind the last one. */
+bool mu_mailbox_put_up_to(const struct mu_mailbox *b, int32_t source,
+                          int64_t *zxid, int32_t *n);
+/* True if events of this source wait, or are out. */
+bool mu_mailbox_waits(const struct mu_mailbox *b, int32_t source);
+
 /* True if events of this source were handled that lie behind the last position
  * which fn was told: whoever goes on from there is given them again. */
 bool mu_mailbox_is_ahead(const struct mu_mailbox *b, int32_t source);

@@ -219,11 +219,11 @@ static void put_source(void *arg, size_t i, struct mu_cache_writer *w)
 		w->b->failed = true;
 }
 
-/* Is what is held what was handled? */
-static bool is_settled(const struct mu_hosted *h)
+/* Is what is held all that was told? */
+static bool is_whole(const struct mu_hosted *h)
 {
 	if (h->stop || h->prologue_due || h->missed_members ||
-	    mu_mailbox_count(h->mail) || mu_mailbox_count(h->prologue))
+	    mu_mailbox_count(h->prologue))
 		return false;
 	for (size_t i = 0; i < h->sources; i++)
 		if (!h->source[i].ready)
@@ -231,10 +231,43 @@ static bool is_settled(const struct mu_hosted *h)
 	return true;
 }
 
+/* As of when is what is held of the source? */
+static bool held_at(const struct mu_hosted *h, size_t i,
+                    struct mu_keep_place *out)
+{
+	*out = *mu_kept_place(h->kept, i);
+	if (!mu_mailbox_waits(h->mail, (int32_t)i))
+		return true;
+	out->known = true;
+	return mu_mailbox_put_up_to(h->mail, (int32_t)i, &out->zxid, &out->n);
+}
+
+/* Where there is always something that waits, the cache is taken as of now, and
+ * written when that is handled. */
+static void keep_ahead(struct mu_hosted *h)
+{
+	struct mu_keep_place *at;
+	bool known = true;
+
+	if (mu_kept_has_ahead(h->kept))
+		return;
+	at = mu_alloc((h->sources + 1) * sizeof *at);
+	for (size_t i = 0; at && known && i < h->sources; i++)
+		known = held_at(h, i, &at[i]);
+	/* If not now, then when the next one comes or the last one is handled. */
+	if (at && known)
+		mu_kept_save_ahead(h->kept, at, put_source, h);
+	mu_free(at);
+}
+
 void mu_hosted_keep(struct mu_hosted *h, bool at_end)
 {
 	if (at_end ? !mu_kept_is_changed(h->kept) : !mu_kept_is_due(h->kept))
 		return;
-	if (is_settled(h))
+	if (!is_whole(h))
+		return;
+	if (mu_mailbox_count(h->mail) == 0)
 		mu_kept_save(h->kept, put_source, h);
+	else if (!at_end)
+		keep_ahead(h);
 }

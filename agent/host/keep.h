@@ -5,10 +5,10 @@
  *
  *     <instance>.cursor   how far it has handled what it asked for; 20 ms after
  *                         it moved, and at the end
- *     <instance>.cache    the last known good state: written when all that was
- *                         told is handled, every 5 s at most (a small one four
- *                         times a second, for what came since is told again
- *                         after a start without a broker), and at the end
+ *     <instance>.cache    the last known good state: taken every 5 s at most (a
+ *                         small one four times a second, for what came since is
+ *                         told again after a start without a broker), and at the
+ *                         end; written when all that it holds is handled
  *     clean               the agent ended well: all that was given and handled
  *                         stands in the cursors
  *
@@ -110,9 +110,15 @@ bool mu_kept_is_due(const struct mu_kept *p);
 /* It has changed since it was written, whether it is time or not. */
 bool mu_kept_is_changed(const struct mu_kept *p);
 /* The cache: each is called for every source and puts its nodes. Sources without
- * a place are left out. */
-void mu_kept_save(struct mu_kept *p,
-                  void (*each)(void *arg, size_t i, struct mu_cache_writer *w),
-                  void *arg);
+ * a place are left out. All that they hold is handled. */
+typedef void mu_kept_fn(void *arg, size_t i, struct mu_cache_writer *w);
+void mu_kept_save(struct mu_kept *p, mu_kept_fn *each, void *arg);
+/* The same where not all of it is handled: it is written when the sources have
+ * reached these places (one for each; not `known`: left out), unless something else
+ * is saved before, or a source is to go on from elsewhere. Without memory for it
+ * it is due once more. */
+void mu_kept_save_ahead(struct mu_kept *p, const struct mu_keep_place *at,
+                        mu_kept_fn *each, void *arg);
+bool mu_kept_has_ahead(const struct mu_kept *p); /* one waits so */
 
 #endif /* MU_HOST_KEEP_H */

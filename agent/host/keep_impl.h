@@ -35,7 +35,10 @@ struct mu_kept {
 	uint64_t saved_ms;      /* the cache was written; 0: never */
 	size_t saved_len;       /* and was so long */
 	struct mu_timer *timer; /* the cache is due */
-	char *cache;            /* the file as it was read; NULL: none */
+	struct mu_buf ahead; /* a cache that waits until these are reached: */
+	struct mu_keep_place
+		*ahead_at; /* of each source; NULL: there is none */
+	char *cache;       /* the file as it was read; NULL: none */
 	size_t cache_len;
 };
 

@@ -225,22 +225,77 @@ static void save(struct mu_kept *p, struct mu_buf *b)
 	}
 }
 
-void mu_kept_save(struct mu_kept *p,
-                  void (*each)(void *arg, size_t i, struct mu_cache_writer *w),
-                  void *arg)
+static void drop_ahead(struct mu_kept *p)
+{
+	mu_buf_fini(&p->ahead);
+	mu_free(p->ahead_at);
+	p->ahead_at = NULL;
+}
+
+static void build(struct mu_kept *p, const struct mu_keep_place *at,
+                  mu_kept_fn *each, void *arg, struct mu_buf *b)
 {
 	struct mu_cache_writer w;
-	struct mu_buf b = { 0 };
 
 	p->changed = false;
-	mu_cache_begin(&w, &b, p->tree_id, p->k->o.brokers);
+	mu_cache_begin(&w, b, p->tree_id, p->k->o.brokers);
 	for (size_t i = 0; i < p->o.count; i++) {
-		if (!p->mark[i].at.known)
+		const struct mu_keep_place *place =
+			at ? &at[i] : &p->mark[i].at;
+
+		if (!place->known)
 			continue;
-		mu_cache_source(&w, &p->mark[i].source, &p->mark[i].at);
+		mu_cache_source(&w, &p->mark[i].source, place);
 		each(arg, i, &w);
 	}
 	mu_cache_end(&w);
+}
+
+void mu_kept_save(struct mu_kept *p, mu_kept_fn *each, void *arg)
+{
+	struct mu_buf b = { 0 };
+
+	drop_ahead(p);
+	build(p, NULL, each, arg, &b);
+	save(p, &b);
+}
+
+void mu_kept_save_ahead(struct mu_kept *p, const struct mu_keep_place *at,
+                        mu_kept_fn *each, void *arg)
+{
+	size_t size = p->o.count * sizeof *at;
+	struct mu_keep_place *copy = mu_alloc(size);
+
+	drop_ahead(p);
+	p->saved_ms = mu_loop_now_ms(p->k->o.loop);
+	if (copy) {
+		memcpy(copy, at, size);
+		build(p, at, each, arg, &p->ahead);
+		p->ahead_at = copy;
+	}
+	if (!copy || mu_buf_failed(&p->ahead)) {
+		drop_ahead(p);
+		mu_kept_changed(p); /* when it is due once more */
+	}
+}
+
+bool mu_kept_has_ahead(const struct mu_kept *p)
+{
+	return p->ahead_at;
+}
+
+/* Is all handled that it holds? */
+static void save_reached(struct mu_kept *p)
+{
+	struct mu_buf b = p->ahead;
+
+	for (size_t i = 0; i < p->o.count; i++)
+		if (p->ahead_at[i].known &&
+		    !(p->mark[i].at.known &&
+		      mu_keep_place_le(&p->ahead_at[i], &p->mark[i].at)))
+			return;
+	p->ahead = (struct mu_buf){ 0 };
+	drop_ahead(p);
 	save(p, &b);
 }
 
@@ -294,11 +349,14 @@ void mu_kept_reached(struct mu_kept *p, size_t i, int64_t zxid, int32_t n)
 	*own = at;
 	p->tree_id = p->k->tree_id;
 	mu_kept_touch(p);
+	if (p->ahead_at)
+		save_reached(p);
 }
 
 void mu_kept_restart(struct mu_kept *p, size_t i)
 {
 	p->mark[i].restart = true;
+	drop_ahead(p);
 }
 
 void mu_kept_forget(struct mu_kept *p)
@@ -307,6 +365,7 @@ void mu_kept_forget(struct mu_kept *p)
 		p->mark[i].at = (struct mu_keep_place){ 0 };
 	mu_kept_failure_drop(&p->failure);
 	mu_kept_drop_cache(p);
+	drop_ahead(p);
 	p->dirty = p->stored = false;
 	p->saved_ms = 0;
 	mu_kept_remove_files(p);
@@ -321,6 +380,7 @@ void mu_kept_free(struct mu_kept *p)
 	mu_timer_free(p->timer);
 	mu_kept_failure_drop(&p->failure);
 	mu_kept_drop_cache(p);
+	drop_ahead(p);
 	mu_free(p->mark);
 	mu_free((char *)(uintptr_t)p->o.name);
 	mu_free(p);
@@ -452,6 +512,7 @@ void mu_kept_close(struct mu_kept *p)
 		mu_kept_failure_drop(&p->failure);
 	mu_timer_disarm(p->timer);
 	mu_kept_drop_cache(p);
+	drop_ahead(p);
 	p->open = false;
 	p->changed = false;
 	mu_kept_touch(p);

@@ -882,6 +882,78 @@ START_TEST(the_cache_is_due_again_with_each_change_until_it_is_written)
 }
 END_TEST
 
+static const struct mu_keep_place ahead[] = { { true, 20, 3 }, { 0 } };
+
+static void open_again(void)
+{
+	keep_close();
+	keep_open(1);
+	kept_open("web", 0, 2);
+}
+
+START_TEST(a_cache_that_is_ahead_is_written_when_its_places_are_reached)
+{
+	struct mu_cache_part part;
+
+	keep_open(1);
+	mu_keep_tree(keep, 7);
+	kept_open("web", 0, 2);
+	mu_kept_changed(kept);
+	mu_kept_save_ahead(kept, ahead, put_nodes, NULL);
+	ck_assert(mu_kept_has_ahead(kept));
+	ck_assert(!mu_kept_is_changed(kept));
+	mu_kept_reached(kept, 0, 20, 2);
+	mu_kept_changed(kept);
+	ck_assert(!mu_kept_is_due(kept)); /* it was taken just now */
+	ck_assert(mu_kept_has_ahead(kept));
+	mu_kept_reached(kept, 0, 21, 0);
+	ck_assert(!mu_kept_has_ahead(kept));
+	open_again();
+	ck_assert(mu_kept_cached(kept, 0, &part));
+	ck_assert_int_eq(part.at.zxid, 20);
+	ck_assert_int_eq(part.at.n, 3);
+	ck_assert(!mu_kept_cached(kept, 1, &part));
+	keep_close();
+}
+END_TEST
+
+static void save_now(void)
+{
+	mu_kept_save(kept, put_nodes, NULL);
+}
+
+static void start_anew(void)
+{
+	mu_kept_restart(kept, 0);
+}
+
+static void have_another_tree(void)
+{
+	mu_keep_tree(keep, 8);
+}
+
+static void (*const overtakings[])(void) = { open_again, save_now, start_anew,
+	                                     have_another_tree };
+
+START_TEST(a_cache_that_is_ahead_goes_where_its_places_mean_no_more)
+{
+	struct mu_cache_part part;
+
+	keep_open(1);
+	mu_keep_tree(keep, 7);
+	kept_open("web", 0, 2);
+	mu_kept_reached(kept, 0, 12, 0);
+	mu_kept_save_ahead(kept, ahead, put_nodes, NULL);
+	overtakings[_i]();
+	ck_assert(!mu_kept_has_ahead(kept));
+	mu_kept_reached(kept, 0, 21, 0);
+	open_again();
+	if (mu_kept_cached(kept, 0, &part))
+		ck_assert_int_eq(part.at.zxid, 12); /* what was saved */
+	keep_close();
+}
+END_TEST
+
 /* Its time was set before it was written, and comes before it is due again. */
 START_TEST(the_cache_is_due_again_though_it_was_written_meanwhile)
 {
@@ -1088,6 +1160,12 @@ int main(void)
 	tcase_add_test(
 		lives,
 		the_cache_is_due_again_with_each_change_until_it_is_written);
+	tcase_add_test(
+		lives,
+		a_cache_that_is_ahead_is_written_when_its_places_are_reached);
+	tcase_add_loop_test(
+		lives, a_cache_that_is_ahead_goes_where_its_places_mean_no_more,
+		0, sizeof overtakings / sizeof *overtakings);
 	tcase_add_test(lives, a_damaged_cache_is_told_set_aside_and_not_used);
 	tcase_add_test(lives, a_damaged_cursor_is_told_set_aside_and_not_used);
 	tcase_add_test(lives,

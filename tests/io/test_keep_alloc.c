@@ -119,6 +119,10 @@ static int live(void)
 	mu_kept_reached(kept, 0, ++handled, 0);
 	mu_kept_changed(kept);
 	mu_kept_save(kept, put_nodes, NULL);
+	mu_kept_save_ahead(
+		kept, (struct mu_keep_place[2]){ { true, handled + 1, 0 } },
+		put_nodes, NULL);
+	mu_kept_reached(kept, 0, ++handled, 0);
 	mu_kept_reached(kept, 0, ++handled, 0); /* in the cursor alone */
 	return 0;
 }

@@ -17,6 +17,7 @@
 static struct cluster c;
 static struct cluster_agent a;
 static char journal[2 * CLUSTER_PATH_MAX];
+static int pause_ms; /* for each event */
 
 static void setup(void)
 {
@@ -24,6 +25,7 @@ static void setup(void)
 	cluster_broker_start(&c);
 	cluster_edit("create", "/w", "0");
 	snprintf(journal, sizeof journal, "%s/journal", c.dir);
+	pause_ms = 0;
 }
 
 static void teardown(void)
@@ -42,8 +44,8 @@ static void start_agent(const char *of_agent, const char *more)
 	         "instances = ( { name = \"keeper\"; plugin = \"" MU_BUILD
 	         "/tests/lies/journal.so\"; queue_max = 100000; %s watch = ( "
 	         "{ path = \"/w\"; mode = \"subtree\"; } ); settings : { file "
-	         "= \"%s\"; }; } );",
-	         more, journal);
+	         "= \"%s\"; pause_ms = %d; }; } );",
+	         more, journal, pause_ms);
 	cluster_agent_instances(&a, "i.conf", text);
 	cluster_agent_start(&a);
 }
@@ -569,6 +571,46 @@ START_TEST(what_was_read_at_first_is_kept_though_nothing_follows)
 }
 END_TEST
 
+/* All but the last few of them are handled. */
+static bool has_few_waiting(void *written)
+{
+	char type[24];
+
+	snprintf(type, sizeof type, "done type %d ", MU_EVENT_CHANGED);
+	return times(type) + 4 >= *(unsigned *)written;
+}
+
+/* There is always something that waits. */
+START_TEST(of_an_instance_that_is_never_idle_the_last_known_is_not_old)
+{
+	char value[32], text[64];
+	unsigned i = 0;
+
+	ONLY_NATIVE("a ZooKeeper is not stopped here");
+	pause_ms = 300; /* longer than an edit takes */
+	start("");
+	wait_journal("path /w data 0");
+	while (!is_known("value-")) {
+		ck_assert_uint_lt(++i, 100);
+		snprintf(value, sizeof value, "value-%u", i);
+		cluster_edit("set", "/w", value);
+		ck_assert(wait_for(has_few_waiting, &i, WAIT_MS));
+	}
+	cluster_agent_stop(&a, SIGKILL);
+	cluster_broker_stop(&c, SIGTERM);
+	unlink(journal);
+	cluster_agent_start(&a);
+	snprintf(text, sizeof text, "type %d flags %d ", MU_EVENT_PRESENT,
+	         MU_EVENT_STALE);
+	wait_journal(text);
+	wait_journal("path /w data value-");
+	ck_assert_uint_eq(times("path /w data 0"), 0);
+	cluster_broker_start(&c);
+	snprintf(text, sizeof text, "path /w data %s\n", value);
+	wait_journal(text);
+}
+END_TEST
+
 START_TEST(what_differs_from_the_last_known_is_told_when_the_broker_is_back)
 {
 	ONLY_NATIVE("a ZooKeeper is not stopped here");
@@ -803,6 +845,9 @@ int main(void)
 		2);
 	tcase_add_test(tc,
 	               what_was_read_at_first_is_kept_though_nothing_follows);
+	tcase_add_test(
+		tc,
+		of_an_instance_that_is_never_idle_the_last_known_is_not_old);
 	tcase_add_test(
 		tc,
 		what_differs_from_the_last_known_is_told_when_the_broker_is_back);

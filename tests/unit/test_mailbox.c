@@ -646,6 +646,32 @@ START_TEST(a_position_is_reached_at_once_when_nothing_of_its_source_waits)
 }
 END_TEST
 
+START_TEST(up_to_where_events_were_put_is_known_if_the_last_has_a_position)
+{
+	struct mu_chan_event e = { .type = MU_EVENT_CHANGED, .count = 1 };
+	int64_t at = 0;
+	int32_t n = 0;
+
+	track();
+	ck_assert(!mu_mailbox_waits(b, 0));
+	ck_assert(!mu_mailbox_put_up_to(b, 0, &at, &n));
+	put_of(0, "/a", 5, 1);
+	put_of(1, "/a", 6, 0);
+	ck_assert(mu_mailbox_waits(b, 0));
+	ck_assert(mu_mailbox_put_up_to(b, 0, &at, &n));
+	ck_assert_int_eq(at, 5);
+	ck_assert_int_eq(n, 1);
+	e.path = MU_STR("/b");
+	ck_assert_int_eq(mu_mailbox_put(b, &e), 0); /* without one */
+	ck_assert(!mu_mailbox_put_up_to(b, 0, &at, &n));
+	mu_mailbox_position(b, 0, 9, 2);
+	ck_assert(mu_mailbox_put_up_to(b, 0, &at, &n));
+	ck_assert_int_eq(at, 9);
+	ck_assert(!mu_mailbox_waits(b, -1));
+	ck_assert(!mu_mailbox_put_up_to(b, 7, &at, &n));
+}
+END_TEST
+
 START_TEST(a_source_that_is_not_tracked_has_no_position)
 {
 	track();
@@ -1304,6 +1330,9 @@ int main(void)
 	tcase_add_test(
 		tc,
 		a_position_is_reached_at_once_when_nothing_of_its_source_waits);
+	tcase_add_test(
+		tc,
+		up_to_where_events_were_put_is_known_if_the_last_has_a_position);
 	tcase_add_test(tc, a_source_that_is_not_tracked_has_no_position);
 	tcase_add_test(tc, a_failed_event_holds_the_position_back);
 	tcase_add_test(

@@ -1,7 +1,8 @@
 /* Writes down what it is given, at once and in a file of its own, so that no
  * end of the agent can lose it: setting file. What concerns a node called bad it
  * refuses, unless there is a file <file>.ok. A change of a node called fatal ends
- * the agent before it is told that the change was handled, the first time. */
+ * the agent before it is told that the change was handled, the first time. Each
+ * event takes it pause_ms. */
 #include "lie.h"
 
 #include <fcntl.h>
@@ -9,6 +10,7 @@
 
 struct self {
 	int fd;
+	int64_t pause_ms;
 	char ok[400];
 };
 
@@ -35,6 +37,7 @@ static int journal_event(void *self, const struct mu_event *e,
 	}
 	if (write(s->fd, line, (size_t)n) != n)
 		return MU_ESYSTEM;
+	usleep((useconds_t)s->pause_ms * 1000);
 	if (len >= 6 && strcmp(e->path + len - 6, "/fatal") == 0 &&
 	    e->type == MU_EVENT_CHANGED && access(s->ok, F_OK) != 0) {
 		kill(getppid(), SIGKILL);
@@ -53,6 +56,7 @@ static int journal_init(const struct mu_host *h, void **self,
 	if (!s)
 		return MU_ENOMEM;
 	s->fd = open(file, O_CREAT | O_WRONLY | O_APPEND | O_CLOEXEC, 0600);
+	s->pause_ms = h->setting_int(h, "pause_ms", 0);
 	snprintf(s->ok, sizeof s->ok, "%s.ok", file);
 	*self = s;
 	return s->fd < 0 ? MU_ECONFIG : 0;
