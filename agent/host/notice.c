@@ -29,6 +29,7 @@ struct slot {
 	uint32_t wanted, written, sending; /* numbers of texts */
 	bool watched;                      /* on this connection */
 	bool unsure; /* written; but does it stand still? */
+	int refused; /* for what, as the log was told; 0: for nothing */
 	struct mu_uplink_listener listener; /* of its subscription */
 	void (*on_deleted)(void *arg, const char *by);
 	char *(*on_found)(void *arg, const char *text, struct mu_str was);
@@ -112,19 +113,36 @@ static bool stands(const struct slot *s)
 
 /* ---- asking ---- */
 
-static void retry_later(struct slot *s, int rc)
+/* Once for each reason, for it is tried for as long as the reason stands. */
+static void log_refused(struct slot *s, int rc)
 {
-	s->step = STEP_NONE;
-	if (rc == MU_ECONNLOSS || rc == MU_EEXPIRED)
-		return; /* on_up begins again */
+	if (s->refused == rc)
+		return;
+	s->refused = rc;
 	mu_log(MU_ERROR,
 	       MSG(s->text ? "a node cannot be written; trying again"
 	                   : "a node cannot be taken away; trying again"),
 	       KS("what", s->n->what), KS("path", s->path),
 	       KS("reason", mu_client_strerror(rc)));
+}
+
+static void retry_later(struct slot *s, int rc)
+{
+	s->step = STEP_NONE;
+	if (rc == MU_ECONNLOSS || rc == MU_EEXPIRED)
+		return; /* on_up begins again */
+	log_refused(s, rc);
 	/* One that fails time and again must keep no other waiting. */
 	if (!mu_timer_armed(s->n->retry))
 		mu_timer_arm(s->n->retry, RETRY_MS, 0);
+}
+
+static void log_well(struct slot *s)
+{
+	if (s->refused)
+		mu_log(MU_INFO, MSG("a node is written again"),
+		       KS("what", s->n->what), KS("path", s->path));
+	s->refused = 0;
 }
 
 /* The node above, or the one above that. */
@@ -209,6 +227,8 @@ static void work(struct slot *s)
 		take(s, STEP_LOOK);
 	else if (!stands(s))
 		take(s, STEP_SET);
+	else
+		log_well(s);
 }
 
 /* ---- answers ---- */
@@ -392,6 +412,8 @@ int mu_notices_put(struct mu_notices *n, const struct mu_notice *notice)
 
 	if (!s)
 		return MU_ENOMEM;
+	if (!s->text)
+		s->refused = 0; /* that was its removal */
 	free(s->text);
 	s->text = notice->text;
 	s->wanted++;
@@ -408,6 +430,8 @@ int mu_notices_remove(struct mu_notices *n, const char *path)
 
 	if (!s)
 		return MU_ENOMEM;
+	if (s->text)
+		s->refused = 0;
 	free(s->text);
 	s->text = NULL;
 	unsubscribe(s);

@@ -5,13 +5,16 @@
 #include "applied.h"
 #include "fault.h"
 #include "json.h"
+#include "log.h"
 #include "loop.h"
 #include "notice.h"
+#include "program.h"
 
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define NODES 32
 #define ASKED 64
@@ -671,6 +674,80 @@ START_TEST(what_fails_is_kept_and_what_can_only_fail_is_left)
 }
 END_TEST
 
+/* ---- what the log hears of it ---- */
+
+static char log_file[] = "/tmp/muster-notice.XXXXXX";
+static int stderr_was;
+
+static void catch_log(void)
+{
+	int fd;
+
+	strcpy(strrchr(log_file, '.'), ".XXXXXX");
+	fd = mkstemp(log_file);
+	mu_log_open("test", MU_INFO);
+	stderr_was = dup(2);
+	ck_assert_int_ge(dup2(fd, 2), 0);
+	close(fd);
+}
+
+static void release_log(void)
+{
+	dup2(stderr_was, 2);
+	close(stderr_was);
+	unlink(log_file);
+}
+
+static void refuse_next(enum mu_uplink_op op, int rc, const char *text)
+{
+	refused_op = op;
+	refuse = rc;
+	put(PATH, text);
+	settle();
+}
+
+static void ck_logged(const char *text, unsigned times)
+{
+	ck_assert_uint_eq(file_count(log_file, text), times);
+}
+
+START_TEST(the_log_hears_once_of_what_goes_on_failing_for_the_same_reason)
+{
+	link_up(true, false);
+	put(PATH, "a");
+	settle();
+	catch_log();
+	for (int i = 0; i < 3; i++)
+		refuse_next(MU_UP_SET, MU_EQUOTA, "b");
+	ck_logged("level=error prog=test msg=\"a node cannot be written", 1);
+	refuse_next(MU_UP_SET, MU_ETHROTTLED, "b");
+	refuse_next(MU_UP_SET, MU_ETHROTTLED, "b");
+	ck_logged("a node cannot be written", 2);
+	ck_logged("a node is written again", 0);
+	/* A link that breaks says nothing of the node. */
+	link_down();
+	link_up(false, false);
+	settle();
+	ck_node(PATH, "b");
+	ck_logged("level=info prog=test msg=\"a node is written again\"", 1);
+	put(PATH, "c");
+	settle();
+	ck_logged("a node is written again", 1);
+	refuse_next(MU_UP_SET, MU_ETHROTTLED, "d");
+	ck_logged("a node cannot be written", 3);
+	refused_op = MU_UP_DELETE;
+	for (int i = 0; i < 2; i++) {
+		refuse = MU_ETHROTTLED;
+		mu_notices_remove(notices, PATH);
+		settle();
+	}
+	ck_logged("a node cannot be taken away", 1);
+	refuse_next(MU_UP_SET, MU_ETHROTTLED, "e");
+	ck_logged("a node cannot be written", 4);
+	release_log();
+}
+END_TEST
+
 static unsigned rings; /* each half a second */
 
 /* Another one fails, and fails; is the first one asked for again? */
@@ -983,6 +1060,9 @@ static void add_notices(TCase *t)
 	tcase_add_test(t,
 	               what_stood_there_is_looked_at_before_it_is_written_over);
 	tcase_add_test(t, what_fails_is_kept_and_what_can_only_fail_is_left);
+	tcase_add_test(
+		t,
+		the_log_hears_once_of_what_goes_on_failing_for_the_same_reason);
 	tcase_add_test(t, one_that_fails_time_and_again_keeps_no_other_waiting);
 	tcase_add_test(t, without_memory_nothing_changes);
 }
