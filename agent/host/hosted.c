@@ -30,6 +30,15 @@ void mu_hosted_tell(struct mu_hosted *h, const char *state, const char *reason)
 	mu_roster_instance(h->o.roster, h->conf->name, text);
 }
 
+void mu_hosted_tell_ready(struct mu_hosted *h)
+{
+	const char *why = mu_upgrade_refusal(h->upgrade);
+	char text[MU_STATE_MAX];
+
+	mu_format(text, sizeof text, "upgrade refused: %s", why);
+	mu_hosted_tell(h, "ready", why[0] ? text : "");
+}
+
 /* ---- the end of a runner ---- */
 
 static void kill_now(struct mu_hosted *h)
@@ -327,7 +336,7 @@ void mu_hosted_on_ready(struct mu_hosted *h, const struct mu_chan_ready *m)
 	mu_timer_disarm(h->timer);
 	mu_log(MU_INFO, MSG("instance ready"), KS("instance", h->conf->name),
 	       KI("pid", mu_proc_pid(h->run->proc)));
-	mu_hosted_tell(h, "ready", "");
+	mu_hosted_tell_ready(h);
 	mu_hosted_prologue(h);
 	mu_hosted_next(h);
 }

@@ -151,6 +151,10 @@ void mu_hosted_on_exit(void *arg, int status, int signum);
 void mu_hosted_how(char *out, size_t room, int status, int signum);
 /* For the host's record. */
 void mu_hosted_tell(struct mu_hosted *h, const char *state, const char *reason);
+/* The same for one that is ready: that it is, and why it is not the newest. */
+void mu_hosted_tell_ready(struct mu_hosted *h);
+/* Likewise, or what its check has said last. */
+void mu_hosted_tell_health(struct mu_hosted *h);
 /* h->run is another, and has so long to get ready. */
 void mu_hosted_starts(struct mu_hosted *h, uint64_t limit_ms);
 /* Start it at once, for there is another plugin; because: for the log. */

@@ -168,14 +168,23 @@ static void tell(const struct mu_hosted *h, const struct kind *kind,
 		mu_log(MU_INFO, MSG(kind->well), KS("instance", h->conf->name));
 }
 
-/* In the host's record. */
-static void show_health(const struct mu_hosted *h, const char *wrong)
-{
-	char text[MU_STATE_MAX] = "ready";
+#define BOTH_MAX 100 /* bytes of what is wrong, with a refusal behind it */
 
-	if (wrong[0])
-		mu_format(text, sizeof text, "unwell: %s", wrong);
-	mu_roster_instance(h->o.roster, h->conf->name, text);
+void mu_hosted_tell_health(struct mu_hosted *h)
+{
+	const char *wrong = h->turn[MU_TURN_CHECK].wrong;
+	const char *refusal = mu_upgrade_refusal(h->upgrade);
+	char text[MU_STATE_MAX];
+
+	if (!wrong[0]) {
+		mu_hosted_tell_ready(h);
+	} else if (!refusal[0]) {
+		mu_hosted_tell(h, "unwell", wrong);
+	} else {
+		mu_format(text, sizeof text, "%.*s; upgrade refused: %s",
+		          BOTH_MAX, wrong, refusal);
+		mu_hosted_tell(h, "unwell", text);
+	}
 }
 
 /* The log hears of it when it is another than before. */
@@ -193,7 +202,7 @@ static void note(struct mu_hosted *h, int k, const struct mu_chan_ack *m)
 	mu_format(t->wrong, sizeof t->wrong, "%s", said);
 	tell(h, &kinds[k], t->wrong);
 	if (k == MU_TURN_CHECK)
-		show_health(h, t->wrong);
+		mu_hosted_tell_health(h);
 }
 
 bool mu_hosted_turn_is_out(const struct mu_hosted *h)

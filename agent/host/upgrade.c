@@ -39,6 +39,7 @@ struct mu_upgrade {
 	bool inherits;            /* nodes of a process before are there */
 	bool told;                /* since then: how things stand */
 	char why[MU_ERR_MSG_MAX]; /* it will not take the place */
+	char bad[MU_ERR_MSG_MAX]; /* the file as it is now cannot be loaded */
 	/* What the one to come has said: */
 	struct mu_chan_ready said;
 	bool woken;
@@ -81,6 +82,16 @@ static bool is_same(const struct mark *a, const struct mark *b)
 	return memcmp(a, b, sizeof *a) == 0;
 }
 
+/* What was said of a file that is another by now. */
+static void forget_bad(struct mu_upgrade *u)
+{
+	if (!u->bad[0])
+		return;
+	u->bad[0] = '\0';
+	if (u->h->state == HOSTED_READY)
+		mu_hosted_tell_health(u->h);
+}
+
 void mu_upgrade_look(struct mu_upgrade *u)
 {
 	char file[MU_PLUGIN_FILE_MAX];
@@ -89,11 +100,35 @@ void mu_upgrade_look(struct mu_upgrade *u)
 	if (u->h->stop || is_same(&now, &u->seen))
 		return;
 	u->seen = now;
+	forget_bad(u);
 	/* Not there for now, as packages do it; or it is the old one again. */
 	if (now.ino == 0 || is_same(&now, &u->loaded))
 		mu_timer_disarm(u->quiet);
 	else
 		mu_timer_arm(u->quiet, MU_UPGRADE_QUIET_MS, 0);
+}
+
+/* Whatever is started next finds out for itself. */
+static bool has_process(const struct mu_upgrade *u)
+{
+	return u->h->state == HOSTED_STARTING || u->h->state == HOSTED_READY;
+}
+
+static void on_bad(struct mu_upgrade *u, const char *reason)
+{
+	mu_log(MU_WARN,
+	       MSG(has_process(u)
+	                   ? "upgrade refused: the plugin's file has changed, "
+	                     "and is not one that can be loaded; the instance "
+	                     "is as before until it changes again"
+	                   : "the plugin's file has changed, and is not one "
+	                     "that can be loaded"),
+	       KS("instance", name_of(u)), KS("reason", reason));
+	if (!has_process(u))
+		return;
+	mu_format(u->bad, sizeof u->bad, "%s", reason);
+	if (u->h->state == HOSTED_READY)
+		mu_hosted_tell_health(u->h);
 }
 
 static void on_quiet(void *arg)
@@ -106,11 +141,7 @@ static void on_quiet(void *arg)
 	if (!is_same(&now, &u->seen)) {
 		mu_upgrade_look(u);
 	} else if (mu_elffile_check(file, &err)) {
-		mu_log(MU_WARN,
-		       MSG("the plugin's file has changed, and is not one that "
-		           "can be loaded; the instance is as before until it "
-		           "changes again"),
-		       KS("instance", name_of(u)), KS("reason", err.msg));
+		on_bad(u, err.msg);
 	} else {
 		mu_upgrade_begin(u, "its plugin's file has changed");
 	}
@@ -121,8 +152,6 @@ static void on_quiet(void *arg)
 /* The process is gone, or was never there. */
 static void refused(struct mu_upgrade *u)
 {
-	char text[MU_ERR_MSG_MAX + 32];
-
 	mu_log(MU_ERROR,
 	       MSG(u->h->state == HOSTED_ENDING
 	                   ? "upgrade refused; the process that the instance "
@@ -131,9 +160,15 @@ static void refused(struct mu_upgrade *u)
 	                   : "upgrade refused; the instance goes on with the "
 	                     "process that it has"),
 	       KS("instance", name_of(u)), KS("reason", u->why));
-	mu_format(text, sizeof text, "upgrade refused: %s", u->why);
 	if (u->h->state == HOSTED_READY)
-		mu_hosted_tell(u->h, "ready", text);
+		mu_hosted_tell_health(u->h);
+}
+
+const char *mu_upgrade_refusal(const struct mu_upgrade *u)
+{
+	if (u->bad[0])
+		return u->bad;
+	return u->next ? "" : u->why;
 }
 
 void mu_upgrade_drop(struct mu_upgrade *u)
@@ -210,7 +245,7 @@ static void start(struct mu_upgrade *u)
 	int rc;
 
 	u->seen = u->loaded = mark_of(u, file);
-	u->why[0] = '\0';
+	u->why[0] = u->bad[0] = '\0';
 	u->said = (struct mu_chan_ready){ 0 };
 	rc = mu_hosted_spawn(h, &u->next, &err);
 	if (rc) {
@@ -260,6 +295,7 @@ void mu_upgrade_loads(struct mu_upgrade *u)
 
 	mu_upgrade_drop(u);
 	mu_timer_disarm(u->quiet);
+	u->why[0] = u->bad[0] = '\0';
 	u->seen = u->loaded = mark_of(u, file);
 }
 

@@ -44,6 +44,10 @@ void mu_upgrade_loads(struct mu_upgrade *u);
 /* Let go of what is under way. Not from inside a callback of its pipe. */
 void mu_upgrade_drop(struct mu_upgrade *u);
 
+/* Why the last upgrade was refused, or the file that is there now would be; ""
+ * if nothing was, or another process was started since. */
+const char *mu_upgrade_refusal(const struct mu_upgrade *u);
+
 /* A new process is there that may come to take the place. */
 bool mu_upgrade_is_on(const struct mu_upgrade *u);
 /* It is ready: the old one is to be given nothing more. */

@@ -383,10 +383,29 @@ static void check_refused(unsigned build, const char *mode, const char *reason)
 	check_alive(1, value);
 }
 
-START_TEST(a_refused_upgrade_leaves_the_old_process_as_it_was)
+/* What the host's record and `muster status` say of the instance. */
+static bool is_shown(void *arg)
 {
 	struct run r;
+	bool shown;
 
+	ck_assert_int_eq(cluster_muster(&r, "get", "/members/alpha", NULL), 0);
+	shown = strstr(r.out, arg) != NULL;
+	run_free(&r);
+	return shown;
+}
+
+static void wait_shown(const char *state)
+{
+	char text[CLUSTER_PATH_MAX * 3];
+
+	snprintf(text, sizeof text, "\"recorder\":\"%s", state);
+	cluster_wait_for_node("/members/alpha");
+	ck_assert_msg(wait_for(is_shown, text, WAIT_MS), "no %s", text);
+}
+
+START_TEST(a_refused_upgrade_leaves_the_old_process_as_it_was)
+{
 	start(NULL, "deadline_ms = 3000;", "");
 	check_refused(2, "fail-init",
 	              "upgrade refused; the instance goes on with the process "
@@ -395,22 +414,56 @@ START_TEST(a_refused_upgrade_leaves_the_old_process_as_it_was)
 	check_refused(3, "crash-init",
 	              "was ended by signal 6 (Aborted) in init");
 	check_refused(4, "hang-init", "init took longer than deadline_ms");
-	cluster_wait_for_node("/members/alpha");
-	for (unsigned i = 0;; i++) {
-		ck_assert_int_eq(
-			cluster_muster(&r, "get", "/members/alpha", NULL), 0);
-		if (strstr(r.out, "ready: upgrade refused: init took longer"))
-			break;
-		ck_assert_uint_lt(i, 2000);
-		run_free(&r);
-		usleep(10000);
-	}
-	run_free(&r);
+	wait_shown("ready: upgrade refused: init took longer");
 	/* And nothing is tried again with that file. */
 	ck_assert_uint_eq(file_count(journal, "init build 4"), 1);
 	install(5, "ok");
 	wait_upgrades(1);
 	check_alive(5, "well");
+	wait_shown("ready\"");
+}
+END_TEST
+
+/* In place of the plugin, as packages do it. */
+static void install_text(const char *text)
+{
+	char beside[3 * CLUSTER_PATH_MAX];
+
+	snprintf(beside, sizeof beside, "%s.new", plugin);
+	file_write_text(beside, text);
+	ck_assert_int_eq(rename(beside, plugin), 0);
+}
+
+START_TEST(a_file_that_is_no_object_is_shown_with_its_own_reason)
+{
+	char kept[3 * CLUSTER_PATH_MAX], bad[3 * CLUSTER_PATH_MAX];
+	struct run r;
+
+	start(NULL, "", "");
+	wait_shown("ready\"");
+	snprintf(kept, sizeof kept, "%s.kept", plugin);
+	ck_assert_int_eq(link(plugin, kept), 0);
+	snprintf(bad, sizeof bad, "ready: upgrade refused: %s: ", plugin);
+	install_text("no object");
+	wait_shown(bad);
+	ck_assert_int_eq(cluster_muster(&r, "status", "recorder", NULL), 1);
+	ck_assert_msg(strstr(r.out, "upgrade refused: "), "%s", r.out);
+	run_free(&r);
+	ck_assert_int_eq(cluster_muster(&r, "members", NULL), 0);
+	ck_assert_msg(strstr(r.out, "upgrade refused: "), "%s", r.out);
+	run_free(&r);
+	ck_assert(file_has(a.log, "msg=\"upgrade refused: the plugin's file"));
+	/* The file that it runs is there again: nothing is wrong. */
+	ck_assert_int_eq(rename(kept, plugin), 0);
+	wait_shown("ready\"");
+	install(2, "fail-init");
+	wait_shown("ready: upgrade refused: it does not want to");
+	install_text("no object either");
+	wait_shown(bad);
+	install(3, "ok");
+	wait_upgrades(1);
+	wait_shown("ready\"");
+	check_alive(3, "well");
 }
 END_TEST
 
@@ -428,13 +481,17 @@ START_TEST(a_file_that_is_no_object_is_left_alone_until_it_is_one)
 	ck_assert_uint_eq(fwrite(object, 1, len / 2, f), len / 2);
 	ck_assert_int_eq(fflush(f), 0);
 	wait_times(a.log, "its end is missing", 1);
+	wait_shown("ready: upgrade refused: ");
 	check_alive(1, "half");
 	ck_assert_uint_eq(fwrite(object + len / 2, 1, len - len / 2, f),
 	                  len - len / 2);
 	ck_assert_int_eq(fclose(f), 0);
 	wait_upgrades(1);
 	check_alive(2, "whole");
-	ck_assert_uint_eq(file_count(a.log, "upgrade refused"), 0);
+	wait_shown("ready\"");
+	/* Of the half alone, and no process was started for it. */
+	ck_assert_uint_eq(file_count(a.log, "upgrade refused"), 1);
+	ck_assert_uint_eq(file_count(a.log, "upgrading the instance"), 1);
 	file_write_text(plugin, "no object");
 	free(object);
 }
@@ -615,6 +672,8 @@ static Suite *suite(void)
 	tcase_add_test(t, a_refused_upgrade_leaves_the_old_process_as_it_was);
 	tcase_add_test(t,
 	               a_file_that_is_no_object_is_left_alone_until_it_is_one);
+	tcase_add_test(t,
+	               a_file_that_is_no_object_is_shown_with_its_own_reason);
 	tcase_add_test(t,
 	               an_old_process_that_does_not_end_in_its_time_is_killed);
 	tcase_add_test(t, the_old_process_finishes_the_event_that_it_handles);
