@@ -1,6 +1,7 @@
 /* What an instance is fenced in with, one thing at a time: its environment, its
  * user, its cgroup, what it prints, how often it may fail, how it is told of. */
 #include "account.h"
+#include "agent_conf.h"
 #include "cgroup.h"
 #include "child.h"
 #include "environment.h"
@@ -44,6 +45,34 @@ START_TEST(as_many_failures_as_allowed_within_the_window_are_too_many)
 	ck_assert_uint_eq(mu_quarantine_count(q, 99999), 3);
 	ck_assert(mu_quarantine_failed(q, 99999));
 	mu_quarantine_free(q);
+}
+END_TEST
+
+START_TEST(five_failures_in_ten_minutes_are_too_many_unless_configured)
+{
+	struct mu_instance_confs all = { 0 };
+	const struct mu_instance_conf *one;
+	struct mu_quarantine *q;
+
+	ck_assert_int_eq(
+		mu_instance_confs_parse("i.conf",
+	                                "instances = ( { name = \"a\"; "
+	                                "plugin = \"log\"; } );",
+	                                &all, &err),
+		0);
+	one = all.at[0];
+	ck_assert_int_eq(one->quarantine_failures, 5);
+	ck_assert_int_eq(one->quarantine_window_s, 600);
+	q = mu_quarantine_new((uint32_t)one->quarantine_failures,
+	                      (uint64_t)one->quarantine_window_s * 1000);
+	for (uint64_t i = 0; i < 5; i++) /* in ten minutes and a bit */
+		ck_assert(!mu_quarantine_failed(q, i * 150001));
+	mu_quarantine_lift(q);
+	for (uint64_t i = 0; i < 4; i++)
+		ck_assert(!mu_quarantine_failed(q, i * 150000));
+	ck_assert(mu_quarantine_failed(q, 600000));
+	mu_quarantine_free(q);
+	mu_instance_confs_wipe(&all);
 }
 END_TEST
 
@@ -633,6 +662,9 @@ static Suite *suite(void)
 	tcase_set_timeout(tc, 60);
 	tcase_add_test(
 		tc, as_many_failures_as_allowed_within_the_window_are_too_many);
+	tcase_add_test(
+		tc,
+		five_failures_in_ten_minutes_are_too_many_unless_configured);
 	tcase_add_test(tc, failures_beyond_the_window_do_not_count);
 	tcase_add_test(tc, who_was_released_begins_anew);
 	tcase_add_test(tc, one_failure_may_be_too_many_and_none_is_never);
