@@ -177,8 +177,11 @@ struct mu_event {
 	/* Since revision 2; see MU_HAS. */
 	int32_t cause;          /* enum mu_cause: how it came about */
 	int64_t author_session; /* that did it, or that ended; 0: unknown */
-	const char *author;     /* host of that session; never NULL, "" where
-	                           it is unknown */
+	const char *author;     /* where that session came from, as the broker
+	                           saw it: "tcp:ADDRESS", or through its ipc
+	                           socket "ipc:UID:GID:PID", the numbers of user,
+	                           group and process on the broker's host; never
+	                           NULL, "" where it is unknown */
 };
 
 enum mu_report_state {
