@@ -47,10 +47,10 @@ const struct mu_conf_row mu_agent_rows[] = {
 	  "the program muster-runner; empty: found likewise", false },
 	{ "stop_grace_ms", MU_CONF_INT, AT(stop_grace_ms), "5000", 0, 600000,
 	  "ms", "time an instance gets to stop before it is killed", false },
-	{ "watchdog_ms", MU_CONF_INT, AT(watchdog_ms), "10000", 1000, 600000,
-	  "ms",
+	{ "watchdog_ms", MU_CONF_INT, AT(watchdog_ms), "0", 0, 600000, "ms",
 	  "a worker whose loop gives no sign for so long is killed and "
-	  "started again",
+	  "started again; at least 1000, or 0: half of session_timeout_ms, but "
+	  "not less than 1000 and not more than 10000",
 	  false },
 	{ "restart_failures", MU_CONF_INT, AT(restart_failures), "5", 1,
 	  MU_RESTARTS_MAX, "",
@@ -66,7 +66,9 @@ const struct mu_conf_row mu_agent_rows[] = {
 	  false },
 	{ "watch_queue_max", MU_CONF_INT, AT(watch_queue_max), "10000", 1,
 	  1000000, "",
-	  "changes of one watch that may wait; beyond, asked for again",
+	  "changes of one watch that may wait while what is there, or a long "
+	  "value, is read; beyond, asked for again; what waits for an instance "
+	  "is its queue_max",
 	  false },
 	{ "log_level", MU_CONF_STR, AT(log_level), "\"info\"", 0, 0, "",
 	  "error, warn, info or debug", true },
@@ -173,10 +175,54 @@ static int check_brokers(const struct mu_agent_conf *c, struct mu_err *err)
 	return rc ? mu_err(err, rc, "%.400s", why.msg) : 0;
 }
 
+/* ---- the watchdog ---- */
+
+#define WATCHDOG_MIN_MS 1000          /* a busy host is none that hangs */
+#define WATCHDOG_DEFAULT_MAX_MS 10000 /* a long session is no reason to wait */
+
+/* Half of it, for up to a third has passed since the session's last sign. */
+static int fill_silence_max(struct mu_agent_conf *c, struct mu_err *err)
+{
+	int64_t ms =
+		c->watchdog_ms ? c->watchdog_ms : c->session_timeout_ms / 2;
+
+	if (c->watchdog_ms && c->watchdog_ms < WATCHDOG_MIN_MS)
+		return mu_err(err, MU_ECONFIG,
+		              "watchdog_ms is %lld; it must be at least %d, or "
+		              "0: half of session_timeout_ms, from %d to %d",
+		              (long long)c->watchdog_ms, WATCHDOG_MIN_MS,
+		              WATCHDOG_MIN_MS, WATCHDOG_DEFAULT_MAX_MS);
+	if (ms < WATCHDOG_MIN_MS)
+		ms = WATCHDOG_MIN_MS;
+	if (!c->watchdog_ms && ms > WATCHDOG_DEFAULT_MAX_MS)
+		ms = WATCHDOG_DEFAULT_MAX_MS;
+	c->silence_max_ms = ms;
+	return 0;
+}
+
+bool mu_agent_conf_is_slow_to_kill(const struct mu_agent_conf *c, char *text,
+                                   size_t room)
+{
+	if (!c->watchdog_ms || c->watchdog_ms * 3 < c->session_timeout_ms * 2)
+		return false;
+	snprintf(
+		text, room,
+		"watchdog_ms is %lld, which is not less than two thirds of "
+		"session_timeout_ms (%lld): the session of a worker that hangs "
+		"can expire before it is killed, and then the others see this "
+		"host fail",
+		(long long)c->watchdog_ms, (long long)c->session_timeout_ms);
+	return true;
+}
+
+/* ---- read ---- */
+
 static int finish(struct mu_agent_conf *c, struct mu_err *err)
 {
 	int rc = fill_name(c, err);
 
+	if (!rc)
+		rc = fill_silence_max(c, err);
 	if (!rc)
 		rc = fill_place(&c->plugin_dir, "../lib/muster/plugins",
 		                "plugins", err);

@@ -27,9 +27,10 @@ struct mu_agent_conf {
 	int64_t watch_nodes_max, watch_bytes_max, watch_queue_max;
 	char *log_level;
 	/* Made from the above: */
-	char *broker_urls; /* one text with commas */
-	char *labels;      /* JSON object */
-	int level;         /* enum mu_level */
+	int64_t silence_max_ms; /* of a worker: watchdog_ms, or what 0 is */
+	char *broker_urls;      /* one text with commas */
+	char *labels;           /* JSON object */
+	int level;              /* enum mu_level */
 };
 
 extern const struct mu_conf_row mu_agent_rows[];
@@ -43,6 +44,11 @@ extern const struct mu_conf_row mu_watch_rows[];
 int mu_agent_conf_load(const char *file, struct mu_agent_conf *out,
                        struct mu_err *err);
 void mu_agent_conf_wipe(struct mu_agent_conf *c);
+
+/* True if watchdog_ms was set so long that a session may end before a worker that
+ * hangs is killed; `text` is then a sentence that says so. */
+bool mu_agent_conf_is_slow_to_kill(const struct mu_agent_conf *c, char *text,
+                                   size_t room);
 
 /* The values of one key are the same (of a group: always true). */
 bool mu_conf_row_eq(const struct mu_conf_row *row, const void *a,

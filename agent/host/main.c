@@ -102,6 +102,8 @@ static int check(const char *file, const struct mu_agent_conf *conf)
 	mu_instance_confs_wipe(&instances);
 	if (mu_worker_lacks_conf_dir(conf, text, sizeof text))
 		fprintf(stderr, "muster-agent: warning: %s\n", text);
+	if (mu_agent_conf_is_slow_to_kill(conf, text, sizeof text))
+		fprintf(stderr, "muster-agent: warning: %s\n", text);
 	if (rc)
 		return complain(rc, &err);
 	if (file)

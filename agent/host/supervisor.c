@@ -26,7 +26,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define LOOKS 4u               /* at the worker within watchdog_ms */
+#define LOOKS 4u               /* at the worker within silence_max_ms */
+#define BEGIN_MAX_MS 10000u    /* without a beat, before the loop begins */
 #define FAREWELL_MAX_MS 30000u /* without a beat, once the loop has ended */
 #define PARTING_MAX_MS 10000u
 #define FOREVER UINT64_MAX
@@ -183,9 +184,14 @@ static int be_worker(struct supervisor *s, int line)
 
 static uint64_t silence_max(const struct supervisor *s)
 {
+	const uint64_t ms = (uint64_t)s->conf->silence_max_ms;
+
 	if (s->farewell && s->plan.state != MU_SV_KILLING)
 		return FAREWELL_MAX_MS;
-	return (uint64_t)s->conf->watchdog_ms;
+	/* It reads what it remembers, which may be much. */
+	if (s->plan.state == MU_SV_STARTING && ms < BEGIN_MAX_MS)
+		return BEGIN_MAX_MS;
+	return ms;
 }
 
 static void start_worker(struct supervisor *s)
@@ -388,7 +394,7 @@ static void on_child(struct supervisor *s)
 
 static uint64_t look_every(const struct supervisor *s)
 {
-	return (uint64_t)s->conf->watchdog_ms / LOOKS;
+	return (uint64_t)s->conf->silence_max_ms / LOOKS;
 }
 
 static bool has_worker(const struct supervisor *s)
@@ -492,6 +498,14 @@ static void close_all(struct supervisor *s)
 		close(s->lock);
 }
 
+static void warn_if_slow_to_kill(const struct mu_agent_conf *conf)
+{
+	char text[MU_ERR_MSG_MAX];
+
+	if (mu_agent_conf_is_slow_to_kill(conf, text, sizeof text))
+		mu_log(MU_WARN, MSG(text));
+}
+
 int mu_supervisor_run(const char *file, const struct mu_agent_conf *conf)
 {
 	struct supervisor s = { .file = file,
@@ -515,6 +529,7 @@ int mu_supervisor_run(const char *file, const struct mu_agent_conf *conf)
 		close_all(&s);
 		return MU_AGENT_FAILED;
 	}
+	warn_if_slow_to_kill(conf);
 	start_worker(&s);
 	while (s.plan.state != MU_SV_OVER)
 		turn(&s);

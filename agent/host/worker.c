@@ -19,7 +19,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define BEATS 8u            /* within watchdog_ms */
+#define BEATS 8u            /* within silence_max_ms */
 #define LAST_WORDS_MS 1000u /* for each request of the farewell */
 
 struct worker {
@@ -239,7 +239,7 @@ static int open_all(struct worker *w, const struct mu_worker_options *o,
 		rc = mu_err(err, MU_EIO, "signals cannot be caught");
 	if (!rc)
 		rc = mu_lifeline_new(w->loop, o->line,
-		                     (uint32_t)w->conf->watchdog_ms / BEATS,
+		                     (uint32_t)w->conf->silence_max_ms / BEATS,
 		                     &w->line);
 	if (!rc)
 		rc = mu_identity_load(w->conf->state_dir, w->id, err);

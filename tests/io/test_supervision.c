@@ -254,6 +254,8 @@ static const struct {
 	const char *text;
 	bool good;
 } limits[] = {
+	{ "watchdog_ms = 0;", true },
+	{ "watchdog_ms = 1;", false },
 	{ "watchdog_ms = 999;", false },
 	{ "watchdog_ms = 1000;", true },
 	{ "watchdog_ms = 600000;", true },
@@ -268,19 +270,66 @@ static const struct {
 	{ "restart_window_s = 86401;", false },
 };
 
-START_TEST(its_keys_have_limits)
+static int load(const char *text, struct mu_agent_conf *conf)
 {
 	char path[] = "/tmp/muster-conf.XXXXXX";
-	struct mu_agent_conf conf;
 	struct mu_err err;
 	int fd = mkstemp(path), rc;
 
 	ck_assert_int_ge(fd, 0);
 	close(fd);
-	file_write_text(path, limits[_i].text);
-	rc = mu_agent_conf_load(path, &conf, &err);
+	file_write_text(path, text);
+	rc = mu_agent_conf_load(path, conf, &err);
 	unlink(path);
-	ck_assert_int_eq(rc, limits[_i].good ? 0 : MU_ECONFIG);
+	return rc;
+}
+
+START_TEST(its_keys_have_limits)
+{
+	struct mu_agent_conf conf;
+
+	ck_assert_int_eq(load(limits[_i].text, &conf),
+	                 limits[_i].good ? 0 : MU_ECONFIG);
+	mu_agent_conf_wipe(&conf);
+}
+END_TEST
+
+static const struct {
+	const char *text;
+	int64_t silence_max_ms;
+	bool slow; /* the session may end first, and the user is told */
+} watchdogs[] = {
+	{ "", 1500, false },
+	{ "watchdog_ms = 0;", 1500, false },
+	{ "session_timeout_ms = 300;", 1000, false },
+	{ "session_timeout_ms = 2000;", 1000, false },
+	{ "session_timeout_ms = 2002;", 1001, false },
+	{ "session_timeout_ms = 19998;", 9999, false },
+	{ "session_timeout_ms = 20000;", 10000, false },
+	{ "session_timeout_ms = 3600000;", 10000, false },
+	{ "watchdog_ms = 1000;", 1000, false },
+	{ "watchdog_ms = 1999;", 1999, false },
+	{ "watchdog_ms = 2000;", 2000, true },
+	{ "watchdog_ms = 10000;", 10000, true },
+	{ "watchdog_ms = 600000; session_timeout_ms = 3600000;", 600000,
+	  false },
+	{ "watchdog_ms = 1000; session_timeout_ms = 300;", 1000, true },
+};
+
+START_TEST(its_watchdog_is_half_of_the_session_within_limits_or_what_was_set)
+{
+	struct mu_agent_conf conf;
+	char text[MU_ERR_MSG_MAX] = "";
+
+	ck_assert_int_eq(load(watchdogs[_i].text, &conf), 0);
+	ck_assert_int_eq(conf.silence_max_ms, watchdogs[_i].silence_max_ms);
+	ck_assert_int_eq(
+		mu_agent_conf_is_slow_to_kill(&conf, text, sizeof text),
+		watchdogs[_i].slow);
+	if (watchdogs[_i].slow) {
+		ck_assert_ptr_nonnull(strstr(text, "watchdog_ms"));
+		ck_assert_ptr_nonnull(strstr(text, "session_timeout_ms"));
+	}
 	mu_agent_conf_wipe(&conf);
 }
 END_TEST
@@ -380,6 +429,10 @@ int main(void)
 	tcase_add_test(tc, leaving_is_more_than_ending);
 	tcase_add_loop_test(tc, its_keys_have_limits, 0,
 	                    sizeof limits / sizeof *limits);
+	tcase_add_loop_test(
+		tc,
+		its_watchdog_is_half_of_the_session_within_limits_or_what_was_set,
+		0, sizeof watchdogs / sizeof *watchdogs);
 	tcase_add_test(tc,
 	               a_loop_that_turns_beats_and_other_words_come_in_between);
 	tcase_add_test(

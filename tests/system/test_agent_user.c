@@ -413,6 +413,31 @@ START_TEST(a_conf_dir_that_is_not_there_is_told)
 }
 END_TEST
 
+START_TEST(a_watchdog_that_outlasts_the_session_is_told)
+{
+	const char *said = "watchdog_ms is 10000, which is not less than two "
+			   "thirds of session_timeout_ms (3000)";
+	struct run r;
+
+	cluster_agent_init(&c, &a, "alpha",
+	                   "watchdog_ms = 10000; session_timeout_ms = 3000;\n");
+	ck_assert_int_eq(cluster_run(&r, "muster-agent", "--check-config", "-c",
+	                             a.conf, NULL),
+	                 0);
+	ck_assert_msg(strstr(r.err, said) != NULL, "%s", r.err);
+	run_free(&r);
+	cluster_agent_start(&a);
+	cluster_agent_wait_log(&a, said);
+	cluster_agent_wait_log(&a, "msg=registered");
+	cluster_agent_conf(&a, "alpha", c.url, "session_timeout_ms = 3000;\n");
+	ck_assert_int_eq(cluster_run(&r, "muster-agent", "--check-config", "-c",
+	                             a.conf, NULL),
+	                 0);
+	ck_assert_str_eq(r.err, "");
+	run_free(&r);
+}
+END_TEST
+
 START_TEST(sighup_names_the_keys_that_wait_for_a_start)
 {
 	cluster_agent_up(&c, &a, "alpha", NULL, NONE);
@@ -486,6 +511,7 @@ int main(void)
 	tcase_add_test(tc, check_config_says_ok);
 	tcase_add_test(tc, a_configuration_that_is_not_there_ends_with_2);
 	tcase_add_test(tc, a_conf_dir_that_is_not_there_is_told);
+	tcase_add_test(tc, a_watchdog_that_outlasts_the_session_is_told);
 	tcase_add_test(tc, sighup_names_the_keys_that_wait_for_a_start);
 	suite_add_tcase(s, tc);
 	sr = srunner_create(s);
