@@ -18,6 +18,12 @@
  *     MUSTER_COUNT       how many events this one stands for
  *     MUSTER_ATTEMPT     which try it is, from 1
  *     MUSTER_AGAIN       1: it may have been handled before; else 0
+ *     MUSTER_STALE       1: as the agent remembers it, for its broker is away;
+ *                        else 0
+ *     MUSTER_CAUSE       "request", "close", "expiry" or "ttl"; empty where it
+ *                        is not told, as of what is present, or by an older agent
+ *     MUSTER_AUTHOR      the host that did it, or whose session ended; empty
+ *                        where it is not told
  *     MUSTER_INSTANCE, MUSTER_HOST   whose plugin this is, and where
  *     MUSTER_MEMBER, MUSTER_MEMBER_ADDRESS, MUSTER_MEMBER_PORT,
  *     MUSTER_MEMBER_ID   the member it is about; empty unless it is about one
@@ -38,7 +44,7 @@
 #include <string.h>
 
 #define TIMEOUT_MS 10000
-#define VARS_MAX 16u
+#define VARS_MAX 20u
 
 struct exec {
 	const struct mu_host *host;
@@ -152,6 +158,7 @@ static void make_env(struct env *env, const struct exec *x,
 		                                 .address = "",
 		                                 .id = "" };
 	const struct mu_member *m = e->member ? e->member : &nobody;
+	const char *cause = event_cause(e), *author = event_author(e);
 
 	*env = (struct env){ { NULL }, 0, false };
 	add(env, "MUSTER_EVENT=%s", word);
@@ -164,6 +171,9 @@ static void make_env(struct env *env, const struct exec *x,
 	add(env, "MUSTER_COUNT=%" PRIu32, e->count);
 	add(env, "MUSTER_ATTEMPT=%" PRIu32, e->attempt);
 	add(env, "MUSTER_AGAIN=%d", e->flags & MU_EVENT_AGAIN ? 1 : 0);
+	add(env, "MUSTER_STALE=%d", e->flags & MU_EVENT_STALE ? 1 : 0);
+	add(env, "MUSTER_CAUSE=%s", cause ? cause : "");
+	add(env, "MUSTER_AUTHOR=%s", author ? author : "");
 	add(env, "MUSTER_INSTANCE=%s", x->host->instance);
 	add(env, "MUSTER_HOST=%s", x->host->member);
 	add(env, "MUSTER_MEMBER=%s", m->name);

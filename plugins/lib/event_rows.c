@@ -71,3 +71,35 @@ const char *event_word(uint32_t type)
 
 	return i < EVENT_ROWS ? event_rows[i].word : "unknown";
 }
+
+static const char *cause_word(int32_t cause)
+{
+	switch (cause) {
+#define CAUSE_CASE(name, number, word) \
+	case name: \
+		return word;
+		MU_CAUSE_MAP(CAUSE_CASE)
+#undef CAUSE_CASE
+	default:
+		return "unknown";
+	}
+}
+
+const char *event_cause(const struct mu_event *e)
+{
+	/* A request is always somebody's; what the broker does is not. */
+	if (!MU_HAS(e, struct mu_event, author) ||
+	    (e->author_session == 0 && e->cause == MU_BY_REQUEST))
+		return NULL;
+	return cause_word(e->cause);
+}
+
+int64_t event_author_session(const struct mu_event *e)
+{
+	return MU_HAS(e, struct mu_event, author) ? e->author_session : 0;
+}
+
+const char *event_author(const struct mu_event *e)
+{
+	return event_author_session(e) ? e->author : NULL;
+}

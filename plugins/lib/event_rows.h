@@ -28,4 +28,15 @@ int event_rows_read(const struct mu_host *h, const char *key,
 /* "joined"; "unknown" for what has no row. */
 const char *event_word(uint32_t type);
 
+/* How it came about: "request", "expiry", ...; "unknown" for a cause that is not
+ * in muster/types.h. NULL where the event does not tell: of an older agent, or
+ * because nobody did it. */
+const char *event_cause(const struct mu_event *e);
+
+/* The session that did it, 0 if the event does not tell. */
+int64_t event_author_session(const struct mu_event *e);
+
+/* The host of that session; NULL if the event does not tell of a session. */
+const char *event_author(const struct mu_event *e);
+
 #endif /* MU_PLUGINS_EVENT_ROWS_H */

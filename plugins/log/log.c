@@ -91,27 +91,18 @@ static void add_flags(const struct mu_event *e, char flags[FLAGS_ROOM])
 		         " count=%" PRIu32, e->count);
 }
 
-static const char *cause_word(int32_t cause)
-{
-	switch (cause) {
-#define CAUSE_CASE(name, number, word) \
-	case name: \
-		return word;
-		MU_CAUSE_MAP(CAUSE_CASE)
-#undef CAUSE_CASE
-	default:
-		return "unknown";
-	}
-}
-
 /* Who did it, and how; an older agent does not tell. */
 static void add_author(const struct mu_event *e, char flags[FLAGS_ROOM])
 {
-	if (!MU_HAS(e, struct mu_event, author) || e->author_session == 0)
-		return;
-	snprintf(flags + strlen(flags), FLAGS_ROOM - strlen(flags),
-	         " cause=%s session=0x%" PRIx64 " author=%.100s",
-	         cause_word(e->cause), (uint64_t)e->author_session, e->author);
+	const char *cause = event_cause(e), *author = event_author(e);
+
+	if (cause)
+		snprintf(flags + strlen(flags), FLAGS_ROOM - strlen(flags),
+		         " cause=%s", cause);
+	if (author)
+		snprintf(flags + strlen(flags), FLAGS_ROOM - strlen(flags),
+		         " session=0x%" PRIx64 " author=%.100s",
+		         (uint64_t)event_author_session(e), author);
 }
 
 static int log_event(void *self, const struct mu_event *e, struct mu_err *err)

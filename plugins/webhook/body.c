@@ -69,6 +69,26 @@ static void set_data(json_t *o, const struct mu_event *e, bool *bad)
 	set(o, "data", text, bad);
 }
 
+/* Null where the event does not tell. */
+static void set_known(json_t *o, const char *key, const char *text, bool *bad)
+{
+	set(o, key, text ? text_new(text) : json_null(), bad);
+}
+
+/* Who did it, and how. The number of a session is too large for the numbers
+ * that many readers of JSON have. */
+static void set_author(json_t *o, const struct mu_event *e, bool *bad)
+{
+	const char *author = event_author(e);
+	char session[24];
+
+	snprintf(session, sizeof session, "0x%" PRIx64,
+	         (uint64_t)event_author_session(e));
+	set_known(o, "cause", event_cause(e), bad);
+	set_known(o, "session", author ? session : NULL, bad);
+	set_known(o, "author", author, bad);
+}
+
 static json_t *member_new(const struct mu_member *m, bool *bad)
 {
 	json_t *o, *labels;
@@ -107,6 +127,8 @@ char *body_new(const struct mu_host *h, const struct mu_event *e)
 	set(o, "again", json_boolean(e->flags & MU_EVENT_AGAIN), &bad);
 	set(o, "coalesced", json_boolean(e->flags & MU_EVENT_COALESCED), &bad);
 	set(o, "overflow", json_boolean(e->flags & MU_EVENT_OVERFLOW), &bad);
+	set(o, "stale", json_boolean(e->flags & MU_EVENT_STALE), &bad);
+	set_author(o, e, &bad);
 	set(o, "instance", text_new(h->instance), &bad);
 	set(o, "host", text_new(h->member), &bad);
 	set(o, "member", member_new(e->member, &bad), &bad);

@@ -56,6 +56,8 @@ START_TEST(a_node_event_is_in_the_environment)
 	ck_assert_int_eq(fake_event(&a, node_event(MU_EVENT_CHANGED)), 0);
 	ck_assert_str_eq(content("out"), "MUSTER_AGAIN=1\n"
 	                                 "MUSTER_ATTEMPT=2\n"
+	                                 "MUSTER_AUTHOR=\n"
+	                                 "MUSTER_CAUSE=\n"
 	                                 "MUSTER_COUNT=3\n"
 	                                 "MUSTER_EVENT=changed\n"
 	                                 "MUSTER_HOST=host1\n"
@@ -65,6 +67,7 @@ START_TEST(a_node_event_is_in_the_environment)
 	                                 "MUSTER_MEMBER_ID=\n"
 	                                 "MUSTER_MEMBER_PORT=\n"
 	                                 "MUSTER_PATH=/config/x\n"
+	                                 "MUSTER_STALE=0\n"
 	                                 "MUSTER_VERSION=5\n"
 	                                 "MUSTER_ZXID=77\n");
 	ck_assert(fake_logged(&a, "<2> command for changed /config/x: "
@@ -84,6 +87,28 @@ START_TEST(a_member_event_is_in_the_environment)
 		0);
 	ck_assert_str_eq(content("out"), "failed web1 10.1.2.3 8080 0af1 <>\n");
 	ck_assert(fake_logged(&a, "command for failed web1: exit status 0"));
+	fake_stop(&a);
+}
+END_TEST
+
+START_TEST(who_did_it_is_in_the_environment)
+{
+	struct mu_chan_event e = member_event(MU_EVENT_MEMBER_FAILED, "web1");
+
+	set_str("command", "echo \"$MUSTER_CAUSE,$MUSTER_AUTHOR,"
+	                   "$MUSTER_STALE\" >> $D/out");
+	start_ready();
+	e.cause = MU_BY_EXPIRY;
+	e.author_session = 0x1f;
+	e.author = MU_STR("web1");
+	ck_assert_int_eq(fake_event(&a, e), 0);
+	e = node_event(MU_EVENT_DELETED);
+	e.cause = MU_BY_TTL; /* nobody's session */
+	ck_assert_int_eq(fake_event(&a, e), 0);
+	e = node_event(MU_EVENT_CHANGED);
+	e.flags = MU_EVENT_STALE;
+	ck_assert_int_eq(fake_event(&a, e), 0);
+	ck_assert_str_eq(content("out"), "expiry,web1,0\nttl,,0\n,,1\n");
 	fake_stop(&a);
 }
 END_TEST
@@ -468,6 +493,7 @@ int main(void)
 	tcase_add_checked_fixture(tc, setup, dir_teardown);
 	tcase_add_test(tc, a_node_event_is_in_the_environment);
 	tcase_add_test(tc, a_member_event_is_in_the_environment);
+	tcase_add_test(tc, who_did_it_is_in_the_environment);
 	tcase_add_test(tc, the_data_is_on_standard_input);
 	tcase_add_test(tc, data_that_is_not_read_is_no_trouble);
 	tcase_add_test(tc, a_list_is_run_without_a_shell);

@@ -74,6 +74,21 @@ START_TEST(who_did_it_is_told)
 }
 END_TEST
 
+START_TEST(what_the_broker_did_has_a_cause_and_no_author)
+{
+	struct mu_chan_event e = { .type = MU_EVENT_DELETED,
+		                   .path = MU_STR("/x"),
+		                   .cause = MU_BY_TTL };
+
+	start(NULL);
+	ck_assert_int_eq(fake_ready(&a), 0);
+	ck_assert_int_eq(fake_event(&a, e), 0);
+	ck_assert(fake_logged(&a,
+	                      "deleted path=/x zxid=0x0 bytes=-1 cause=ttl\n"));
+	fake_stop(&a);
+}
+END_TEST
+
 START_TEST(a_member_is_a_line)
 {
 	struct mu_chan_event e = { .type = MU_EVENT_MEMBER_FAILED,
@@ -129,6 +144,7 @@ int main(void)
 	tcase_add_test(tc, a_change_is_a_line_without_the_data);
 	tcase_add_test(tc, flags_and_count_are_told);
 	tcase_add_test(tc, who_did_it_is_told);
+	tcase_add_test(tc, what_the_broker_did_has_a_cause_and_no_author);
 	tcase_add_test(tc, a_member_is_a_line);
 	tcase_add_test(tc, a_connection_is_a_line);
 	tcase_add_test(tc, an_unknown_level_is_refused);

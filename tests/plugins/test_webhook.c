@@ -200,7 +200,9 @@ START_TEST(a_change_is_posted_as_json)
 		"{\"id\":\"0x1f/2\",\"type\":\"changed\",\"path\":"
 		"\"/config/app\",\"zxid\":31,\"n\":2,\"version\":7,\"count\":1,"
 		"\"attempt\":1,\"again\":false,\"coalesced\":false,"
-		"\"overflow\":false,\"instance\":\"test\",\"host\":\"host1\","
+		"\"overflow\":false,\"stale\":false,\"cause\":null,"
+		"\"session\":null,\"author\":null,\"instance\":\"test\","
+		"\"host\":\"host1\","
 		"\"member\":null,\"encoding\":\"text\",\"data\":"
 		"\"say \\\"hi\\\"\\n\"}";
 
@@ -229,6 +231,32 @@ START_TEST(headers_come_from_the_settings)
 	assert_sent(0, "\r\nAuthorization: Bearer s3cret\r\n");
 	assert_sent(0, "\r\nX-Team: ops\r\n");
 	ck_assert(!fake_logged(&a, "s3cret"));
+	fake_stop(&a);
+}
+END_TEST
+
+START_TEST(who_did_it_and_what_is_stale_is_told)
+{
+	static const char *const script[] = { OK, OK, OK, NULL };
+	struct mu_chan_event e = value_event(MU_STR("x"));
+
+	start_server(script);
+	start();
+	e.author_session = 0x1f;
+	e.author = MU_STR("web3");
+	ck_assert_int_eq(fake_event(&a, e), 0);
+	assert_sent(0, "\"stale\":false,\"cause\":\"request\",\"session\":"
+	               "\"0x1f\",\"author\":\"web3\",");
+	e = (struct mu_chan_event){ .type = MU_EVENT_DELETED,
+		                    .path = MU_STR("/x"),
+		                    .cause = MU_BY_TTL };
+	ck_assert_int_eq(fake_event(&a, e), 0);
+	assert_sent(1, "\"stale\":false,\"cause\":\"ttl\",\"session\":null,"
+	               "\"author\":null,");
+	e.cause = MU_BY_REQUEST;
+	e.flags = MU_EVENT_STALE;
+	ck_assert_int_eq(fake_event(&a, e), 0);
+	assert_sent(2, "\"stale\":true,\"cause\":null,\"session\":null,");
 	fake_stop(&a);
 }
 END_TEST
@@ -650,6 +678,7 @@ static void add_sent(TCase *tc)
 {
 	tcase_add_test(tc, a_change_is_posted_as_json);
 	tcase_add_test(tc, headers_come_from_the_settings);
+	tcase_add_test(tc, who_did_it_and_what_is_stale_is_told);
 	tcase_add_test(tc, a_member_is_told_of_with_its_labels);
 	tcase_add_loop_test(tc, what_is_not_utf8_goes_in_base64, 0,
 	                    (int)COUNT(values));
