@@ -5,7 +5,8 @@
  *
  * Bad plugins are not quarantined here, and their deadlines are far: they do what
  * they do for the whole time. With and without each of them is measured in turn,
- * some edits at a time, for the machine may have other things to do.
+ * some edits at a time, for the machine may have other things to do. It fails if a
+ * limit is not kept.
  */
 #include <muster/client.h>
 
@@ -55,6 +56,7 @@ static struct cluster_agent agent;
 static struct mu_client *client;
 static char sink_path[200];
 static int sink;
+static unsigned not_kept; /* limits */
 
 static void sink_open(void)
 {
@@ -183,6 +185,7 @@ static void beside(const struct bad *b)
 	qsort(took, SAMPLES, sizeof *took, order);
 	p99 = part(took, SAMPLES, 0.99) / 1e6;
 	limit = 2 * part(idle, SAMPLES, 0.99) / 1e6 + CALM / 1e6;
+	not_kept += p99 >= limit;
 	printf("  %-16s p50 %6.2f ms  p99 %6.2f ms   (idle in between: p50 "
 	       "%5.2f  p99 %5.2f; limit %6.2f: %s)\n",
 	       b->said, part(took, SAMPLES, 0.5) / 1e6, p99,
@@ -244,6 +247,7 @@ START_TEST(neighbours)
 	mu_client_close(client, 1000);
 	mu_client_free(client);
 	cluster_close(&c);
+	ck_assert_msg(not_kept == 0, "%u limits are not kept", not_kept);
 }
 END_TEST
 
