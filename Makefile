@@ -168,7 +168,7 @@ $(filter $(BUILD)/tests/unit/test_mirror_%,$(UNIT)): $(BUILD)/tests/unit/mirror_
 $(SEMANTICS_IO): %: %.o $(SEMANTICS) $(BUILD)/tests/io/carrier_bed.o $(addprefix $(BUILD)/tests/lib/,peer.o program.o raw_tcp.o) $(ARCHIVES)
 	$(Q)$(CC) $(CFLAGS) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(OUTSIDE) $(CHECK)
 $(filter $(BUILD)/tests/io/test_client%,$(IOTEST)): $(BUILD)/tests/io/client_bed.o
-$(addprefix $(BUILD)/tests/plugins/test_,config_file exec service template webhook): $(BUILD)/tests/plugins/plugin_bed.o
+$(addprefix $(BUILD)/tests/plugins/test_,abi_matrix config_file exec service template webhook): $(BUILD)/tests/plugins/plugin_bed.o
 # The simulation runs the same core, with the ordinary allocator, and the same
 # journal and snapshots, on a disk of its own.
 SIMLIB := $(filter-out $(addsuffix .o,$(SIM)),$(call objs,tests/sim)) \

@@ -1,7 +1,7 @@
 /* Plugins of each revision of muster/plugin.h, on hosts of each: they run, without
  * what the other does not know, or are refused with the right reason. See
  * tests/abi/README. */
-#include "fake_agent.h"
+#include "plugin_bed.h"
 
 #include "../abi/host.h"
 #include "../abi/pins.h"
@@ -11,10 +11,14 @@
 #include "../abi/pins_client.h"
 
 #include <check.h>
+#include <arpa/inet.h>
 #include <dlfcn.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
@@ -40,15 +44,25 @@ static void *symbol(const char *file, const char *name)
 }
 
 static char said[65536];
+static struct abi_put result;
 
-static int put(const char *plugin_file, const char *host)
+static int put_raw(const void *plugin, const char *host,
+                   const char *const *settings)
 {
 	abi_host_fn *fn;
 	void *at = symbol(built(host, "host"), "abi_host");
 
 	memcpy(&fn, &at, sizeof fn);
-	said[0] = '\0';
-	return fn(symbol(plugin_file, "mu_plugin"), said, sizeof said);
+	result = (struct abi_put){ .plugin = plugin,
+		                   .settings = settings,
+		                   .said = said,
+		                   .room = sizeof said };
+	return fn(&result);
+}
+
+static int put_to(const char *plugin_file, const char *host)
+{
+	return put_raw(symbol(plugin_file, "mu_plugin"), host, NULL);
 }
 
 static void ck_said(const char *text, bool yes)
@@ -75,8 +89,8 @@ START_TEST(each_revision_runs_on_each_with_what_both_know)
 {
 	int create = matrix[_i].create, dream = matrix[_i].dream;
 
-	ck_assert_int_eq(put(built(matrix[_i].plugin, "abi"), matrix[_i].host),
-	                 0);
+	ck_assert_int_eq(
+		put_to(built(matrix[_i].plugin, "abi"), matrix[_i].host), 0);
 	ck_said("init it on here, setting none\n", true);
 	ck_said("event 3 /create value, self 1\n", true);
 	ck_said("event 13 /members/web1 , self 1\nmember web1 up 80\n", true);
@@ -97,24 +111,233 @@ static const char *const revisions[] = { "1", "2", "future" };
 
 START_TEST(another_abi_is_refused_both_ways)
 {
-	ck_assert_int_eq(put(built("other", "abi"), revisions[_i]), MU_EABI);
-	ck_assert_int_eq(put(built(revisions[_i], "abi"), "other"), MU_EABI);
+	ck_assert_int_eq(put_to(built("other", "abi"), revisions[_i]), MU_EABI);
+	ck_assert_str_eq(result.reason,
+	                 "it was built for plugin ABI 2, this agent has 1");
 	ck_assert_str_eq(said, "");
-	ck_assert_int_eq(put(built("other", "abi"), "other"), 0);
+	ck_assert_int_eq(put_to(built(revisions[_i], "abi"), "other"), MU_EABI);
+	ck_assert_str_eq(result.reason,
+	                 "it was built for plugin ABI 1, this agent has 2");
+	ck_assert_str_eq(said, "");
+	ck_assert_int_eq(put_to(built("other", "abi"), "other"), 0);
 }
 END_TEST
 
-/* The plugins that we ship, and the one of the tests that has all there is. */
-START_TEST(todays_plugins_run_on_older_hosts)
-{
-	static const char *const mine[] = { "log", NULL };
+/* Of struct mu_plugin: what a host of that revision says of it; NULL: it runs. */
+#define TOO_SMALL "bytes, at least 48 are needed"
+#define CUT "as in no published muster/plugin.h"
+static const struct {
+	const char *host;
+	uint32_t size;
+	const char *refusal;
+} sizes[] = {
+	{ "1", 8, TOO_SMALL },
+	{ "1", 47, TOO_SMALL },
+	{ "1", 48, NULL },
+	{ "1", 72, NULL },
+	{ "2", 47, TOO_SMALL },
+	{ "2", 48, NULL },
+	{ "2", 52, CUT },
+	{ "2", 64, CUT },
+	{ "2", 72, NULL },
+	{ "2", 80, NULL },
+	{ "future", 47, TOO_SMALL },
+	{ "future", 71, CUT },
+	{ "future", 72, NULL },
+	{ "future", 76, CUT },
+	{ "future", 80, NULL },
+};
 
-	for (const char *const *p = mine; *p; p++) {
-		ck_assert_int_eq(put(fake_plugin(*p), revisions[_i]), 0);
-		ck_said("event gave 0\n", true);
-		ck_said("web1", true);
+START_TEST(a_size_of_no_revision_is_refused_by_each_that_knows_it)
+{
+	char plugin[80];
+	int rc;
+
+	memcpy(plugin, symbol(built("future", "abi"), "mu_plugin"),
+	       sizeof plugin);
+	memcpy(plugin + offsetof(struct mu_plugin, size), &sizes[_i].size,
+	       sizeof sizes[_i].size);
+	rc = put_raw(plugin, sizes[_i].host, NULL);
+	if (!sizes[_i].refusal) {
+		ck_assert_msg(rc == 0, "%d: %s", rc, result.reason);
+		return;
 	}
-	ck_assert_int_eq(put(fake_lie("ticker"), revisions[_i]), 0);
+	ck_assert_int_eq(rc, MU_EABI);
+	ck_assert_msg(strstr(result.reason, sizes[_i].refusal) != NULL, "%s",
+	              result.reason);
+	ck_assert_str_eq(said, "");
+}
+END_TEST
+
+/* ---- what we ship, on older hosts ---- */
+
+/* Settings are texts and lists; $D in front is the directory. */
+static int put_ours(const char *name, int revision,
+                    const char *const settings[])
+{
+	static char texts[16][300];
+	const char *all[16] = { NULL };
+
+	for (size_t i = 0; settings[i]; i++) {
+		bool in = strncmp(settings[i], "$D/", 3) == 0;
+
+		snprintf(texts[i], sizeof texts[i], "%s%s", in ? dir : "",
+		         settings[i] + (in ? 2 : 0));
+		all[i] = texts[i];
+	}
+	/* Notes are written to where the instance works. */
+	ck_assert_int_eq(chdir(work), 0);
+	return put_raw(symbol(fake_plugin(name), "mu_plugin"),
+	               revisions[revision], all);
+}
+
+static void ck_runs(int rc)
+{
+	ck_assert_msg(rc == 0, "%d: %s; %s", rc, result.reason, said);
+	ck_said("event gave 0\n", true);
+}
+
+START_TEST(log_runs_on_older_hosts)
+{
+	ck_runs(put_ours("log", _i, (const char *const[]){ NULL }));
+	ck_said("failed member=web1", true);
+	ck_said("cause=expiry session=0x1f author=web1", _i > 0);
+}
+END_TEST
+
+START_TEST(config_file_runs_on_older_hosts)
+{
+	static const char *const settings[] = { "path", "/create", "file",
+		                                "$D/page", NULL };
+
+	ck_runs(put_ours("config-file", _i, settings));
+	ck_said("reported /create as 0: ''\n", true);
+	ck_assert_str_eq(content("page"), "value");
+}
+END_TEST
+
+START_TEST(exec_runs_on_older_hosts)
+{
+	static const char *const settings[] = {
+		"command",
+		"echo $MUSTER_EVENT,$MUSTER_CAUSE,$MUSTER_AUTHOR >> $D/out",
+		NULL
+	};
+
+	ck_runs(put_ours("exec", _i, settings));
+	ck_assert_str_eq(content("out"), _i == 0 ? "changed,,\nfailed,,\n"
+	                                         : "changed,expiry,web1\n"
+	                                           "failed,expiry,web1\n");
+}
+END_TEST
+
+START_TEST(template_runs_on_older_hosts)
+{
+	static const char *const settings[] = { "nodes[0].name",
+		                                "text",
+		                                "nodes[0].path",
+		                                "/create",
+		                                "files[0].template",
+		                                "$D/mustache",
+		                                "files[0].file",
+		                                "$D/page",
+		                                NULL };
+
+	put("mustache", "{{text}} on {{host}}");
+	ck_runs(put_ours("template", _i, settings));
+	ck_assert_str_eq(content("page"), "value on here");
+}
+END_TEST
+
+START_TEST(service_says_that_an_agent_is_too_old_for_it)
+{
+	static const char *const settings[] = { "pid_file", "$D/pid", NULL };
+	char pid[32];
+	int rc;
+
+	snprintf(pid, sizeof pid, "%d\n", (int)getpid());
+	put("pid", pid);
+	rc = put_ours("service", _i, settings);
+	if (_i > 0) {
+		ck_runs(rc);
+		ck_said("made /services/it/here\n", true);
+		ck_said("check gave 0\n", true);
+		return;
+	}
+	ck_assert_int_eq(rc, MU_EABI);
+	ck_assert_str_eq(result.reason, "this agent is too old for service: it "
+	                                "has no create and no wake");
+	ck_assert_str_eq(said, "");
+}
+END_TEST
+
+static char posted[2][4096];
+
+/* Takes two requests, each on a connection of its own. */
+static void *serve(void *arg)
+{
+	static const char ok[] = "HTTP/1.1 204 No Content\r\n"
+				 "Connection: close\r\n\r\n";
+
+	for (int i = 0; i < 2; i++) {
+		int fd = accept(*(int *)arg, NULL, NULL);
+		size_t len = 0;
+		ssize_t n = 1;
+
+		while (n > 0 && len + 1 < sizeof posted[i] &&
+		       !strstr(posted[i], "\"data\":")) {
+			n = recv(fd, posted[i] + len,
+			         sizeof posted[i] - 1 - len, 0);
+			len += n > 0 ? (size_t)n : 0;
+		}
+		(void)!send(fd, ok, sizeof ok - 1, MSG_NOSIGNAL);
+		close(fd);
+	}
+	return NULL;
+}
+
+static int listen_here(int *fd)
+{
+	struct sockaddr_in at = { .sin_family = AF_INET };
+	socklen_t len = sizeof at;
+
+	at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	*fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	ck_assert_int_eq(bind(*fd, (struct sockaddr *)&at, sizeof at), 0);
+	ck_assert_int_eq(listen(*fd, 2), 0);
+	ck_assert_int_eq(getsockname(*fd, (struct sockaddr *)&at, &len), 0);
+	return ntohs(at.sin_port);
+}
+
+START_TEST(webhook_runs_on_older_hosts)
+{
+	char url[64];
+	const char *settings[] = { "url", url, NULL };
+	pthread_t thread;
+	int fd;
+
+	snprintf(url, sizeof url, "http://127.0.0.1:%d/", listen_here(&fd));
+	ck_assert_int_eq(setenv("no_proxy", "*", 1), 0);
+	ck_assert_int_eq(pthread_create(&thread, NULL, serve, &fd), 0);
+	ck_runs(put_ours("webhook", _i, settings));
+	pthread_join(thread, NULL);
+	close(fd);
+	for (int i = 0; i < 2; i++)
+		ck_assert_msg(
+			strstr(posted[i],
+		               _i == 0 ? "\"cause\":null,\"session\":null,"
+		                         "\"author\":null"
+		                       : "\"cause\":\"expiry\",\"session\":"
+		                         "\"0x1f\",\"author\":\"web1\"") !=
+				NULL,
+			"%s", posted[i]);
+}
+END_TEST
+
+/* The one of the tests that has all there is. */
+START_TEST(a_plugin_with_all_there_is_runs_on_older_hosts)
+{
+	ck_assert_int_eq(put_to(fake_lie("ticker"), revisions[_i]), 0);
 	ck_said("has create 0 wake 0\n", _i == 0);
 	ck_said("event 3 flags 0 /create by", true);
 }
@@ -122,14 +345,12 @@ END_TEST
 
 /* ---- plugins on today's runner ---- */
 
-static struct fake_agent a;
-
 static void start(const char *plugin, const struct fake_answer *answers)
 {
-	const struct mu_setting rows[] = { FAKE_STR("text", "some") };
+	const struct mu_setting text[] = { FAKE_STR("text", "some") };
 	struct fake_options o = { .plugin_file = built(plugin, "abi"),
-		                  .settings = rows,
-		                  .setting_count = COUNT(rows),
+		                  .settings = text,
+		                  .setting_count = COUNT(text),
 		                  .answers = answers };
 
 	fake_start(&a, &o);
@@ -198,18 +419,31 @@ END_TEST
 
 int main(void)
 {
+	const TTest *const ours[] = {
+		log_runs_on_older_hosts,
+		config_file_runs_on_older_hosts,
+		exec_runs_on_older_hosts,
+		template_runs_on_older_hosts,
+		service_says_that_an_agent_is_too_old_for_it,
+		webhook_runs_on_older_hosts,
+		a_plugin_with_all_there_is_runs_on_older_hosts,
+	};
 	Suite *s = suite_create("abi_matrix");
 	TCase *tc = tcase_create("matrix");
 	SRunner *sr;
 	int failed;
 
 	tcase_set_timeout(tc, 60);
+	tcase_add_checked_fixture(tc, dir_setup, dir_teardown);
 	tcase_add_loop_test(tc, each_revision_runs_on_each_with_what_both_know,
 	                    0, (int)COUNT(matrix));
 	tcase_add_loop_test(tc, another_abi_is_refused_both_ways, 0,
 	                    (int)COUNT(revisions));
-	tcase_add_loop_test(tc, todays_plugins_run_on_older_hosts, 0,
-	                    (int)COUNT(revisions));
+	tcase_add_loop_test(
+		tc, a_size_of_no_revision_is_refused_by_each_that_knows_it, 0,
+		(int)COUNT(sizes));
+	for (size_t i = 0; i < COUNT(ours); i++)
+		tcase_add_loop_test(tc, ours[i], 0, (int)COUNT(revisions));
 	tcase_add_loop_test(tc, the_runner_takes_a_plugin_of_each_revision, 0,
 	                    (int)COUNT(revisions));
 	tcase_add_test(tc, the_runner_refuses_another_abi_and_says_which);

@@ -163,7 +163,6 @@ START_TEST(a_host_that_vanishes_has_failed_after_its_timeout_not_anothers)
 	ck_assert_int_ge(told - spoke, TIMEOUT_MS - TICK_MS);
 	ck_assert_int_lt(told - cut, LONG_MS);
 	cluster_agent_wait_log(&host[0], "failed member=beta");
-	ck_assert_int_ge(now_ms() - spoke, LONG_MS - LONG_MS / 3);
 	assert_first_of(host[0].log, "failed member=gamma",
 	                "failed member=beta");
 	ck_assert(!file_has(host[0].log, "left member="));
