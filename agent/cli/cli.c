@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "duration.h"
+#include "err.h"
 #include "json.h"
 #include "path.h"
 
@@ -151,15 +152,53 @@ static const char *advice_of(int rc, const char *sentence)
 	return NULL;
 }
 
+/* What JSON has no place for. */
+static void make_ascii(char *text)
+{
+	for (char *p = text; *p; p++)
+		if ((unsigned char)*p >= 0x80)
+			*p = '?';
+}
+
+/* False: no memory for it. */
+static bool tell_json(const char *name, char *text)
+{
+	struct mu_json *o = mu_json_object();
+	char *line = NULL;
+	int rc = mu_json_set_str(o, "error", name);
+
+	if (!rc && mu_json_set_str(o, "message", text)) {
+		make_ascii(text);
+		rc = mu_json_set_str(o, "message", text);
+	}
+	if (!rc)
+		line = mu_json_text(o);
+	mu_json_free(o);
+	if (line)
+		fprintf(stderr, "%s\n", line);
+	free(line);
+	return line != NULL;
+}
+
+/* name: of the code, for programs. */
+static void tell(const struct cli *cli, const char *name, const char *sentence,
+                 const char *advice)
+{
+	char text[8192];
+
+	snprintf(text, sizeof text, "%s%s%s", sentence, advice ? "; " : "",
+	         advice ? advice : "");
+	if (!cli->json_errors || !tell_json(name, text))
+		fprintf(stderr, "muster%s%s: %s\n", cli->command ? " " : "",
+		        cli->command ? cli->command->name : "", text);
+}
+
 int cli_fail(const struct cli *cli, int rc, const char *sentence)
 {
 	const char *text =
 		sentence && sentence[0] ? sentence : mu_client_strerror(rc);
-	const char *advice = advice_of(rc, text);
 
-	fprintf(stderr, "muster%s%s: %s%s%s\n", cli->command ? " " : "",
-	        cli->command ? cli->command->name : "", text,
-	        advice ? "; " : "", advice ? advice : "");
+	tell(cli, mu_err_name(rc), text, advice_of(rc, text));
 	return cli_exit_of(rc);
 }
 
@@ -179,7 +218,7 @@ int cli_usage(const struct cli *cli, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof text, fmt, ap);
 	va_end(ap);
-	cli_fail(cli, MU_EINVAL, text);
+	tell(cli, "usage", text, NULL);
 	return CLI_USAGE;
 }
 
@@ -323,7 +362,9 @@ static bool path_trim(struct cli *cli, char *path)
 	bool sequential;
 
 	if (path[0] != '/') {
-		cli_usage(cli, "a path starts with /: try /%s", path);
+		snprintf(err.msg, sizeof err.msg,
+		         "a path starts with /: try /%s", path);
+		cli_fail(cli, MU_EINVAL, err.msg);
 		return false;
 	}
 	sequential = cli_given(cli, "sequential") != NULL;
@@ -331,7 +372,7 @@ static bool path_trim(struct cli *cli, char *path)
 		path[len - 1] = '\0';
 	if (sequential ? mu_path_check_sequential(mu_str_of(path), &err)
 	               : mu_path_check(mu_str_of(path), &err)) {
-		cli_usage(cli, "%s", err.msg);
+		cli_fail(cli, MU_EINVAL, err.msg);
 		return false;
 	}
 	return true;

@@ -68,7 +68,8 @@ struct cli {
 	const char *brokers;
 	uint32_t timeout_ms;
 	bool json;
-	bool colour;              /* of stdout */
+	bool json_errors; /* the same, from before the options are read */
+	bool colour;      /* of stdout */
 	struct mu_client *client; /* made by cli_connect */
 	/* for commands that live on: NULL where they need nothing of it */
 	void (*on_event)(struct cli *cli, const struct mu_watch_event *e);
@@ -97,10 +98,12 @@ bool cli_given_time(const struct cli *cli, const char *option, int64_t max_ms,
 bool cli_time_of(const struct cli *cli, const char *option, const char *text,
                  int64_t max_ms, int64_t *out_ms);
 
-/* Print "muster NAME: sentence" to stderr; returns the exit code for `rc`. */
+/* Print "muster NAME: sentence" to stderr, or with --json an object with the code's
+ * name and the sentence; returns the exit code for `rc`. */
 int cli_fail(const struct cli *cli, int rc, const char *sentence);
 /* The same with "PATH: what the code means". */
 int cli_fail_at(const struct cli *cli, int rc, const char *path);
+/* The same of the command line itself, whose code is "usage". */
 int cli_usage(const struct cli *cli, const char *fmt, ...) MU_PRINTF(2, 3);
 int cli_exit_of(int rc);
 

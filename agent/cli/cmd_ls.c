@@ -57,18 +57,19 @@ static int fill(struct mu_json *o, const void *rows, size_t i)
  * had in parts. So say how many they are, and what to do. */
 static int too_many(struct cli *cli, const char *path)
 {
+	char text[5000];
 	struct mu_stat s;
 
 	if (mu_client_exists_sync(cli->client, path, &s, cli->timeout_ms, NULL))
 		return cli_exit_of(MU_ETOOBIG);
-	fprintf(stderr,
-	        "muster ls: %s has %" PRId32
-	        " children, and the protocol lists all of a node or nothing. "
-	        "Raise reply_max in broker.conf (64 MiB unless set; SIGHUP "
-	        "reads it again), or put them below several nodes; each can "
-	        "be read by its name all the while.\n",
-	        path, s.num_children);
-	return cli_exit_of(MU_ETOOBIG);
+	snprintf(text, sizeof text,
+	         "%.4096s has %" PRId32
+	         " children, and the protocol lists all of a node or nothing. "
+	         "Raise reply_max in broker.conf (64 MiB unless set; SIGHUP "
+	         "reads it again), or put them below several nodes; each can "
+	         "be read by its name all the while",
+	         path, s.num_children);
+	return cli_fail(cli, MU_ETOOBIG, text);
 }
 
 static int list_long(struct cli *cli, const char *path)

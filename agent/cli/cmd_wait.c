@@ -278,7 +278,7 @@ static int finish(struct waiting *w)
 static int give_up(struct waiting *w)
 {
 	int64_t version = w->want < 0 ? w->version : w->want;
-	char time[DURATION_ROOM];
+	char time[DURATION_ROOM], text[4096 + 256 + TEXT_ROOM];
 
 	duration_text(time, w->timeout_ms);
 	end_line(w);
@@ -287,10 +287,11 @@ static int give_up(struct waiting *w)
 	for (char *p = w->text; *p; p++)
 		if ((unsigned char)*p < 0x20 || *p == 0x7f)
 			*p = '?';
-	fprintf(stderr,
-	        "muster wait: after %s version %" PRId64
-	        " of %s is not applied by all: %s\n",
-	        time, version, w->path, w->text);
+	snprintf(text, sizeof text,
+	         "after %s version %" PRId64
+	         " of %.4096s is not applied by all: %s",
+	         time, version, w->path, w->text);
+	cli_fail(w->cli, MU_ETIMEDOUT, text);
 	return CLI_FAILED;
 }
 

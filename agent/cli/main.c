@@ -26,7 +26,11 @@ const struct cli_option cli_common_options[] = {
 	{ "timeout", 't', "TIME",
 	  "wait at most this long: " DURATION_FORM ";\n"
 	  "                        5s unless given" },
-	{ "json", 'j', NULL, "print JSON" },
+	{ "json", 'j', NULL,
+	  "print JSON; on standard error each error is a line\n"
+	  "                        "
+	  "{\"error\":\"MU_ENONODE\",\"message\":\"...\"},\n"
+	  "                        \"usage\" where the command line is wrong" },
 	{ "help", 'h', NULL, "print this" },
 	{ "version", 'V', NULL, "print the version" },
 	{ NULL, 0, NULL, NULL },
@@ -254,7 +258,7 @@ static int take_common(struct cli *cli, int row, const char *value)
 		cli->timeout_ms = (uint32_t)ms;
 		return -1;
 	case COMMON_JSON:
-		cli->json = true;
+		cli->json = cli->json_errors = true;
 		return -1;
 	case COMMON_VERSION:
 		printf("muster %s\n", mu_client_version());
@@ -353,6 +357,15 @@ static int end(const struct cli *cli, int rc)
 	return rc;
 }
 
+/* An error may come before it is read: is it there? */
+static bool has_json(char **argv)
+{
+	for (; *argv && strcmp(*argv, "--") != 0; argv++)
+		if (strcmp(*argv, "--json") == 0 || strcmp(*argv, "-j") == 0)
+			return true;
+	return false;
+}
+
 int main(int argc, char **argv)
 {
 	const char *env = getenv("MUSTER_BROKER");
@@ -360,6 +373,7 @@ int main(int argc, char **argv)
 		.brokers = env && env[0] ? env : BROKER_DEFAULT,
 		.timeout_ms = TIMEOUT_DEFAULT_MS,
 		.colour = mu_tty_colour(1),
+		.json_errors = has_json(argv),
 	};
 	int rc;
 

@@ -20,9 +20,13 @@ struct reading {
 
 static void fault(struct reading *g, size_t line, const char *sentence)
 {
-	if (++g->faults <= SHOWN_MAX)
-		fprintf(stderr, "muster import: %s, line %zu: %s\n",
-		        g->file->name, line, sentence);
+	char text[1024];
+
+	if (++g->faults > SHOWN_MAX)
+		return;
+	snprintf(text, sizeof text, "%.400s, line %zu: %s", g->file->name, line,
+	         sentence);
+	cli_fail(g->cli, MU_EDATA, text);
 }
 
 static void no_memory(struct reading *g)
@@ -168,11 +172,15 @@ static void sort(struct reading *g)
 
 static int judge(struct reading *g)
 {
+	char more[64];
+
 	if (g->rc)
 		return g->rc;
-	if (g->faults > SHOWN_MAX)
-		fprintf(stderr, "muster import: ... and %zu more\n",
-		        g->faults - SHOWN_MAX);
+	if (g->faults > SHOWN_MAX) {
+		snprintf(more, sizeof more, "... and %zu more",
+		         g->faults - SHOWN_MAX);
+		cli_fail(g->cli, MU_EDATA, more);
+	}
 	if (g->faults > 0)
 		return cli_fail(g->cli, MU_EDATA,
 		                "the file is not sound; nothing was changed");

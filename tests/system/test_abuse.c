@@ -7,6 +7,7 @@
  * directory of the test's, $TCP $ZK $IPC the broker's URLs and $CTL its control
  * socket.
  */
+#include "json.h"
 #include "jute.h"
 #include "last_run.h"
 #include "raw_tcp.h"
@@ -38,207 +39,219 @@ static struct program holder; /* of an ephemeral node */
 static const struct {
 	const char *what, *command;
 	int code;
+	const char
+		*error; /* with --json: the code's name; NULL: is not told so */
 	const char *says, *next; /* what is wrong, and what to do */
 } rows[] = {
 	/* values and nodes */
 	{ "a value over packet_max",
-	  "head -c 2000000 /dev/zero | $M set -c /big -f -", 1,
+	  "head -c 2000000 /dev/zero | $M set -c /big -f -", 1, "MU_ETOOBIG",
 	  "set /big: larger than the limit", "packet_max in broker.conf" },
 	{ "a version that has moved on", "$M set /there x --if-version 9", 3,
-	  "/there is at version 0, not 9", "Read it again" },
-	{ "deleting a node with children", "$M rm /parent", 5,
+	  "MU_EBADVERSION", "/there is at version 0, not 9", "Read it again" },
+	{ "deleting a node with children", "$M rm /parent", 5, "MU_ENOTEMPTY",
 	  "/parent has children", "rm -r deletes them too" },
 	{ "a child of an ephemeral node", "$M create /eph/child x", 1,
-	  "an ephemeral node cannot have children",
+	  "MU_ENOCHILDREN", "an ephemeral node cannot have children",
 	  "make it below a node that is not ephemeral" },
-	{ "making a node again", "$M create /there x", 5,
+	{ "making a node again", "$M create /there x", 5, "MU_EEXISTS",
 	  "the node exists already", "`muster set` changes its value" },
-	{ "a node without a parent", "$M create /no/parent x", 2,
+	{ "a node without a parent", "$M create /no/parent x", 2, "MU_ENONODE",
 	  "/no/parent has no parent yet", "add --parents" },
-	{ "setting what is not there", "$M set /nowhere x", 2,
+	{ "setting what is not there", "$M set /nowhere x", 2, "MU_ENONODE",
 	  "muster set: /nowhere does not exist", "add --create" },
-	{ "reading what is not there", "$M get /nowhere", 2,
+	{ "reading what is not there", "$M get /nowhere", 2, "MU_ENONODE",
 	  "get /nowhere: no such node", "`muster ls`" },
 	{ "deleting what belongs to the broker", "$M rm -ry /zookeeper", 64,
-	  "/zookeeper cannot be deleted", "it belongs to the broker" },
+	  "usage", "/zookeeper cannot be deleted", "it belongs to the broker" },
 
 	/* paths */
-	{ "a relative path", "$M get there", 64, "a path starts with /",
-	  "try /there" },
-	{ "an empty part of a path", "$M get /a//b", 64, "an empty part",
-	  "write one '/' only" },
-	{ "dots in a path", "$M get /a/../b", 64,
+	{ "a relative path", "$M get there", 64, "MU_EINVAL",
+	  "a path starts with /", "try /there" },
+	{ "an empty part of a path", "$M get /a//b", 64, "MU_EINVAL",
+	  "an empty part", "write one '/' only" },
+	{ "dots in a path", "$M get /a/../b", 64, "MU_EINVAL",
 	  "muster get: the path is not legal at byte 3, after '/a/': a part "
 	  "may not be '.' or '..'",
 	  "name the node from the root" },
 	{ "a control character in a path", "$M get \"$(printf '/a\\001b')\"",
-	  64, "U+0001", "leave it out" },
+	  64, "MU_EINVAL", "U+0001", "leave it out" },
 	{ "a path that is not UTF-8", "$M get \"$(printf '/a\\377b')\"", 64,
-	  "UTF-8", "write" },
+	  "MU_EINVAL", "UTF-8", "write" },
 	{ "a path over path_max",
 	  "$M create /$(head -c 5000 /dev/zero | tr '\\0' a) x", 64,
-	  "aaa...: an argument is malformed", "path_max" },
+	  "MU_EINVAL", "aaa...: an argument is malformed", "path_max" },
 
 	/* URLs */
 	{ "a scheme that is none", "$M -b http://127.0.0.1:7400 get /", 64,
+	  "MU_EINVAL",
 	  "\"http://127.0.0.1:7400\" in the list of brokers does not begin",
 	  "tcp://, ipc:// or zookeeper://" },
 	{ "a port that is none", "$M -b tcp://127.0.0.1:70000 get /", 64,
-	  "\"70000\" is not a port", "a number from 1 to 65535" },
-	{ "a chroot that is none", "$M -b $IPC#team get /", 64,
+	  "MU_EINVAL", "\"70000\" is not a port", "a number from 1 to 65535" },
+	{ "a chroot that is none", "$M -b $IPC#team get /", 64, "MU_EINVAL",
 	  "the chroot \"team\" does not begin with /", "/" },
-	{ "a chroot with dots", "$M -b $TCP/../team get /", 64,
+	{ "a chroot with dots", "$M -b $TCP/../team get /", 64, "MU_EINVAL",
 	  "the chroot \"/../team\" is not a path", "from the root" },
 	{ "two kinds of brokers", "$M -b $TCP,zookeeper://127.0.0.1 get /", 64,
-	  "mixes tcp:// and zookeeper://", "write one kind" },
+	  "MU_EINVAL", "mixes tcp:// and zookeeper://", "write one kind" },
 	{ "an address where nobody listens",
-	  "$M -t 4s -b tcp://127.0.0.1:1 get /", 4,
+	  "$M -t 4s -b tcp://127.0.0.1:1 get /", 4, "MU_ETIMEDOUT",
 	  "cannot connect to tcp://127.0.0.1:1",
 	  "is muster-broker running there" },
 	{ "the broker's own port for a ZooKeeper's",
-	  "$M -t 4s -b zookeeper://${TCP#tcp://} get /", 4,
+	  "$M -t 4s -b zookeeper://${TCP#tcp://} get /", 4, "MU_ETIMEDOUT",
 	  "zookeeper://127.0.0.1:", "ZooKeeper" },
 
 	/* the command line */
-	{ "a command that is none", "$M stats", 64,
+	{ "a command that is none", "$M stats", 64, "usage",
 	  "there is no command \"stats\"", "did you mean stat?" },
 	{ "an option that is none", "$M set --if-verson=3 /there x", 64,
-	  "--if-verson=3 is no option here", "did you mean --if-version?" },
+	  "usage", "--if-verson=3 is no option here",
+	  "did you mean --if-version?" },
 	{ "an option without its value", "$M set /there x --if-version", 64,
-	  "--if-version wants a value", "see muster set --help" },
+	  "usage", "--if-version wants a value", "see muster set --help" },
 	{ "a number that is none", "$M set /there x --if-version two", 64,
-	  "--if-version takes a number", "from 0 to 2147483647" },
-	{ "too few arguments", "$M set", 64, "takes PATH [VALUE]",
+	  "usage", "--if-version takes a number", "from 0 to 2147483647" },
+	{ "too few arguments", "$M set", 64, "usage", "takes PATH [VALUE]",
 	  "see muster set --help" },
-	{ "two values", "$M set /there x -f /dev/null", 64, "a value or --file",
-	  "not both" },
-	{ "a file that is not there", "$M set /there -f $D/none", 1,
+	{ "two values", "$M set /there x -f /dev/null", 64, "usage",
+	  "a value or --file", "not both" },
+	{ "a file that is not there", "$M set /there -f $D/none", 1, "MU_EIO",
 	  "muster set: cannot open /", "No such file" },
-	{ "an instance that nobody has", "$M status nosuch", 2,
+	{ "an instance that nobody has", "$M status nosuch", 2, "MU_ENONODE",
 	  "no host has an instance \"nosuch\"",
 	  "`muster members --json` shows" },
 	{ "a reload of what a host does not have",
-	  "$M plugin reload nosuch --host web9", 2,
+	  "$M plugin reload nosuch --host web9", 2, "MU_ENONODE",
 	  "web9 has no instance \"nosuch\"",
 	  "`muster status nosuch` shows which hosts" },
 	{ "waiting for a node that is not there", "$M wait --applied /nowhere",
-	  2, "/nowhere does not exist: make it", "or look at its name" },
-	{ "releasing what is free", "$M plugin release page", 2,
+	  2, "MU_ENONODE", "/nowhere does not exist: make it",
+	  "or look at its name" },
+	{ "releasing what is free", "$M plugin release page", 2, "MU_ENONODE",
 	  "page is in quarantine on no host", "`muster plugin release` lists" },
 	{ "a plugin that is no object",
-	  "echo text > $D/no.so; $M plugin check $D/no.so", 1, "not an ELF",
-	  "cc -shared" },
+	  "echo text > $D/no.so; $M plugin check $D/no.so", 1, NULL,
+	  "not an ELF", "cc -shared" },
 
 	/* files of export and backup */
-	{ "an import that is not JSON", IMPORT("{\"path\""), 1,
+	{ "an import that is not JSON", IMPORT("{\"path\""), 1, "MU_EDATA",
 	  "line 1: not valid JSON: column 0", "nothing was changed" },
-	{ "an import without data", IMPORT("{\"path\":\"/x\"}"), 1,
+	{ "an import without data", IMPORT("{\"path\":\"/x\"}"), 1, "MU_EDATA",
 	  "line 1: there is no \"data\"", "nothing was changed" },
 	{ "an import nested too deeply",
 	  "{ printf '{\"path\":\"/x\",\"data\":'; head -c 3000 /dev/zero | "
 	  "tr '\\0' '['; } | $M import",
-	  1, "maximum parsing depth", "nothing was changed" },
+	  1, "MU_EDATA", "maximum parsing depth", "nothing was changed" },
 	{ "an import of a path too long",
 	  "{ printf '{\"path\":\"/deep'; yes /a | head -n 600000 | tr -d "
 	  "'\\n'; printf '\",\"data\":null}\n'; } | $M import",
-	  1, "line 1: /deep/a/a", "packet_max" },
+	  1, "MU_ETOOBIG", "line 1: /deep/a/a", "packet_max" },
 	{ "an import of a node that has changed",
 	  "$M export /there > $D/e.json && $M set /there y && $M set /there x "
 	  "&& sed -i 's/\"data\":\"x\"/\"data\":\"z\"/' $D/e.json && $M import "
 	  "--cas $D/e.json",
-	  3, "somebody changed it; export it again", "line 1: /there" },
+	  3, "MU_EBADVERSION", "somebody changed it; export it again",
+	  "line 1: /there" },
 	{ "a backup over a file",
 	  "$M backup --control $CTL $D/b.zst; $M backup --control $CTL "
 	  "$D/b.zst",
-	  5, "is there already", "--force replaces it" },
+	  5, "MU_EEXISTS", "is there already", "--force replaces it" },
 	{ "a backup that was cut off",
 	  "$M backup --force --control $CTL $D/b.zst && head -c 60 $D/b.zst > "
 	  "$D/cut.zst; $M restore --control $CTL $D/cut.zst",
-	  1, "the data is cut off", "is it whole" },
+	  1, "MU_EDATA", "the data is cut off", "is it whole" },
 	{ "a restore of anything",
-	  "echo text > $D/t; $M restore --control $CTL $D/t", 1,
+	  "echo text > $D/t; $M restore --control $CTL $D/t", 1, "MU_EDATA",
 	  "not a file of zstd", "what `muster backup` wrote" },
 	{ "a control socket that is none", "$M broker status --control $D/none",
-	  4, "there is no such socket", "is this its \"control\"?" },
+	  4, "MU_ENONODE", "there is no such socket",
+	  "is this its \"control\"?" },
 
 	/* broker.conf */
-	{ "no broker.conf", "$B -c $D/none.conf --check-config", 2,
+	{ "no broker.conf", "$B -c $D/none.conf --check-config", 2, NULL,
 	  "there is no file", "none.conf" },
-	{ "an unknown key of broker.conf", BROKER_CONF("lisen = 1;"), 2,
+	{ "an unknown key of broker.conf", BROKER_CONF("lisen = 1;"), 2, NULL,
 	  "k.conf:1: lisen: unknown key", "did you mean listen?" },
 	{ "a wrong type in broker.conf",
-	  BROKER_CONF("sessions_max = \"many\";"), 2,
+	  BROKER_CONF("sessions_max = \"many\";"), 2, NULL,
 	  "sessions_max: must be a whole number", "allowed: 1 to 10000000" },
 	{ "a value out of range in broker.conf",
-	  BROKER_CONF("sessions_max = 0;"), 2,
+	  BROKER_CONF("sessions_max = 0;"), 2, NULL,
 	  "sessions_max: 0 is out of range", "allowed: 1 to 10000000" },
 	{ "a broker for the whole world",
-	  BROKER_CONF("listen = [ \"tcp://0.0.0.0:7400\" ];"), 2,
+	  BROKER_CONF("listen = [ \"tcp://0.0.0.0:7400\" ];"), 2, NULL,
 	  "\"tcp://0.0.0.0:7400\" is refused: this build has no keys",
 	  "it listens on tcp://127.0.0.1:PORT" },
 	{ "limits that cross",
 	  BROKER_CONF("session_timeout_min_ms = 5000; session_timeout_max_ms "
 	              "= 1000;"),
-	  2, "session_timeout_min_ms (5000)",
+	  2, NULL, "session_timeout_min_ms (5000)",
 	  "must not be above session_timeout_max_ms" },
 	{ "a durability that is none", BROKER_CONF("durability = \"maybe\";"),
-	  2, "\"maybe\" is neither", "disk nor memory" },
+	  2, NULL, "\"maybe\" is neither", "disk nor memory" },
 	{ "broker.conf that does not parse", BROKER_CONF("tick_ms = = 5;"), 2,
-	  "k.conf:1: syntax error", "k.conf:1" },
+	  NULL, "k.conf:1: syntax error", "k.conf:1" },
 
 	/* agent.conf and conf.d */
-	{ "an unknown key of agent.conf", AGENT_CONF("brokrs = 1;"), 2,
+	{ "an unknown key of agent.conf", AGENT_CONF("brokrs = 1;"), 2, NULL,
 	  "k.conf:1: brokrs: unknown key", "did you mean brokers?" },
-	{ "a wrong type in agent.conf", AGENT_CONF("brokers = 5;"), 2,
+	{ "a wrong type in agent.conf", AGENT_CONF("brokers = 5;"), 2, NULL,
 	  "brokers: must be a list of texts", "allowed: a text or a list" },
 	{ "a value out of range in agent.conf",
-	  AGENT_CONF("session_timeout_ms = 10;"), 2,
+	  AGENT_CONF("session_timeout_ms = 10;"), 2, NULL,
 	  "session_timeout_ms: 10 is out of range", "allowed: 300 to" },
 	{ "a bad URL in agent.conf",
-	  AGENT_CONF("brokers = [ \"udp://there\" ];"), 2,
+	  AGENT_CONF("brokers = [ \"udp://there\" ];"), 2, NULL,
 	  "brokers: \"udp://there\"", "tcp://, ipc:// or zookeeper://" },
-	{ "a name that is none", AGENT_CONF("name = \"a/b\";"), 2, "a/b",
+	{ "a name that is none", AGENT_CONF("name = \"a/b\";"), 2, NULL, "a/b",
 	  "set name to a word" },
 	{ "two instances of one name",
 	  INSTANCES("instances = ( { name = \"x\"; plugin = \"log\"; }, { name "
 	            "= \"x\"; plugin = \"log\"; } );"),
-	  2, "there is an instance of this name already: x", "i.conf:1" },
+	  2, NULL, "there is an instance of this name already: x", "i.conf:1" },
 	{ "a plugin that is not there",
 	  INSTANCES("instances = ( { name = \"x\"; plugin = \"nosuch\"; } );"),
-	  2, "instance x: plugin", "nosuch.so is not there" },
+	  2, NULL, "instance x: plugin", "nosuch.so is not there" },
 	{ "a watch on a relative path",
 	  INSTANCES("instances = ( { name = \"x\"; plugin = \"log\"; watch = ( "
 	            "{ path = \"config\"; } ); } );"),
-	  2, "starts with the byte 0x63 and not with '/'",
+	  2, NULL, "starts with the byte 0x63 and not with '/'",
 	  "name the node from the root" },
 	{ "a mode that is none",
 	  INSTANCES("instances = ( { name = \"x\"; plugin = \"log\"; watch = ( "
 	            "{ path = \"/x\"; mode = \"all\"; } ); } );"),
-	  2, "i.conf:1: mode must be", "exact, children or subtree" },
+	  2, NULL, "i.conf:1: mode must be", "exact, children or subtree" },
 	{ "an unknown key of an instance",
 	  INSTANCES("instances = ( { name = \"x\"; plugin = \"log\"; "
 	            "deadline = 5; } );"),
-	  2, "i.conf:1: deadline: unknown key", "i.conf:1" },
+	  2, NULL, "i.conf:1: deadline: unknown key", "i.conf:1" },
 
 	/* starting */
-	{ "a second broker in one data_dir", "$B -c $D/../broker.conf", 1,
+	{ "a second broker in one data_dir", "$B -c $D/../broker.conf", 1, NULL,
 	  "/broker/lock: stop it first", "data_dir of broker.conf" },
 	{ "an address that is in use",
 	  "sed \"s,/broker\\\",/broker2\\\",; s,broker.sock,b2.sock,; "
 	  "s,tcp://127.0.0.1:\\*,$TCP,; s,broker.ctl,b2.ctl,\" "
 	  "$D/../broker.conf > $D/k.conf; $B -c $D/k.conf",
-	  1, "the address is in use", "stop the program that has it" },
+	  1, NULL, "the address is in use", "stop the program that has it" },
 	{ "a data_dir that cannot be made",
 	  "echo \"data_dir = \\\"$D/file/x\\\";\" > $D/k.conf; $B -c $D/k.conf",
-	  1, "cannot make the directory", "data_dir of broker.conf" },
+	  1, NULL, "cannot make the directory", "data_dir of broker.conf" },
 	{ "a state_dir that cannot be made",
 	  "echo \"state_dir = \\\"$D/file/x\\\"; runtime_dir = \\\"$D/run\\\"; "
 	  "conf_dir = \\\"$D/none\\\";\" > $D/k.conf; $A -c $D/k.conf",
-	  1, "Not a directory (state_dir", "that the agent may write" },
-	{ "a word behind muster-agent", "$A start", 64, "usage: muster-agent",
-	  "--help tells more" },
+	  1, NULL, "Not a directory (state_dir", "that the agent may write" },
+	{ "a word behind muster-agent", "$A start", 64, NULL,
+	  "usage: muster-agent", "--help tells more" },
 };
 #define ROWS ((int)(sizeof rows / sizeof rows[0]))
+
+static void become(const char *name, const char *value)
+{
+	ck_assert_int_eq(setenv(name, value, 1), 0);
+}
 
 /* What two rows say of the same mistake in two places. */
 static bool is_same_mistake(int a, int b)
@@ -262,6 +275,39 @@ START_TEST(who_does_wrong_is_told_so_in_a_sentence_of_its_own)
 		                      strstr(all, rows[i].says) == NULL,
 		              "%s is told as %s is: %s", rows[_i].what,
 		              rows[i].what, all);
+}
+END_TEST
+
+/* The last error that is a line of JSON; NULL: none. */
+static struct mu_json *last_error(void)
+{
+	struct mu_json *found = NULL, *j;
+	struct mu_err err;
+
+	for (char *line = strtok(r.err, "\n"); line; line = strtok(NULL, "\n"))
+		if (mu_json_parse(line, strlen(line), &j, &err) == 0) {
+			mu_json_free(found);
+			found = j;
+		}
+	return found;
+}
+
+START_TEST(with_json_a_program_is_told_the_code_and_the_same_sentence)
+{
+	const char *argv[] = { "sh", "-c", rows[_i].command, NULL };
+	char muster[CLUSTER_PATH_MAX + 64];
+	struct mu_json *j;
+
+	if (!rows[_i].error)
+		return;
+	snprintf(muster, sizeof muster, "%s --json", getenv("M"));
+	become("M", muster);
+	ck_exit(rows[_i].code, run_next((struct run){ .argv = argv }));
+	j = last_error();
+	ck_assert_msg(j != NULL, "%s: no JSON", rows[_i].what);
+	ck_assert_str_eq(mu_json_get_str(j, "error", ""), rows[_i].error);
+	ck_has(mu_json_get_str(j, "message", ""), rows[_i].next);
+	mu_json_free(j);
 }
 END_TEST
 
@@ -435,11 +481,6 @@ static const struct {
 	  "too many links from one address: links_per_address_max" },
 };
 
-static void become(const char *name, const char *value)
-{
-	ck_assert_int_eq(setenv(name, value, 1), 0);
-}
-
 /* What the commands name. */
 static void export_names(void)
 {
@@ -537,6 +578,9 @@ int main(void)
 	tcase_add_unchecked_fixture(t, up, down);
 	tcase_add_loop_test(
 		t, who_does_wrong_is_told_so_in_a_sentence_of_its_own, 0, ROWS);
+	tcase_add_loop_test(
+		t, with_json_a_program_is_told_the_code_and_the_same_sentence,
+		0, ROWS);
 	tcase_add_test(t, no_two_rows_say_the_same);
 	tcase_add_loop_test(t, an_agent_that_is_led_astray_says_so_in_its_log,
 	                    0, AGENTS);
