@@ -22,8 +22,9 @@
  *                        else 0
  *     MUSTER_CAUSE       "request", "close", "expiry" or "ttl"; empty where it
  *                        is not told, as of what is present, or by an older agent
- *     MUSTER_AUTHOR      the host that did it, or whose session ended; empty
- *                        where it is not told
+ *     MUSTER_AUTHOR      whose session did it, or ended: "tcp:ADDRESS" or
+ *                        "ipc:UID:GID:PID", as the broker saw it; empty where it
+ *                        is not told
  *     MUSTER_INSTANCE, MUSTER_HOST   whose plugin this is, and where
  *     MUSTER_MEMBER, MUSTER_MEMBER_ADDRESS, MUSTER_MEMBER_PORT,
  *     MUSTER_MEMBER_ID   the member it is about; empty unless it is about one

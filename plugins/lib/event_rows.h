@@ -36,7 +36,7 @@ const char *event_cause(const struct mu_event *e);
 /* The session that did it, 0 if the event does not tell. */
 int64_t event_author_session(const struct mu_event *e);
 
-/* The host of that session; NULL if the event does not tell of a session. */
+/* Where that session came from; NULL if the event does not tell of a session. */
 const char *event_author(const struct mu_event *e);
 
 #endif /* MU_PLUGINS_EVENT_ROWS_H */

@@ -20,8 +20,9 @@
  *     again, coalesced, overflow, stale   flags, as muster/plugin.h has them
  *     cause     "request", "close", "expiry" or "ttl"; null where it is not told,
  *               as of what is present, or by an older agent
- *     session, author   that did it, or that ended: "0x1f", and its host; null
- *               where it is not told, author "" where the host is unknown
+ *     session, author   that did it, or that ended: "0x1f", and where it came
+ *               from as the broker saw it, "tcp:ADDRESS" or "ipc:UID:GID:PID";
+ *               null where it is not told, author "" where that is unknown
  *     member    null, or name, id, address, port, version, state and labels
  *     data      the node's value: a text, or in base64 if it is not UTF-8, or
  *               null; encoding says which: "text", "base64", null
