@@ -317,7 +317,7 @@ static int look(struct waiting *w, bool *done)
 	int rc;
 
 	standings_free(&w->standings);
-	rc = standings_read(w->view, w->instance, &w->standings);
+	rc = standings_read_about(w->view, w->instance, w->path, &w->standings);
 	if (rc)
 		return rc;
 	*done = judge(w);

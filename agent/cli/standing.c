@@ -14,31 +14,11 @@
 #define ALARMS "/alarms"
 #define QUARANTINE ALARMS "/quarantine"
 
-static const char *const words[] = {
-#define STANDING_WORD(name, word) word,
-	STANDING_MAP(STANDING_WORD)
-#undef STANDING_WORD
-};
-
 const char *alarm_host(const char *name)
 {
 	const char *at = strchr(name, '@');
 
 	return at && at > name && at[1] ? at + 1 : NULL;
-}
-
-size_t said_len(const char *text)
-{
-	static const char begins[] = " (MU_E";
-	const char *at = strrchr(text, '(');
-	size_t n;
-
-	if (!at || at == text ||
-	    strncmp(at - 1, begins, sizeof begins - 1) != 0)
-		return strlen(text);
-	n = strspn(at + 1, "ABCDEFGHIJKLMNOPQRSTUVWXYZ_?");
-	return strcmp(at + 1 + n, ")") == 0 ? (size_t)(at - 1 - text)
-	                                    : strlen(text);
 }
 
 int standings_cover(struct view *v, const char *instance)
@@ -182,6 +162,47 @@ static void take_versions(struct standing *s, const struct mu_json *record)
 		s->in_force = version_of(before);
 }
 
+/* What a record that speaks of another node says of this one: that it is in force,
+ * too. NULL: nothing. */
+static const struct mu_json *also_of(const struct mu_json *record,
+                                     const char *path)
+{
+	const struct mu_json *last = mu_json_get_object(record, "in_force");
+	const struct mu_json *list = mu_json_get_array(record, "also_in_force");
+	size_t count = list ? mu_json_count(list) : 0;
+
+	if (last && strcmp(mu_json_get_str(last, "path", ""), path) == 0)
+		return last;
+	for (size_t i = 0; i < count; i++) {
+		const struct mu_json *j = mu_json_at(list, i);
+
+		if (strcmp(mu_json_get_str(j, "path", ""), path) == 0)
+			return j;
+	}
+	return NULL;
+}
+
+/* Of several nodes the newest report names one; the standing is to be about this
+ * one, if the record knows it. */
+static void turn_to(struct standing *s, const char *about)
+{
+	const struct mu_json *also;
+
+	if (strcmp(s->path, about) == 0)
+		return;
+	also = also_of(s->record, about);
+	if (!also)
+		return;
+	s->state = STANDING_APPLIED;
+	s->says_applied = true;
+	s->path = about;
+	s->in_force = version_of(also);
+	s->version = mu_json_get_int(also, "version", STANDING_UNKNOWN);
+	s->zxid = s->in_force.zxid;
+	s->tried = STANDING_UNKNOWN;
+	s->reason = "";
+}
+
 static void take_record(struct standing *s, const struct view_node *n)
 {
 	static const struct {
@@ -210,7 +231,7 @@ static void take_record(struct standing *s, const struct view_node *n)
 
 /* /applied/<instance>/<host> */
 static int add_reports(const struct view *v, const char *only,
-                       struct standings *list)
+                       const char *about, struct standings *list)
 {
 	size_t count;
 	const struct view_node *n = view_below(v, APPLIED "/", &count);
@@ -230,6 +251,8 @@ static int add_reports(const struct view *v, const char *only,
 		if (!s)
 			return MU_ENOMEM;
 		take_record(s, n);
+		if (about)
+			turn_to(s, about);
 		s->is_member = member_of(v, s->host) != NULL;
 	}
 	return 0;
@@ -324,21 +347,34 @@ static int hear_alarms(const struct view *v, const char *only,
 
 /* ---- the nodes ---- */
 
-/* What has not reported is about what all others of its instance speak of; ""
- * where that is not one path. Sets it for those from `from` up to `to`. */
-static void guess_path(struct standings *list, size_t from, size_t to)
+/* What all of these speak of; "" where that is not one path. But where one speaks
+ * of what was asked for, that is it. */
+static const char *common_path(const struct standings *list, size_t from,
+                               size_t to, const char *about)
 {
 	const char *path = "";
+	bool many = false;
 
 	for (size_t i = from; i < to; i++) {
 		const struct standing *s = &list->at[i];
 
 		if (!s->path[0])
 			continue;
-		if (path[0] && strcmp(path, s->path) != 0)
-			return;
+		if (about && strcmp(about, s->path) == 0)
+			return about;
+		many = many || (path[0] && strcmp(path, s->path) != 0);
 		path = s->path;
 	}
+	return many ? "" : path;
+}
+
+/* What has not reported is about what the others of its instance speak of. Sets it
+ * for those from `from` up to `to`. */
+static void guess_path(struct standings *list, size_t from, size_t to,
+                       const char *about)
+{
+	const char *path = common_path(list, from, to, about);
+
 	for (size_t i = from; i < to; i++)
 		if (!list->at[i].record)
 			list->at[i].path = path;
@@ -399,7 +435,8 @@ static void note_silent(struct standings *list, size_t from, size_t to)
 	}
 }
 
-static void look_at_each_instance(struct standings *list, const char *only)
+static void look_at_each_instance(struct standings *list, const char *only,
+                                  const char *about)
 {
 	size_t kept = 0, to;
 
@@ -411,7 +448,7 @@ static void look_at_each_instance(struct standings *list, const char *only)
 		for (to = from + 1; to < list->count; to++)
 			if (strcmp(list->at[to].instance, instance) != 0)
 				break;
-		guess_path(list, from, to);
+		guess_path(list, from, to, about);
 		told = is_spoken_of(list, from, to);
 		all = only || told;
 		kept = (all ? keep_all : keep_trouble)(list, from, to, kept);
@@ -466,9 +503,10 @@ static void hold_against(struct standing *s, const struct view *v)
 		s->state = STANDING_BEHIND;
 }
 
-static int judge(const struct view *v, const char *only, struct standings *list)
+static int judge(const struct view *v, const char *only, const char *about,
+                 struct standings *list)
 {
-	int rc = add_reports(v, only, list);
+	int rc = add_reports(v, only, about, list);
 
 	sort(list);
 	if (rc == 0)
@@ -477,14 +515,15 @@ static int judge(const struct view *v, const char *only, struct standings *list)
 	if (rc == 0)
 		rc = hear_alarms(v, only, list);
 	sort(list);
-	look_at_each_instance(list, only);
+	look_at_each_instance(list, only, about);
 	for (size_t i = 0; i < list->count; i++)
 		hold_against(&list->at[i], v);
 	return rc;
 }
 
 /* Which nodes are spoken of is known only from the records: read twice. */
-int standings_read(struct view *v, const char *only, struct standings *out)
+int standings_read_about(struct view *v, const char *only, const char *about,
+                         struct standings *out)
 {
 	int rc;
 
@@ -493,42 +532,14 @@ int standings_read(struct view *v, const char *only, struct standings *out)
 		standings_free(out);
 		rc = view_read(v);
 		if (rc == 0)
-			rc = judge(v, only, out);
+			rc = judge(v, only, about, out);
 		if (rc == 0)
 			rc = cover_nodes(v, out);
 	} while (rc == 1);
 	return rc;
 }
 
-/* ---- showing ---- */
-
-void standing_word(const struct standing *s, char *out, size_t room)
+int standings_read(struct view *v, const char *only, struct standings *out)
 {
-	const char *word = words[s->state];
-
-	if (!s->is_member && s->state == STANDING_BEHIND)
-		word = words[STANDING_APPLIED];
-	snprintf(out, room, "%s%s%s", s->is_member ? "" : "stale (", word,
-	         s->is_member ? "" : ")");
-}
-
-int standing_json(struct mu_json *o, const struct standing *s)
-{
-	int rc;
-
-	rc = mu_json_set_str(o, "instance", s->instance);
-	rc = rc ? rc : mu_json_set_str(o, "host", s->host);
-	rc = rc ? rc : mu_json_set_bool(o, "stale", !s->is_member);
-	rc = rc ? rc : mu_json_set_int(o, "node_version", s->node_version);
-	if (rc == 0 && s->record)
-		rc = mu_json_set_copy(o, "report", s->record);
-	rc = rc ? rc : mu_json_set_str(o, "state", words[s->state]);
-	rc = rc ? rc : mu_json_set_bool(o, "current", s->is_current);
-	rc = rc ? rc : mu_json_set_str(o, "path", s->path);
-	rc = rc ? rc : mu_json_set_int(o, "node_zxid", s->node_zxid);
-	rc = rc ? rc : mu_json_set_int(o, "since", s->since_ms);
-	rc = rc ? rc : mu_json_set_str(o, "reason", s->reason);
-	rc = rc ? rc
-	        : mu_json_set_int(o, "version_in_force", s->in_force.version);
-	return rc ? rc : mu_json_set_int(o, "version_tried", s->tried);
+	return standings_read_about(v, only, NULL, out);
 }

@@ -65,6 +65,10 @@ int standings_cover(struct view *v, const char *instance);
 /* Read the view and judge. 0, or MU_E* as view_read; standings_free in any case.
  * Valid until the next view_read. */
 int standings_read(struct view *v, const char *instance, struct standings *out);
+/* The same, of those that have several nodes in force as they stand with this one;
+ * the path is borrowed until standings_free. */
+int standings_read_about(struct view *v, const char *instance, const char *path,
+                         struct standings *out);
 void standings_free(struct standings *s);
 
 /* "applied", "behind"; of what is not there any more "stale (applied)". */

@@ -6,12 +6,22 @@
 #include "log.h"
 #include "mem.h"
 #include "notice.h"
+#include "path.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #define PATH_ROOM 512u /* names of an instance and a host are shorter */
 #define IN_FORCE "in_force"
+#define ALSO "also_in_force"
+
+/* A node that an instance has put in force. */
+struct applied_node {
+	struct applied_node *next;
+	int64_t zxid;
+	int32_t version;
+	char path[];
+};
 
 /* What an instance has put in force last. An agent that was started again finds it
  * in the record that it left. */
@@ -19,6 +29,9 @@ struct known {
 	struct known *next;
 	struct mu_json *in_force; /* NULL: not known */
 	bool looked;              /* at that record, or there is no need */
+	/* Each node that was put in force since it was begun, the last one
+	 * first, and that is there. */
+	struct applied_node *nodes;
 	char instance[];
 };
 
@@ -64,6 +77,16 @@ static struct known *known_of(struct mu_applied *a, const char *instance)
 	return *link;
 }
 
+static void forget_nodes(struct known *k)
+{
+	while (k->nodes) {
+		struct applied_node *n = k->nodes;
+
+		k->nodes = n->next;
+		mu_free(n);
+	}
+}
+
 static void forget(struct known **link)
 {
 	struct known *k = *link;
@@ -71,6 +94,7 @@ static void forget(struct known **link)
 	if (!k)
 		return;
 	*link = k->next;
+	forget_nodes(k);
 	mu_json_free(k->in_force);
 	mu_free(k);
 }
@@ -113,12 +137,84 @@ static struct mu_json *in_force_before(struct mu_str was)
 	return out;
 }
 
+/* ---- which other nodes are ---- */
+
+/* NULL: no memory. */
+static struct applied_node *node_new(const struct mu_chan_report *r)
+{
+	struct applied_node *n = mu_alloc(sizeof *n + r->path.len + 1);
+
+	if (!n)
+		return NULL;
+	n->zxid = r->zxid;
+	n->version = r->version;
+	memcpy(n->path, r->path.at, r->path.len);
+	return n;
+}
+
+/* `n` (taken over) is what its node is at now; beyond the limit the one that was
+ * put in force longest ago is forgotten. */
+static void take_node(struct known *k, struct applied_node *n)
+{
+	struct applied_node **link = &k->nodes;
+	size_t count = 0;
+
+	n->next = k->nodes;
+	k->nodes = n;
+	while (*link) {
+		struct applied_node *at = *link;
+		bool old = at != n && strcmp(at->path, n->path) == 0;
+		bool gone = at == n && n->version < 0;
+
+		if (!old && !gone && ++count <= MU_APPLIED_NODES_MAX) {
+			link = &at->next;
+			continue;
+		}
+		*link = at->next;
+		if (at != n)
+			mu_free(at);
+	}
+	if (n->version < 0)
+		mu_free(n);
+}
+
+static int add_node(struct mu_json *list, const struct applied_node *n)
+{
+	struct mu_json *o = mu_json_object();
+	int rc = mu_json_set_data(o, "path", n->path, (int32_t)strlen(n->path));
+
+	rc = rc ? rc : mu_json_set_int(o, "zxid", n->zxid);
+	rc = rc ? rc : mu_json_set_int(o, "version", n->version);
+	if (!rc)
+		return mu_json_add(list, o);
+	mu_json_free(o);
+	return rc;
+}
+
+/* Those beside the one that the report tells of as in force anyway. */
+static int set_also(struct mu_json *report, const struct known *k)
+{
+	const char *but =
+		k->in_force ? mu_json_get_str(k->in_force, "path", "") : "";
+	struct mu_json *list = mu_json_array();
+	int rc = list ? 0 : MU_ENOMEM;
+
+	for (const struct applied_node *n = k->nodes; n && !rc; n = n->next)
+		if (strcmp(n->path, but) != 0 &&
+		    mu_json_count(list) < MU_APPLIED_NODES_MAX - 1)
+			rc = add_node(list, n);
+	if (!rc && mu_json_count(list) > 0)
+		return mu_json_set(report, ALSO, list);
+	mu_json_free(list);
+	return rc;
+}
+
 /* The text of a report with what is in force; NULL: no memory. */
 static char *whole_text(struct mu_json *report, const struct known *k)
 {
 	if (k->in_force && mu_json_set_copy(report, IN_FORCE, k->in_force))
 		return NULL;
-	return mu_json_text(report);
+	return set_also(report, k) ? NULL : mu_json_text(report);
 }
 
 static char *on_found(void *arg, const char *text, struct mu_str was)
@@ -162,7 +258,7 @@ static struct mu_json *encode(const struct mu_chan_report *r)
 	return NULL;
 }
 
-/* Takes `report` over. */
+/* Takes `report` over. good: it tells what is in force now. */
 static int put(struct mu_applied *a, struct known *k, struct mu_json *report,
                bool good)
 {
@@ -191,6 +287,27 @@ static int put(struct mu_applied *a, struct known *k, struct mu_json *report,
 	return MU_ENOMEM;
 }
 
+/* The same of one that tells what is in force. What is no path of a node is not
+ * remembered beside others. */
+static int put_good(struct mu_applied *a, struct known *k,
+                    struct mu_json *report, const struct mu_chan_report *r)
+{
+	bool is_path = mu_path_check(r->path, NULL) == 0;
+	struct applied_node *node = is_path ? node_new(r) : NULL;
+	int rc;
+
+	if (is_path && !node) {
+		mu_json_free(report);
+		return MU_ENOMEM;
+	}
+	rc = put(a, k, report, true);
+	if (rc)
+		mu_free(node);
+	else if (node)
+		take_node(k, node);
+	return rc;
+}
+
 int mu_applied_report(struct mu_applied *a, const char *instance,
                       const struct mu_chan_report *r)
 {
@@ -214,7 +331,17 @@ int mu_applied_report(struct mu_applied *a, const char *instance,
 	report = k ? encode(&whole) : NULL;
 	if (!report)
 		return MU_ENOMEM;
-	return put(a, k, report, r->state == MU_REPORT_APPLIED);
+	if (whole.state != MU_REPORT_APPLIED)
+		return put(a, k, report, false);
+	return put_good(a, k, report, &whole);
+}
+
+void mu_applied_begin(struct mu_applied *a, const char *instance)
+{
+	struct known **link = link_of(a, instance);
+
+	if (*link)
+		forget_nodes(*link);
 }
 
 void mu_applied_remove(struct mu_applied *a, const char *instance)

@@ -6,6 +6,7 @@
 #include "err.h"
 #include "identity.h"
 #include "supervisor.h"
+#include "unheard.h"
 #include "worker.h"
 
 #include <errno.h>
@@ -88,6 +89,14 @@ static int complain(int rc, const struct mu_err *err)
 	return rc == MU_ENOMEM ? MU_AGENT_FAILED : MU_AGENT_CONFIG;
 }
 
+static void warn_unheard(void *arg, const char *text)
+{
+	const struct mu_instance_conf *c = arg;
+
+	fprintf(stderr, "muster-agent: warning: instance %s: %s\n", c->name,
+	        text);
+}
+
 /* Both files are read; what is left are the files that they name. */
 static int check(const char *file, const struct mu_agent_conf *conf)
 {
@@ -99,6 +108,8 @@ static int check(const char *file, const struct mu_agent_conf *conf)
 	if (rc)
 		return complain(rc, &err);
 	rc = mu_agent_conf_check_files(conf, &instances, &err);
+	for (size_t i = 0; i < instances.count; i++)
+		mu_unheard_each(instances.at[i], warn_unheard, instances.at[i]);
 	mu_instance_confs_wipe(&instances);
 	if (mu_worker_lacks_conf_dir(conf, text, sizeof text))
 		fprintf(stderr, "muster-agent: warning: %s\n", text);

@@ -6,6 +6,7 @@
 #include "log.h"
 #include "mem.h"
 #include "reload.h"
+#include "unheard.h"
 
 #include <string.h>
 
@@ -137,6 +138,14 @@ static int hear_wishes(struct mu_plugins *p)
 
 /* ---- instances ---- */
 
+static void say_unheard(void *arg, const char *text)
+{
+	const struct mu_instance_conf *c = arg;
+
+	mu_log(MU_WARN, MSG("an instance does not watch what it is to follow"),
+	       KS("instance", c->name), KS("reason", text));
+}
+
 static int host(struct mu_plugins *p, struct mu_instance_conf *conf,
                 struct mu_hosted **out)
 {
@@ -156,6 +165,8 @@ static int host(struct mu_plugins *p, struct mu_instance_conf *conf,
 
 	/* Of one before it, be it of an agent before this one. */
 	mu_alarms_clear(p->alarms, conf->name);
+	mu_applied_begin(p->applied, conf->name);
+	mu_unheard_each(conf, say_unheard, conf);
 	rc = mu_hosted_new(&o, out);
 	if (rc) {
 		mu_log(MU_ERROR, MSG("an instance cannot be started"),
@@ -191,14 +202,28 @@ static void add(struct mu_plugins *p, struct mu_instance_conf *conf)
 	*end = at;
 }
 
+/* What one plugin has put in force is nothing that another one could report on. */
+static bool is_other_plugin(const struct mu_plugins *p,
+                            const struct mu_instance_conf *now,
+                            const struct mu_instance_conf *then)
+{
+	char a[MU_PLUGIN_FILE_MAX], b[MU_PLUGIN_FILE_MAX];
+
+	mu_instance_conf_file(now, p->o.agent, a);
+	mu_instance_conf_file(then, p->o.agent, b);
+	return strcmp(a, b) != 0;
+}
+
 /* False: nothing takes the place of the one that stopped. */
 static bool follow(struct mu_plugins *p, struct place *at)
 {
 	struct mu_instance_conf *then = at->then;
 	const char *name = mu_hosted_conf(at->hosted)->name;
 
-	if (!then && !p->stopping) {
+	if (!p->stopping &&
+	    (!then || is_other_plugin(p, mu_hosted_conf(at->hosted), then)))
 		mu_applied_remove(p->applied, name);
+	if (!then && !p->stopping) {
 		mu_alarms_clear(p->alarms, name);
 		mu_roster_instance(p->o.roster, name, NULL);
 	}
@@ -404,8 +429,11 @@ static void on_up(void *arg, const struct mu_uplink_up *up)
 	for (struct place *at = p->places; at; at = at->next)
 		if (at->hosted &&
 		    (up->lost_tree ||
-		     mu_hosted_is_foreign(at->hosted, up->tree_id)))
+		     mu_hosted_is_foreign(at->hosted, up->tree_id))) {
+			mu_applied_begin(p->applied,
+			                 mu_hosted_conf(at->hosted)->name);
 			mu_hosted_renew(at->hosted);
+		}
 	mu_keep_tree(p->keep, up->tree_id);
 	tell_link(p, true);
 }

@@ -77,6 +77,7 @@ struct template
 	struct mu_fileset set;
 	bool loaded; /* everything was read once */
 	bool failed; /* what is known is not in force */
+	char *last;  /* the node that an event told of last; NULL: none yet */
 	char digest[24];
 };
 
@@ -163,12 +164,38 @@ static void note_digest(struct template *t, const struct mu_file_value *values)
 
 /* ---- events ---- */
 
-static void report(const struct template *t, const struct mu_event *e,
+/* Which value of a node is spoken of. */
+struct about {
+	const char *path;
+	int64_t zxid;
+	int32_t version; /* -1: the node is not there */
+};
+
+static const char *single_node(const struct template *t)
+{
+	for (size_t i = 0; i < t->tree.count; i++)
+		if (!t->tree.sources[i].children)
+			return t->tree.sources[i].path;
+	return NULL;
+}
+
+/* What the report of an event is about. A member takes no node's place: its
+ * change is told with the node that was reported on last. */
+static struct about about_of(const struct template *t, const struct mu_event *e)
+{
+	const char *node = t->last ? t->last : single_node(t);
+	struct about a = { e->member && node ? node : e->path, e->zxid, -1 };
+
+	(void)tree_known(&t->tree, a.path, &a.zxid, &a.version);
+	return a;
+}
+
+static void report(const struct template *t, const struct about *a,
                    enum mu_report_state state, const char *reason)
 {
-	struct mu_report r = { .path = e->path,
-		               .zxid = e->zxid,
-		               .version = e->stat ? e->stat->version : -1,
+	struct mu_report r = { .path = a->path,
+		               .zxid = a->zxid,
+		               .version = a->version,
 		               .digest = t->digest,
 		               .state = state,
 		               .reason = reason };
@@ -177,6 +204,55 @@ static void report(const struct template *t, const struct mu_event *e,
 	if (t->host->report(t->host, &r, &err))
 		t->host->log(t->host, MU_WARN, "the report is lost: %s",
 		             err.msg);
+}
+
+static void tell(void *arg, const char *path)
+{
+	const struct template *t = arg;
+	struct about a = { path, 0, -1 };
+
+	(void)tree_known(&t->tree, path, &a.zxid, &a.version);
+	report(t, &a, MU_REPORT_APPLIED, "");
+}
+
+/* Without memory the one before it stays. */
+static void note_last(struct template *t, const char *path)
+{
+	char *copy =
+		t->last && strcmp(t->last, path) == 0 ? NULL : strdup(path);
+
+	if (!copy)
+		return;
+	free(t->last);
+	t->last = copy;
+}
+
+/* Report on all nodes whose values are in force by now and were not told yet, and
+ * last on the one that the event is about. */
+static void report_in_force(struct template *t, const struct mu_event *e)
+{
+	struct about a = about_of(t, e);
+
+	tree_tell(&t->tree, a.path, tell, t);
+	report(t, &a, MU_REPORT_APPLIED, "");
+}
+
+static void report_trouble(const struct template *t, const struct mu_event *e,
+                           enum mu_report_state state, const char *reason)
+{
+	struct about a = about_of(t, e);
+
+	report(t, &a, state, reason);
+}
+
+/* The event brought no news, but somebody may wait for just this node. */
+static void report_unchanged(struct template *t, const struct mu_event *e)
+{
+	struct about a = about_of(t, e);
+
+	tree_tell(&t->tree, NULL, tell, t);
+	if (a.version < 0 && e->type == MU_EVENT_DELETED)
+		report(t, &a, MU_REPORT_APPLIED, "");
 }
 
 /* Render, and put in force. */
@@ -212,7 +288,10 @@ static int update(struct template *t, const struct mu_event *e,
 		rc = apply(t, data, &changed, &state, err);
 	json_decref(data);
 	t->failed = rc != 0;
-	report(t, e, rc ? state : MU_REPORT_APPLIED, rc ? err->msg : "");
+	if (rc)
+		report_trouble(t, e, state, err->msg);
+	else
+		report_in_force(t, e);
 	if (rc == 0 && changed)
 		h->log(h, MU_INFO, "%s%s rendered anew for %s",
 		       t->files[0].file,
@@ -246,6 +325,8 @@ static int template_event(void *self, const struct mu_event *e,
 
 	if (!tree_is_concerned(&t->tree, e))
 		return 0;
+	if (!e->member)
+		note_last(t, e->path);
 	rc = tree_merge(&t->tree, e, &changed, err);
 	if (rc)
 		return rc;
@@ -255,9 +336,7 @@ static int template_event(void *self, const struct mu_event *e,
 			return not_loaded(rc, err);
 		t->loaded = true;
 	} else if (!changed) {
-		/* Somebody may wait for just this node. */
-		if (!e->member)
-			report(t, e, MU_REPORT_APPLIED, "");
+		report_unchanged(t, e);
 		return 0;
 	}
 	return update(t, e, err);
@@ -459,6 +538,7 @@ static void template_fini(void *self)
 
 	mu_fileset_fini(&t->set);
 	json_decref(t->tree.items);
+	free(t->last);
 	free(t);
 }
 

@@ -8,6 +8,13 @@
 
 #define READ_MS 5000u /* to read a node */
 #define MEMBERS "/members"
+#define TOLD "told"
+
+/* Which value of a node it is. */
+struct known {
+	int64_t zxid;
+	int32_t version;
+};
 
 static int no_memory(struct mu_err *err)
 {
@@ -53,7 +60,8 @@ bool tree_is_concerned(const struct tree *t, const struct mu_event *e)
 /* ---- items ---- */
 
 /* An item of a value; NULL: no memory. */
-static json_t *item_new(int64_t zxid, const void *data, int32_t len, bool json)
+static json_t *item_new(const struct known *k, const void *data, int32_t len,
+                        bool json)
 {
 	json_t *item = json_object(), *value = NULL;
 	json_error_t why;
@@ -68,7 +76,9 @@ static json_t *item_new(int64_t zxid, const void *data, int32_t len, bool json)
 			item, "problem", json_string_nocheck(why.text));
 	if (!json || !value)
 		value = json_stringn_nocheck(data ? data : "", (size_t)len);
-	if (json_object_set_new_nocheck(item, "zxid", json_integer(zxid)) |
+	if (json_object_set_new_nocheck(item, "zxid", json_integer(k->zxid)) |
+	    json_object_set_new_nocheck(item, "version",
+	                                json_integer(k->version)) |
 	    json_object_set_new_nocheck(item, "value", value)) {
 		json_decref(item);
 		return NULL;
@@ -151,7 +161,13 @@ static json_int_t zxid_of(const json_t *item)
 	return json_integer_value(json_object_get(item, "zxid"));
 }
 
-/* Put a new item (taken over; NULL: no memory) in the place of `old`. */
+static json_int_t version_of(const json_t *item)
+{
+	return json_integer_value(json_object_get(item, "version"));
+}
+
+/* Put a new item (taken over; NULL: no memory) in the place of `old`; of the
+ * very same value the old one stays, told as it is. */
 static int put(struct tree *t, const char *path, const json_t *old,
                json_t *item, bool *changed, struct mu_err *err)
 {
@@ -159,6 +175,11 @@ static int put(struct tree *t, const char *path, const json_t *old,
 		return no_memory(err);
 	*changed = !old || !json_equal(json_object_get(old, "value"),
 	                               json_object_get(item, "value"));
+	if (!*changed && zxid_of(old) == zxid_of(item) &&
+	    version_of(old) == version_of(item)) {
+		json_decref(item);
+		return 0;
+	}
 	if (json_object_set_new_nocheck(t->items, path, item))
 		return no_memory(err);
 	return 0;
@@ -169,13 +190,13 @@ static int merge(struct tree *t, const struct mu_event *e, const char *path,
                  bool *changed, struct mu_err *err)
 {
 	const json_t *old = json_object_get(t->items, path);
-	int64_t zxid = e->zxid;
+	struct known k = { e->zxid, e->stat ? e->stat->version : 0 };
 
-	if (e->stat && !is_gone(e) && e->stat->mzxid > zxid)
-		zxid = e->stat->mzxid;
+	if (e->stat && !is_gone(e) && e->stat->mzxid > k.zxid)
+		k.zxid = e->stat->mzxid;
 	/* Older than what was read; what was read after a broken connection may
 	 * have a zxid that is not its own. */
-	if (old && zxid < zxid_of(old) && !(e->flags & MU_EVENT_COALESCED))
+	if (old && k.zxid < zxid_of(old) && !(e->flags & MU_EVENT_COALESCED))
 		return 0;
 	if (is_gone(e)) {
 		*changed = old != NULL;
@@ -183,12 +204,12 @@ static int merge(struct tree *t, const struct mu_event *e, const char *path,
 		return 0;
 	}
 	if (e->member)
-		return put(t, path, old, member_of_event(e, t->host, zxid),
+		return put(t, path, old, member_of_event(e, t->host, k.zxid),
 		           changed, err);
 	if (!e->stat)
 		return 0; /* gone since: the deletion comes next */
 	return put(t, path, old,
-	           item_new(zxid, e->data, e->data_len,
+	           item_new(&k, e->data, e->data_len,
 	                    tree_source_of(t, path)->json),
 	           changed, err);
 }
@@ -225,7 +246,8 @@ static int load_node(const struct tree *t, const char *path,
 	if (rc)
 		return rc == MU_ENONODE ? 0 : rc;
 	if (s) {
-		item = item_new(stat.mzxid, data, len, s->json);
+		item = item_new(&(struct known){ stat.mzxid, stat.version },
+		                data, len, s->json);
 	} else {
 		record = json_loadb(data ? data : "", len > 0 ? (size_t)len : 0,
 		                    0, NULL);
@@ -293,6 +315,46 @@ int tree_load(struct tree *t, struct mu_err *err)
 	json_decref(t->items);
 	t->items = items;
 	return 0;
+}
+
+/* ---- for reports ---- */
+
+bool tree_known(const struct tree *t, const char *path, int64_t *zxid,
+                int32_t *version)
+{
+	const json_t *item = json_object_get(t->items, path);
+
+	if (!item)
+		return false;
+	*zxid = zxid_of(item);
+	*version = (int32_t)version_of(item);
+	return true;
+}
+
+static void tell_some(const struct tree *t, bool children, const char *but,
+                      void (*tell)(void *arg, const char *path), void *arg)
+{
+	const char *path;
+	json_t *item;
+
+	json_object_foreach(t->items, path, item)
+	{
+		const struct tree_source *s = tree_source_of(t, path);
+
+		if (!s || s->children != children ||
+		    json_object_get(item, TOLD))
+			continue;
+		(void)json_object_set_new_nocheck(item, TOLD, json_true());
+		if (!but || strcmp(path, but) != 0)
+			tell(arg, path);
+	}
+}
+
+void tree_tell(struct tree *t, const char *but,
+               void (*tell)(void *arg, const char *path), void *arg)
+{
+	tell_some(t, true, but, tell, arg);
+	tell_some(t, false, but, tell, arg);
 }
 
 /* ---- for templates ---- */

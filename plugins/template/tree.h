@@ -24,8 +24,9 @@ struct tree {
 	struct tree_source sources[TREE_SOURCES_MAX]; /* the caller's to fill */
 	size_t count;
 	bool members; /* with the members */
-	/* Owned. Path -> { zxid, value }, or { zxid, problem }: a sentence on a
-	 * value that is not JSON; of a member the value is as for templates. */
+	/* Owned. Path -> { zxid, version, value }, with `problem`, a sentence, if
+	 * the value is not JSON, and with `told` once it was; of a member the
+	 * value is as for templates, and there is no version. */
 	json_t *items;
 };
 
@@ -44,6 +45,16 @@ int tree_merge(struct tree *t, const struct mu_event *e, bool *changed,
 /* Read everything afresh; on error unchanged. The codes of the host's get and
  * children; MU_ENOMEM. */
 int tree_load(struct tree *t, struct mu_err *err);
+
+/* Which value of a node is known; false: none, and nothing is set. */
+bool tree_known(const struct tree *t, const char *path, int64_t *zxid,
+                int32_t *version);
+
+/* Call `tell` with each node of a source whose value was not told yet, those of
+ * lists first. All count as told then, `but` too (NULL: none), which is left out.
+ * Values that are read afresh are told anew. */
+void tree_tell(struct tree *t, const char *but,
+               void (*tell)(void *arg, const char *path), void *arg);
 
 /* The value of a text source, borrowed until the next change; NULL: none. */
 const char *tree_text(const struct tree *t, const struct tree_source *s,

@@ -5,6 +5,7 @@
 #include "mem.h"
 #include "program.h"
 #include "record.h"
+#include "unheard.h"
 
 #include <check.h>
 #include <stdio.h>
@@ -298,6 +299,93 @@ START_TEST(settings_are_handed_on_flat)
 }
 END_TEST
 
+static struct {
+	unsigned count;
+	char text[MU_ERR_MSG_MAX];
+} said;
+
+static void say(void *arg, const char *text)
+{
+	(void)arg;
+	said.count++;
+	snprintf(said.text, sizeof said.text, "%s", text);
+}
+
+static const struct {
+	const char *plugin, *watch, *settings;
+	unsigned count;
+	const char *named;
+} heard[] = {
+	{ "config-file", "", "path = \"/a/b\";", 1,
+	  "settings.path = \"/a/b\"" },
+	{ "config-file", "{ path = \"/a/b\"; }", "path = \"/a/b\";", 0, "" },
+	{ "config-file", "{ path = \"/a\"; }", "path = \"/a/b\";", 1, "/a/b" },
+	{ "config-file", "{ path = \"/a\"; mode = \"children\"; }",
+	  "path = \"/a/b\";", 0, "" },
+	{ "config-file", "{ path = \"/a\"; mode = \"children\"; }",
+	  "path = \"/a\";", 0, "" },
+	{ "config-file", "{ path = \"/a\"; mode = \"children\"; }",
+	  "path = \"/a/b/c\";", 1, "/a/b/c" },
+	{ "config-file", "{ path = \"/\"; mode = \"subtree\"; }",
+	  "path = \"/a/b/c\";", 0, "" },
+	{ "config-file", "{ path = \"/\"; mode = \"children\"; }",
+	  "path = \"/a\";", 0, "" },
+	{ "config-file", "{ path = \"/a/bc\"; mode = \"subtree\"; }",
+	  "path = \"/a/b\";", 1, "/a/b" },
+	{ "config-file", "{ path = \"/x\"; }, { path = \"/a\"; }",
+	  "path = \"/a\"; file = \"/f\";", 0, "" },
+	/* What is no path of a node is for the plugin to tell of. */
+	{ "config-file", "", "path = \"a\";", 0, "" },
+	{ "config-file", "", "path = 7;", 0, "" },
+	{ "config-file", "", "paths = \"/a\"; x = { path = \"/a\"; };", 0, "" },
+	{ "/x/y/config-file.so", "", "path = \"/a\";", 1, "/a" },
+	{ "/x/config-file.so/z.so", "", "path = \"/a\";", 0, "" },
+	{ "config-file2", "", "path = \"/a\";", 0, "" },
+	{ "exec", "", "path = \"/a\";", 0, "" },
+	{ "template", "{ path = \"/a\"; }",
+	  "path = \"/b\"; nodes = ( { path = \"/a\"; }, { path = \"/c\"; } );",
+	  1, "settings.nodes[1].path = \"/c\"" },
+	{ "template", "", "nodes = ( { path = \"/a\"; }, { path = \"/c\"; } );",
+	  2, "/c" },
+	/* Of a list those below it count. */
+	{ "template", "{ path = \"/a\"; mode = \"children\"; }",
+	  "nodes = ( { path = \"/a\"; children = true; } );", 0, "" },
+	{ "template", "{ path = \"/a\"; }",
+	  "nodes = ( { path = \"/a\"; children = true; } );", 1, "/a" },
+	{ "template", "{ path = \"/a\"; }",
+	  "nodes = ( { path = \"/a\"; children = false; } );", 0, "" },
+	{ "template", "{ path = \"/a/b\"; }",
+	  "nodes = ( { path = \"/a\"; children = true; } );", 0, "" },
+	{ "template", "{ path = \"/\"; mode = \"subtree\"; }",
+	  "nodes = ( { path = \"/a\"; children = true; } );", 0, "" },
+	{ "template", "{ path = \"/\"; mode = \"children\"; }",
+	  "nodes = ( { path = \"/a\"; children = true; } );", 1, "/a" },
+	{ "template", "{ path = \"/a\"; }",
+	  "nodes = ( { path = \"/a\"; }, { path = \"/a\"; children = true; } "
+	  ");",
+	  1, "nodes[1].path" },
+};
+
+START_TEST(a_node_in_the_settings_that_no_watch_covers_is_told)
+{
+	struct mu_instance_confs c = { 0 };
+	char text[1024];
+
+	snprintf(text, sizeof text,
+	         "instances = ( { name = \"a\"; plugin = \"%s\"; watch = ( %s "
+	         "); settings : { %s }; } );",
+	         heard[_i].plugin, heard[_i].watch, heard[_i].settings);
+	ck_assert_int_eq(mu_instance_confs_parse("x", text, &c, &err), 0);
+	memset(&said, 0, sizeof said);
+	mu_unheard_each(c.at[0], say, NULL);
+	ck_assert_msg(said.count == heard[_i].count, "%u: %s", said.count,
+	              said.text);
+	ck_assert_msg(strstr(said.text, heard[_i].named) != NULL, "%s",
+	              said.text);
+	mu_instance_confs_wipe(&c);
+}
+END_TEST
+
 START_TEST(files_are_read_in_order_and_others_passed_over)
 {
 	struct mu_instance_confs c;
@@ -398,6 +486,9 @@ int main(void)
 	tcase_add_test(tc, instances_are_equal_only_if_all_is);
 	tcase_add_test(tc, ticks_and_checks_have_their_limits);
 	tcase_add_test(tc, settings_are_handed_on_flat);
+	tcase_add_loop_test(tc,
+	                    a_node_in_the_settings_that_no_watch_covers_is_told,
+	                    0, sizeof heard / sizeof *heard);
 	tcase_add_test(tc, files_are_read_in_order_and_others_passed_over);
 	tcase_add_test(tc, one_bad_file_empties_all);
 	tcase_add_test(tc, a_record_comes_back_as_it_went);

@@ -909,6 +909,133 @@ START_TEST(what_is_in_force_is_known_to_the_next_agent)
 }
 END_TEST
 
+static int report_on(const char *path, enum mu_report_state state,
+                     int32_t version)
+{
+	struct mu_chan_report r = { .path = mu_str_of(path),
+		                    .zxid = 100 + version,
+		                    .version = version,
+		                    .state = (int32_t)state };
+
+	return mu_applied_report(applied, "page", &r);
+}
+
+/* "/a 1, /b 2": also_in_force of the record. */
+static void ck_also(const char *wanted)
+{
+	const struct mu_json *list;
+	struct mu_json *j;
+	struct node *n;
+	char text[8000] = "";
+
+	settle();
+	n = node(REPORT);
+	ck_assert_ptr_nonnull(n);
+	ck_assert_int_eq(mu_json_parse(n->text, strlen(n->text), &j, NULL), 0);
+	list = mu_json_get_array(j, "also_in_force");
+	for (size_t i = 0; list && i < mu_json_count(list); i++) {
+		const struct mu_json *o = mu_json_at(list, i);
+		size_t len = strlen(text);
+		int64_t version = mu_json_get_int(o, "version", -9);
+
+		snprintf(text + len, sizeof text - len, "%s%s %d",
+		         i ? ", " : "", mu_json_get_str(o, "path", ""),
+		         (int)version);
+		ck_assert_int_eq(mu_json_get_int(o, "zxid", 0), 100 + version);
+	}
+	ck_assert_str_eq(text, wanted);
+	ck_assert(!list || mu_json_count(list) > 0);
+	mu_json_free(j);
+}
+
+START_TEST(nodes_that_were_applied_before_are_told_beside_the_last_one)
+{
+	settle();
+	report_on("/a", MU_REPORT_APPLIED, 1);
+	settle();
+	ck_also("");
+	report_on("/b", MU_REPORT_APPLIED, 2);
+	ck_also("/a 1");
+	report_on("/c", MU_REPORT_APPLIED, 3);
+	ck_also("/b 2, /a 1");
+	report_on("/a", MU_REPORT_APPLIED, 4);
+	ck_also("/c 3, /b 2");
+	/* What is refused leaves all in force; /a stands in in_force. */
+	report_on("/b", MU_REPORT_REJECTED, 5);
+	ck_also("/c 3, /b 2");
+	/* A node that is gone is not in force. */
+	report_on("/b", MU_REPORT_APPLIED, -1);
+	ck_also("/a 4, /c 3");
+	report_on("/c", MU_REPORT_APPLIED, 6);
+	ck_also("/a 4");
+	/* What is no path is none of them. */
+	report_on("odd", MU_REPORT_APPLIED, 1);
+	ck_also("/c 6, /a 4");
+	report_on("/d", MU_REPORT_APPLIED, 1);
+	ck_also("/c 6, /a 4");
+}
+END_TEST
+
+START_TEST(an_instance_that_begins_has_one_node_in_force_at_most)
+{
+	settle();
+	report_on("/a", MU_REPORT_APPLIED, 1);
+	report_on("/b", MU_REPORT_APPLIED, 2);
+	mu_applied_begin(applied, "other");
+	report_on("/b", MU_REPORT_REJECTED, 3);
+	ck_also("/a 1");
+	mu_applied_begin(applied, "page");
+	report_on("/c", MU_REPORT_REJECTED, 3);
+	settle();
+	ck_also("");
+	report_on("/c", MU_REPORT_APPLIED, 3);
+	report_on("/a", MU_REPORT_APPLIED, 1);
+	ck_also("/c 3");
+}
+END_TEST
+
+START_TEST(of_too_many_nodes_the_last_ones_are_known)
+{
+	char path[32], wanted[8000] = "";
+	size_t len = 0;
+
+	settle();
+	for (int i = 0; i < (int)MU_APPLIED_NODES_MAX; i++) {
+		snprintf(path, sizeof path, "/%d", i);
+		report_on(path, MU_REPORT_APPLIED, i);
+	}
+	for (int i = (int)MU_APPLIED_NODES_MAX - 2; i >= 0; i--)
+		len += (size_t)snprintf(wanted + len, sizeof wanted - len,
+		                        "%s/%d %d", len ? ", " : "", i, i);
+	ck_also(wanted);
+	report_on("/last", MU_REPORT_APPLIED, 7);
+	snprintf(wanted, sizeof wanted, "%s", "");
+	len = 0;
+	for (int i = (int)MU_APPLIED_NODES_MAX - 1; i >= 1; i--)
+		len += (size_t)snprintf(wanted + len, sizeof wanted - len,
+		                        "%s/%d %d", len ? ", " : "", i, i);
+	ck_also(wanted);
+}
+END_TEST
+
+START_TEST(a_report_on_another_node_without_memory_leaves_what_was)
+{
+	int rc = MU_ENOMEM;
+
+	settle();
+	report_on("/a", MU_REPORT_APPLIED, 1);
+	report_on("/b", MU_REPORT_APPLIED, 2);
+	settle();
+	for (unsigned k = 0; rc; k++) {
+		fault_alloc_at(k);
+		rc = report_on("/c", MU_REPORT_APPLIED, 3);
+		fault_alloc_off();
+		ck_assert(rc == 0 || rc == MU_ENOMEM);
+		ck_also(rc ? "/a 1" : "/b 2, /a 1");
+	}
+}
+END_TEST
+
 START_TEST(a_record_that_is_none_is_written_over)
 {
 	static const char *const odd[] = {
@@ -1080,6 +1207,13 @@ int main(void)
 	               a_report_keeps_what_is_in_force_beside_what_was_refused);
 	tcase_add_loop_test(t, what_is_in_force_is_known_to_the_next_agent, 0,
 	                    2);
+	tcase_add_test(
+		t, nodes_that_were_applied_before_are_told_beside_the_last_one);
+	tcase_add_test(t,
+	               an_instance_that_begins_has_one_node_in_force_at_most);
+	tcase_add_test(t, of_too_many_nodes_the_last_ones_are_known);
+	tcase_add_test(t,
+	               a_report_on_another_node_without_memory_leaves_what_was);
 	tcase_add_test(t, a_record_that_is_none_is_written_over);
 	tcase_add_test(t, an_instance_that_is_no_more_takes_its_report_along);
 	tcase_add_test(t, a_report_without_memory_leaves_what_was);

@@ -242,6 +242,12 @@ static void on_log(struct fake_agent *a, const struct mu_chan_log *m)
 
 static void on_report(struct fake_agent *a, const struct mu_chan_report *m)
 {
+	char version[32];
+
+	snprintf(version, sizeof version, " %d\n", (int)m->version);
+	mu_buf_put(&a->reports, m->path.at, m->path.len);
+	mu_buf_put(&a->reports, version, strlen(version) + 1);
+	mu_buf_cut(&a->reports, a->reports.len - 1);
 	a->report.count++;
 	a->report.zxid = m->zxid;
 	a->report.version = m->version;
@@ -468,6 +474,7 @@ void fake_fini(struct fake_agent *a)
 	close(a->said);
 	mu_buf_fini(&a->in);
 	mu_buf_fini(&a->logs);
+	mu_buf_fini(&a->reports);
 }
 
 /* ---- looking ---- */

@@ -88,7 +88,8 @@ struct fake_agent {
 		int64_t zxid;
 		int32_t version, state;
 		char path[256], digest[64], reason[1024];
-	} report; /* the last one */
+	} report;              /* the last one */
+	struct mu_buf reports; /* "path version\n" each; a NUL beyond the end */
 	struct {
 		unsigned count;
 		int32_t version;

@@ -425,6 +425,135 @@ START_TEST(without_a_broker_the_first_event_comes_again)
 }
 END_TEST
 
+/* What was reported since this was asked last. */
+static const char *reported(void)
+{
+	static char text[1000];
+
+	snprintf(text, sizeof text, "%.*s", (int)a.reports.len,
+	         a.reports.len ? (const char *)a.reports.data : "");
+	mu_buf_cut(&a.reports, 0);
+	return text;
+}
+
+START_TEST(each_node_is_reported_on_once_its_value_is_in_force)
+{
+	two_nodes("{{a}}{{b}}");
+	set_str("files[0].check", "! grep bad %f");
+	node_is("/b", "1");
+	start();
+	/* Both were read: at version 7 all that this broker has is. */
+	ck_assert_int_eq(give("/a", "1"), 0);
+	ck_assert_str_eq(reported(), "/b 7\n/a 7\n");
+	ck_assert_int_eq(give("/b", "2"), 0);
+	ck_assert_str_eq(reported(), "/b 3\n");
+	ck_assert_int_eq(give("/a", "bad"), MU_EDATA);
+	ck_assert_str_eq(reported(), "/a 3\n");
+	ck_assert_int_eq(give("/b", "3"), MU_EDATA);
+	ck_assert_str_eq(reported(), "/b 7\n");
+	ck_assert_int_eq(a.report.state, MU_REPORT_REJECTED);
+	/* Mended by a: what b has is in force by now, too. */
+	ck_assert_int_eq(give("/a", "good"), 0);
+	ck_assert_str_eq(reported(), "/b 7\n/a 7\n");
+	ck_assert_int_eq(a.report.state, MU_REPORT_APPLIED);
+	ck_assert_str_eq(content("one"), "good3");
+	fake_stop(&a);
+}
+END_TEST
+
+START_TEST(nodes_of_a_list_are_reported_on_before_single_ones)
+{
+	static const char *const list[] = { "h1", "h2", NULL };
+
+	two_nodes("{{a}}{{#b}}{{name}}{{/b}}");
+	set_num("nodes[1].children", MU_SETTING_BOOL, 1);
+	children_are("/b", list);
+	node_is("/a", "1");
+	node_is("/b/h1", "");
+	node_is("/b/h2", "");
+	start();
+	ck_assert_int_eq(give("/b/h2", "x"), 0);
+	ck_assert_str_eq(reported(), "/b/h1 7\n/a 7\n/b/h2 7\n");
+	ck_assert_int_eq(take_away("/b/h1"), 0);
+	ck_assert_str_eq(reported(), "/b/h1 -1\n");
+	ck_assert_int_eq(a.report.state, MU_REPORT_APPLIED);
+	fake_stop(&a);
+}
+END_TEST
+
+START_TEST(an_event_that_is_no_news_is_not_reported_on_again)
+{
+	struct mu_chan_event old, e;
+
+	two_nodes("{{a}}{{b}}");
+	node_is("/b", "2");
+	start();
+	old = value_event("/a", "old");
+	node_is("/a", "1");
+	e = value_event("/a", "1");
+	ck_assert_int_eq(fake_event(&a, e), 0);
+	ck_assert_str_eq(reported(), "/b 7\n/a 7\n");
+	ck_assert_int_eq(fake_event(&a, e), 0);
+	ck_assert_str_eq(reported(), "/a 3\n");
+	ck_assert_int_eq(fake_event(&a, e), 0);
+	ck_assert_int_eq(fake_event(&a, old), 0);
+	ck_assert_str_eq(reported(), "");
+	/* The same value, but another version: somebody may wait for it. */
+	e.stat.version = 4;
+	e.zxid = e.stat.mzxid = ++zxid;
+	ck_assert_int_eq(fake_event(&a, e), 0);
+	ck_assert_str_eq(reported(), "/a 4\n");
+	fake_stop(&a);
+}
+END_TEST
+
+START_TEST(a_member_that_changes_is_reported_with_the_node_of_the_last_report)
+{
+	static const char *const list[] = { "host1", NULL };
+	char digest[64];
+
+	two_nodes("{{a}}{{b}}{{#members}}{{name}} {{address}}{{/members}}");
+	set_num("members", MU_SETTING_BOOL, 1);
+	set_str("files[0].check", "! grep bad %f");
+	children_are("/members", list);
+	node_is("/members/host1", "{}");
+	node_is("/a", "1");
+	node_is("/b", "2");
+	start();
+	ck_assert_int_eq(member_event(MU_EVENT_MEMBER_PRESENT, "host1", "x"),
+	                 0);
+	ck_assert_str_eq(reported(), "/b 7\n/a 7\n");
+	ck_assert_int_eq(give("/b", "3"), 0);
+	ck_assert_str_eq(reported(), "/b 3\n");
+	snprintf(digest, sizeof digest, "%s", a.report.digest);
+	ck_assert_int_eq(member_event(MU_EVENT_MEMBER_JOINED, "web", "y"), 0);
+	ck_assert_str_eq(reported(), "/b 3\n");
+	ck_assert_int_eq(a.report.zxid, zxid - 1); /* of the node's value */
+	ck_assert_str_ne(a.report.digest, digest);
+	ck_assert_int_eq(member_event(MU_EVENT_MEMBER_CHANGED, "web", "bad"),
+	                 MU_EDATA);
+	ck_assert_str_eq(reported(), "/b 3\n");
+	ck_assert_int_eq(a.report.state, MU_REPORT_REJECTED);
+	fake_stop(&a);
+}
+END_TEST
+
+START_TEST(of_members_alone_the_member_is_reported_on)
+{
+	static const char *const list[] = { "host1", NULL };
+
+	set_num("members", MU_SETTING_BOOL, 1);
+	set_num("files", MU_SETTING_COUNT, 1);
+	file_of(0, "{{#members}}{{name}}{{/members}}");
+	children_are("/members", list);
+	node_is("/members/host1", "{}");
+	start();
+	ck_assert_int_eq(member_event(MU_EVENT_MEMBER_JOINED, "web", "y"), 0);
+	ck_assert_str_eq(reported(), "/members/web -1\n");
+	fake_stop(&a);
+}
+END_TEST
+
 /* The event of a bad /a waits to be given again, and that of /b behind it. */
 START_TEST(what_failed_is_mended_by_another_node)
 {
@@ -717,6 +846,13 @@ static void add_events(TCase *tc)
 	tcase_add_test(tc, without_news_nothing_is_done);
 	tcase_add_test(tc,
 	               an_older_event_changes_nothing_and_the_last_one_counts);
+	tcase_add_test(tc, each_node_is_reported_on_once_its_value_is_in_force);
+	tcase_add_test(tc, nodes_of_a_list_are_reported_on_before_single_ones);
+	tcase_add_test(tc, an_event_that_is_no_news_is_not_reported_on_again);
+	tcase_add_test(
+		tc,
+		a_member_that_changes_is_reported_with_the_node_of_the_last_report);
+	tcase_add_test(tc, of_members_alone_the_member_is_reported_on);
 	tcase_add_test(tc, without_a_broker_the_first_event_comes_again);
 	tcase_add_test(tc, what_failed_is_mended_by_another_node);
 	tcase_add_test(tc, what_failed_is_tried_without_a_broker_too);

@@ -545,6 +545,108 @@ START_TEST(a_report_lands_in_the_tree)
 }
 END_TEST
 
+START_TEST(a_template_has_applied_each_of_its_nodes)
+{
+	char text[1024], file[256];
+	struct run r;
+
+	cluster_agent_init(&c, &a, "alpha", NULL);
+	snprintf(file, sizeof file, "%s/t", a.dir);
+	file_write_text(file, "{{x}}{{y}}{{#members}}{{name}}{{/members}}");
+	snprintf(
+		text, sizeof text,
+		"instances = ( { name = \"both\"; plugin = \"template\"; "
+		"members = true; "
+		"watch = ( { path = \"/x\"; }, { path = \"/y\"; } ); "
+		"settings : { members = true; nodes = ( { name = \"x\"; path = "
+		"\"/x\"; }, { name = \"y\"; path = \"/y\"; } ); files = ( { "
+		"template = \"%s\"; file = \"%s/out\"; } ); }; } );",
+		file, a.dir);
+	cluster_agent_instances(&a, "i.conf", text);
+	cluster_edit("create", "/x", "1");
+	cluster_edit("create", "/y", "2");
+	cluster_agent_start(&a);
+	for (int i = 0; i < 2; i++) {
+		static const char *const paths[] = { "/x", "/y" };
+
+		ck_assert_int_eq(cluster_muster(&r, "wait", "--applied",
+		                                paths[i], "--hosts", "1",
+		                                "--timeout", "30s", NULL),
+		                 0);
+		run_free(&r);
+	}
+	snprintf(file, sizeof file, "%s/out", a.dir);
+	ck_assert(file_comes_to_have(file, "12alpha", WAIT_MS));
+	cluster_edit("set", "/y", "3");
+	for (int i = 0; i < 2; i++) {
+		ck_assert_int_eq(cluster_muster(&r, "wait", "--applied",
+		                                i ? "/x" : "/y", "--hosts", "1",
+		                                "--timeout", "30s", NULL),
+		                 0);
+		run_free(&r);
+	}
+	ck_assert(file_has(file, "13alpha"));
+	wait_value("/applied/both/alpha", "path", "/y");
+	/* A member more: the report stays with the node. */
+	cluster_edit("create", "/members/beta", "{}");
+	ck_assert(file_comes_to_have(file, "13alphabeta", WAIT_MS));
+	wait_value("/applied/both/alpha", "path", "/y");
+}
+END_TEST
+
+static void motd_by(const char *plugin)
+{
+	char text[1024];
+
+	snprintf(text, sizeof text,
+	         "instances = ( { name = \"motd\"; plugin = \"%s\"; "
+	         "watch = ( { path = \"/config\"; } ); "
+	         "settings : { path = \"/config\"; file = \"%s/motd\"; }; } );",
+	         plugin, a.dir);
+	cluster_agent_instances(&a, "i.conf", text);
+}
+
+START_TEST(with_another_plugin_the_report_of_the_one_before_goes)
+{
+	cluster_agent_init(&c, &a, "alpha", NULL);
+	motd_by("config-file");
+	cluster_edit("create", "/config", "one");
+	cluster_agent_start(&a);
+	wait_value("/applied/motd/alpha", "state", "applied");
+	motd_by("log");
+	program_signal(&a.program, SIGHUP);
+	cluster_wait_node("/applied/motd/alpha", NULL);
+	motd_by("config-file");
+	program_signal(&a.program, SIGHUP);
+	wait_value("/applied/motd/alpha", "state", "applied");
+}
+END_TEST
+
+START_TEST(a_node_to_follow_that_is_not_watched_is_warned_of)
+{
+	static const char conf[] =
+		"instances = ( { name = \"motd\"; plugin = \"config-file\"; "
+		"watch = ( { path = \"/confg\"; } ); "
+		"settings : { path = \"/config\"; file = \"/nowhere/x\"; }; } "
+		");";
+	struct run r;
+
+	cluster_agent_init(&c, &a, "alpha", NULL);
+	cluster_agent_instances(&a, "i.conf", conf);
+	ck_assert_int_eq(cluster_run(&r, "muster-agent", "--check-config", "-c",
+	                             a.conf, NULL),
+	                 0);
+	ck_assert_msg(
+		strstr(r.err,
+	               "muster-agent: warning: instance motd: settings.path = "
+	               "\"/config\" is covered by no `watch`") != NULL,
+		"%s", r.err);
+	run_free(&r);
+	cluster_agent_start(&a);
+	cluster_agent_wait_log(&a, "is covered by no `watch` of the instance");
+}
+END_TEST
+
 /* Holds the first reload until the test lets go. */
 #define HELD_RELOAD \
 	"echo >> %s/reloads; while [ ! -e %s/go ]; do sleep 0.02; done"
@@ -808,6 +910,10 @@ int main(void)
 	tcase_add_test(tc, sighup_starts_stops_and_exchanges_instances);
 	tcase_add_test(tc, a_bad_file_at_sighup_changes_nothing_and_says_why);
 	tcase_add_test(tc, a_report_lands_in_the_tree);
+	tcase_add_test(tc, a_template_has_applied_each_of_its_nodes);
+	tcase_add_test(tc,
+	               with_another_plugin_the_report_of_the_one_before_goes);
+	tcase_add_test(tc, a_node_to_follow_that_is_not_watched_is_warned_of);
 	tcase_add_test(tc, values_that_were_overtaken_cost_no_reload);
 	tcase_add_test(tc, a_plugin_reads_and_writes_through_its_agent);
 	tcase_add_test(tc, a_plugin_without_a_broker_is_told_so);

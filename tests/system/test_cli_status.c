@@ -585,6 +585,88 @@ START_TEST(wait_ends_at_once_when_all_have_applied_it)
 }
 END_TEST
 
+/* A report on another node than /config/page; `also`: what stands with it. */
+static void report_elsewhere(const char *where, const char *state,
+                             const char *also)
+{
+	char path[64], text[1024];
+
+	snprintf(path, sizeof path, "/applied/%s", where);
+	snprintf(text, sizeof text,
+	         "{\"path\":\"/config/other\",\"zxid\":1,\"version\":0,"
+	         "\"digest\":\"\",\"state\":\"%s\",\"reason\":\"no\","
+	         "\"at\":1%s%s}",
+	         state, also[0] ? "," : "", also);
+	set(path, text);
+}
+
+/* "also_in_force", with /config/page at this version. */
+static const char *also_page(int version)
+{
+	static char text[300];
+
+	snprintf(text, sizeof text,
+	         "\"also_in_force\":[{\"path\":\"/config/third\",\"zxid\":1,"
+	         "\"version\":9},{\"path\":\"/config/page\",\"zxid\":%" PRId64
+	         ",\"version\":%d}]",
+	         zxid_of("/config/page"), version);
+	return text;
+}
+
+START_TEST(a_node_counts_that_is_in_force_beside_the_one_reported_last)
+{
+	char text[300];
+
+	page_at(2);
+	member("a1", NULL);
+	member("b1", NULL);
+	member("c1", NULL);
+	member("d1", "\"page\":\"ready\"");
+	report_elsewhere("page/a1", "applied", also_page(2));
+	report_elsewhere("page/b1", "rejected", also_page(1));
+	/* As in_force of a report on another node. */
+	snprintf(text, sizeof text,
+	         "\"in_force\":{\"path\":\"/config/page\",\"zxid\":%" PRId64
+	         ",\"version\":2}",
+	         zxid_of("/config/page"));
+	report_elsewhere("page/c1", "failed", text);
+	report_elsewhere("elsewhere/c1", "applied", "");
+	WAIT("-t", "100");
+	ck_said("2 of 4 applied; waiting for b1 (at version 1), "
+	        "d1 (no report yet)\n");
+	report_elsewhere("page/d1", "applied", also_page(2));
+	ck_said("3 of 4 applied; waiting for b1 (at version 1)\n");
+	report_elsewhere("page/b1", "rejected", also_page(2));
+	ck_ends(0, "/config/page version 2: applied by 4 of 4\n");
+	/* status tells of the newest report. */
+	MUSTER("status", "page");
+	ck_has(row_of("b1"), "rejected");
+	ck_has(row_of("b1"), "/config/other");
+}
+END_TEST
+
+START_TEST(odd_lists_of_nodes_in_force_are_none)
+{
+	static const char *const odd[] = {
+		"\"also_in_force\":7",
+		"\"also_in_force\":[]",
+		"\"also_in_force\":[7,{},{\"path\":1}]",
+		"\"also_in_force\":{\"path\":\"/config/page\",\"version\":0}",
+		"\"in_force\":[\"/config/page\"]",
+	};
+
+	page_at(0);
+	member("a1", NULL);
+	for (size_t i = 0; i < sizeof odd / sizeof odd[0]; i++) {
+		report_elsewhere("page/a1", "applied", odd[i]);
+		ck_assert_int_eq(MUSTER("wait", "--applied", "/config/page",
+		                        "-t", "1ms"),
+		                 1);
+		ck_err_has("no host has reported on /config/page yet");
+	}
+}
+END_TEST
+
 START_TEST(wait_tells_each_change_until_the_last_has_applied_it)
 {
 	page_at(7);
@@ -929,6 +1011,9 @@ static void add_alarms(TCase *t)
 static void add_wait(TCase *t)
 {
 	tcase_add_test(t, wait_ends_at_once_when_all_have_applied_it);
+	tcase_add_test(
+		t, a_node_counts_that_is_in_force_beside_the_one_reported_last);
+	tcase_add_test(t, odd_lists_of_nodes_in_force_are_none);
 	tcase_add_test(t, wait_tells_each_change_until_the_last_has_applied_it);
 	tcase_add_test(t, a_host_that_goes_is_waited_for_no_longer);
 	tcase_add_test(t, at_the_timeout_wait_says_who_lags_and_why);
