@@ -255,7 +255,10 @@ struct mu_host {
 	           struct mu_err *err);
 	/* Tell how things stand: the agent writes it to
 	 * /applied/<instance>/<member>, again after a broken connection. Does
-	 * not wait. The newest report replaces one not yet written. */
+	 * not wait. The newest report replaces one not yet written; of other
+	 * nodes that were reported as applied it keeps the versions, of those
+	 * reported last. So what is made of several nodes is reported with each
+	 * whose value is in force. */
 	int (*report)(const struct mu_host *h, const struct mu_report *r,
 	              struct mu_err *err);
 

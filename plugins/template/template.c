@@ -43,7 +43,9 @@
  * force is noted in the instance's working directory, in-force.<instance>.
  * Whatever did not work is tried again when the agent gives the event again, with
  * everything read afresh, for what mends it may be another node. A template file
- * is read for each rendering, but not watched.
+ * is read for each rendering, but not watched. How it went is reported on the node
+ * that has changed; once all is in force, on each other node whose value is new
+ * there, too. A change of the members is reported on the node of the last report.
  */
 #include <muster/plugin.h>
 
