@@ -1153,6 +1153,7 @@ static TCase *group(Suite *s, const char *name, SFun up_, SFun down_)
 	TCase *t = tcase_create(name);
 
 	tcase_add_checked_fixture(t, up_, down_);
+	tcase_set_timeout(t, 60); /* a retry takes 5 s */
 	suite_add_tcase(s, t);
 	return t;
 }
