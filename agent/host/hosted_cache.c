@@ -262,9 +262,11 @@ static void keep_ahead(struct mu_hosted *h)
 
 void mu_hosted_keep(struct mu_hosted *h, bool at_end)
 {
-	if (at_end ? !mu_kept_is_changed(h->kept) : !mu_kept_is_due(h->kept))
-		return;
-	if (!is_whole(h))
+	bool wanted = at_end ? mu_kept_is_changed(h->kept) ||
+	                               mu_kept_has_ahead(h->kept)
+	                     : mu_kept_is_due(h->kept);
+
+	if (!wanted || !is_whole(h))
 		return;
 	if (mu_mailbox_count(h->mail) == 0)
 		mu_kept_save(h->kept, put_source, h);

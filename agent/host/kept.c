@@ -260,6 +260,21 @@ void mu_kept_save(struct mu_kept *p, mu_kept_fn *each, void *arg)
 	save(p, &b);
 }
 
+/* Is all handled that it holds? */
+static void save_reached(struct mu_kept *p)
+{
+	struct mu_buf b = p->ahead;
+
+	for (size_t i = 0; i < p->o.count; i++)
+		if (p->ahead_at[i].known &&
+		    !(p->mark[i].at.known &&
+		      mu_keep_place_le(&p->ahead_at[i], &p->mark[i].at)))
+			return;
+	p->ahead = (struct mu_buf){ 0 };
+	drop_ahead(p);
+	save(p, &b);
+}
+
 void mu_kept_save_ahead(struct mu_kept *p, const struct mu_keep_place *at,
                         mu_kept_fn *each, void *arg)
 {
@@ -276,27 +291,14 @@ void mu_kept_save_ahead(struct mu_kept *p, const struct mu_keep_place *at,
 	if (!copy || mu_buf_failed(&p->ahead)) {
 		drop_ahead(p);
 		mu_kept_changed(p); /* when it is due once more */
+	} else {
+		save_reached(p); /* what waits may be of no source */
 	}
 }
 
 bool mu_kept_has_ahead(const struct mu_kept *p)
 {
 	return p->ahead_at;
-}
-
-/* Is all handled that it holds? */
-static void save_reached(struct mu_kept *p)
-{
-	struct mu_buf b = p->ahead;
-
-	for (size_t i = 0; i < p->o.count; i++)
-		if (p->ahead_at[i].known &&
-		    !(p->mark[i].at.known &&
-		      mu_keep_place_le(&p->ahead_at[i], &p->mark[i].at)))
-			return;
-	p->ahead = (struct mu_buf){ 0 };
-	drop_ahead(p);
-	save(p, &b);
 }
 
 void mu_kept_drop_cache(struct mu_kept *p)

@@ -34,8 +34,8 @@ int source_find(struct source *s, struct process *p, struct mu_err *err);
 /* Start it; that it runs is for source_find to say. */
 int source_start(struct source *s, struct mu_err *err);
 
-/* Does a command run that was started here, and is not the one of the settings? Not
- * where nothing may be started in its place. */
+/* Does a command run that was started here, and is not what the settings say? Another
+ * command is not counted where none may be started in its place. */
 bool source_is_other(const struct source *s);
 
 /* End the command that was started here. 0: *pid was it, and *killed says that

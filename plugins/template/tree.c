@@ -334,6 +334,7 @@ bool tree_known(const struct tree *t, const char *path, int64_t *zxid,
 static void tell_some(const struct tree *t, bool children, const char *but,
                       void (*tell)(void *arg, const char *path), void *arg)
 {
+	size_t left = children ? TREE_TOLD_MAX : t->count;
 	const char *path;
 	json_t *item;
 
@@ -345,8 +346,10 @@ static void tell_some(const struct tree *t, bool children, const char *but,
 		    json_object_get(item, TOLD))
 			continue;
 		(void)json_object_set_new_nocheck(item, TOLD, json_true());
-		if (!but || strcmp(path, but) != 0)
-			tell(arg, path);
+		if (left == 0 || (but && strcmp(path, but) == 0))
+			continue;
+		left--;
+		tell(arg, path);
 	}
 }
 

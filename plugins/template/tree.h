@@ -50,8 +50,11 @@ int tree_load(struct tree *t, struct mu_err *err);
 bool tree_known(const struct tree *t, const char *path, int64_t *zxid,
                 int32_t *version);
 
+#define TREE_TOLD_MAX 100u
+
 /* Call `tell` with each node of a source whose value was not told yet, those of
- * lists first. All count as told then, `but` too (NULL: none), which is left out.
+ * lists first, and of these so many at most: no agent remembers more of them. All
+ * count as told then, `but` too (NULL: none), which is left out.
  * Values that are read afresh are told anew. */
 void tree_tell(struct tree *t, const char *but,
                void (*tell)(void *arg, const char *path), void *arg);

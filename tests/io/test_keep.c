@@ -917,6 +917,24 @@ START_TEST(a_cache_that_is_ahead_is_written_when_its_places_are_reached)
 }
 END_TEST
 
+/* What waits may be of no source. */
+START_TEST(a_cache_of_places_that_were_reached_before_is_written_at_once)
+{
+	struct mu_cache_part part;
+
+	keep_open(1);
+	mu_keep_tree(keep, 7);
+	kept_open("web", 0, 2);
+	mu_kept_reached(kept, 0, 20, 3);
+	mu_kept_save_ahead(kept, ahead, put_nodes, NULL);
+	ck_assert(!mu_kept_has_ahead(kept));
+	open_again();
+	ck_assert(mu_kept_cached(kept, 0, &part));
+	ck_assert_int_eq(part.at.zxid, 20);
+	keep_close();
+}
+END_TEST
+
 static void save_now(void)
 {
 	mu_kept_save(kept, put_nodes, NULL);
@@ -1163,6 +1181,9 @@ int main(void)
 	tcase_add_test(
 		lives,
 		a_cache_that_is_ahead_is_written_when_its_places_are_reached);
+	tcase_add_test(
+		lives,
+		a_cache_of_places_that_were_reached_before_is_written_at_once);
 	tcase_add_loop_test(
 		lives, a_cache_that_is_ahead_goes_where_its_places_mean_no_more,
 		0, sizeof overtakings / sizeof *overtakings);
