@@ -293,6 +293,16 @@ static void set_sleeper(void)
 	set_str("command[1]", "300");
 }
 
+/* A command that is kept running; its number. */
+static pid_t start_sleeper(void)
+{
+	set_sleeper();
+	set_num("restart", MU_SETTING_BOOL, 1);
+	start_answered(good);
+	tick_until(1, 0);
+	return kept_pid();
+}
+
 START_TEST(a_command_is_started_and_started_again_when_it_ends)
 {
 	pid_t first;
@@ -339,13 +349,8 @@ END_TEST
 
 START_TEST(a_command_outlives_its_runner_and_is_found_again)
 {
-	pid_t pid;
+	pid_t pid = start_sleeper();
 
-	set_sleeper();
-	set_num("restart", MU_SETTING_BOOL, 1);
-	start_answered(good);
-	tick_until(1, 0);
-	pid = kept_pid();
 	fake_kill(&a);
 	fake_fini(&a);
 	ck_assert_int_eq(kill(pid, 0), 0);
@@ -566,13 +571,8 @@ END_TEST
 
 START_TEST(a_command_lives_on_where_another_process_follows)
 {
-	pid_t pid;
+	pid_t pid = start_sleeper();
 
-	set_sleeper();
-	set_num("restart", MU_SETTING_BOOL, 1);
-	start_answered(good);
-	tick_until(1, 0);
-	pid = kept_pid();
 	fake_stop(&a);
 	ck_assert_int_eq(kill(pid, 0), 0);
 	/* And one that runs no more is nothing to end. */
@@ -587,13 +587,8 @@ END_TEST
 
 START_TEST(a_command_is_ended_when_another_takes_its_place)
 {
-	pid_t pid;
+	pid_t pid = start_sleeper();
 
-	set_sleeper();
-	set_num("restart", MU_SETTING_BOOL, 1);
-	start_answered(good);
-	tick_until(1, 0);
-	pid = kept_pid();
 	fake_stop(&a);
 	reset_str("command[1]", "301");
 	start_answered(good);
@@ -608,13 +603,8 @@ END_TEST
 
 START_TEST(a_command_is_ended_when_a_pid_file_takes_its_place)
 {
-	pid_t pid, other = start_other();
+	pid_t other = start_other(), pid = start_sleeper();
 
-	set_sleeper();
-	set_num("restart", MU_SETTING_BOOL, 1);
-	start_answered(good);
-	tick_until(1, 0);
-	pid = kept_pid();
 	fake_stop(&a);
 	unset_all();
 	set_str("pid_file", pid_file);
@@ -631,13 +621,8 @@ END_TEST
 /* It would leave nothing that runs. */
 START_TEST(where_nothing_may_be_started_a_command_is_not_ended)
 {
-	pid_t pid;
+	pid_t pid = start_sleeper();
 
-	set_sleeper();
-	set_num("restart", MU_SETTING_BOOL, 1);
-	start_answered(good);
-	tick_until(1, 0);
-	pid = kept_pid();
 	fake_stop(&a);
 	unset_all();
 	set_sleeper();
@@ -655,13 +640,8 @@ START_TEST(a_command_of_which_the_line_is_not_known_is_the_one)
 {
 	unsigned long long started;
 	char text[64];
-	pid_t pid;
+	pid_t pid = start_sleeper();
 
-	set_sleeper();
-	set_num("restart", MU_SETTING_BOOL, 1);
-	start_answered(good);
-	tick_until(1, 0);
-	pid = kept_pid();
 	fake_stop(&a);
 	ck_assert_int_eq(sscanf(fake_read("service.pid"), "%*d %llu", &started),
 	                 1);
