@@ -231,15 +231,20 @@ static bool is_whole(const struct mu_hosted *h)
 	return true;
 }
 
-/* As of when is what is held of the source? */
+/* As of when is what is held of the source? No, where nothing would tell that what
+ * waits was handled: a ZooKeeper's place is always the same, and after a gap the
+ * next one may lie behind. */
 static bool held_at(const struct mu_hosted *h, size_t i,
                     struct mu_keep_place *out)
 {
-	*out = *mu_kept_place(h->kept, i);
+	const struct mu_keep_place *had = mu_kept_place(h->kept, i);
+
+	*out = *had;
 	if (!mu_mailbox_waits(h->mail, (int32_t)i))
 		return true;
 	out->known = true;
-	return mu_mailbox_put_up_to(h->mail, (int32_t)i, &out->zxid, &out->n);
+	return mu_mailbox_put_up_to(h->mail, (int32_t)i, &out->zxid, &out->n) &&
+	       !(had->known && mu_keep_place_le(out, had));
 }
 
 /* Where there is always something that waits, the cache is taken as of now, and
@@ -262,9 +267,8 @@ static void keep_ahead(struct mu_hosted *h)
 
 void mu_hosted_keep(struct mu_hosted *h, bool at_end)
 {
-	bool wanted = at_end ? mu_kept_is_changed(h->kept) ||
-	                               mu_kept_has_ahead(h->kept)
-	                     : mu_kept_is_due(h->kept);
+	bool wanted =
+		at_end ? mu_kept_is_changed(h->kept) : mu_kept_is_due(h->kept);
 
 	if (!wanted || !is_whole(h))
 		return;

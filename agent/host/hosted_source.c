@@ -399,5 +399,6 @@ void mu_hosted_restart_sources(struct mu_hosted *h)
 
 		s->resumes = s->stale = s->ready = s->had.known = false;
 	}
+	mu_kept_drop_ahead(h->kept);
 	h->prologue_due = h->resuming = false;
 }

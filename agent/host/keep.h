@@ -84,7 +84,7 @@ int64_t mu_kept_tree(const struct mu_kept *p);
 
 /* Up to where a source was handled; not `known`: it is to begin anew. */
 const struct mu_keep_place *mu_kept_place(const struct mu_kept *p, size_t i);
-/* What the cache has of a source, as of a place that is not behind that of
+/* What the cache has of a source, as of a place that is not beyond that of
  * mu_kept_place. False: nothing. Borrowed until mu_kept_drop_cache, which the
  * caller calls when all is said. */
 bool mu_kept_cached(const struct mu_kept *p, size_t i,
@@ -107,7 +107,8 @@ void mu_kept_touch(struct mu_kept *p);
 void mu_kept_changed(struct mu_kept *p);
 /* It is time to write the cache. */
 bool mu_kept_is_due(const struct mu_kept *p);
-/* It has changed since it was written, whether it is time or not. */
+/* It has changed since it was written, whether it is time or not. One that waits
+ * (mu_kept_save_ahead) is not written. */
 bool mu_kept_is_changed(const struct mu_kept *p);
 /* The cache: each is called for every source and puts its nodes. Sources without
  * a place are left out. All that they hold is handled. */
@@ -116,9 +117,11 @@ void mu_kept_save(struct mu_kept *p, mu_kept_fn *each, void *arg);
 /* The same where not all of it is handled: it is written when the sources have
  * reached these places (one for each; not `known`: left out), unless something else
  * is saved before, or a source is to go on from elsewhere. Without memory for it
- * it is due once more. */
+ * it is due once more; one that is too large is told at once, and does not wait. */
 void mu_kept_save_ahead(struct mu_kept *p, const struct mu_keep_place *at,
                         mu_kept_fn *each, void *arg);
 bool mu_kept_has_ahead(const struct mu_kept *p); /* one waits so */
+/* One that waits so is not to be written: it is due once more. */
+void mu_kept_drop_ahead(struct mu_kept *p);
 
 #endif /* MU_HOST_KEEP_H */

@@ -174,12 +174,13 @@ static uint64_t due_ms(const struct mu_kept *p)
 
 bool mu_kept_is_changed(const struct mu_kept *p)
 {
-	return p->changed;
+	return p->changed || p->ahead_at;
 }
 
 bool mu_kept_is_due(const struct mu_kept *p)
 {
-	return p->changed && mu_loop_now_ms(p->k->o.loop) >= due_ms(p);
+	return mu_kept_is_changed(p) &&
+	       mu_loop_now_ms(p->k->o.loop) >= due_ms(p);
 }
 
 static void await_due(struct mu_kept *p)
@@ -195,9 +196,9 @@ static void on_due(void *arg)
 	struct mu_kept *p = arg;
 
 	/* It was written since the timer was armed, and has changed again. */
-	if (p->changed && !mu_kept_is_due(p))
+	if (mu_kept_is_changed(p) && !mu_kept_is_due(p))
 		await_due(p);
-	else if (p->changed && p->o.on_due)
+	else if (mu_kept_is_changed(p) && p->o.on_due)
 		p->o.on_due(p->o.arg);
 }
 
@@ -207,18 +208,25 @@ void mu_kept_changed(struct mu_kept *p)
 	await_due(p);
 }
 
+static bool is_too_big(struct mu_kept *p, const struct mu_buf *b)
+{
+	if (mu_buf_failed(b) || b->len <= MU_KEEP_FILE_MAX)
+		return false;
+	if (!p->too_big)
+		mu_log(MU_WARN,
+		       MSG("the state of an instance is too large to be kept; "
+		           "without a broker it would start with an older one, "
+		           "or none"),
+		       KS("instance", p->o.name), KI("bytes", b->len));
+	p->too_big = true;
+	return true;
+}
+
 static void save(struct mu_kept *p, struct mu_buf *b)
 {
 	p->saved_ms = mu_loop_now_ms(p->k->o.loop);
 	p->saved_len = b->len;
-	if (!mu_buf_failed(b) && b->len > MU_KEEP_FILE_MAX) {
-		if (!p->too_big)
-			mu_log(MU_WARN,
-			       MSG("the state of an instance is too large to "
-			           "be kept; without a broker it would start "
-			           "with an older one, or none"),
-			       KS("instance", p->o.name), KI("bytes", b->len));
-		p->too_big = true;
+	if (is_too_big(p, b)) {
 		mu_buf_fini(b);
 	} else if (!put(p, MU_CACHE_EXT, b)) {
 		mu_kept_changed(p); /* when it is due once more */
@@ -230,6 +238,14 @@ static void drop_ahead(struct mu_kept *p)
 	mu_buf_fini(&p->ahead);
 	mu_free(p->ahead_at);
 	p->ahead_at = NULL;
+}
+
+void mu_kept_drop_ahead(struct mu_kept *p)
+{
+	if (!p->ahead_at)
+		return;
+	drop_ahead(p);
+	mu_kept_changed(p); /* what it held is still not written */
 }
 
 static void build(struct mu_kept *p, const struct mu_keep_place *at,
@@ -287,11 +303,15 @@ void mu_kept_save_ahead(struct mu_kept *p, const struct mu_keep_place *at,
 		memcpy(copy, at, size);
 		build(p, at, each, arg, &p->ahead);
 		p->ahead_at = copy;
+		p->saved_len = p->ahead.len;
 	}
 	if (!copy || mu_buf_failed(&p->ahead)) {
 		drop_ahead(p);
 		mu_kept_changed(p); /* when it is due once more */
+	} else if (is_too_big(p, &p->ahead)) {
+		drop_ahead(p);
 	} else {
+		await_due(p);    /* all may be handled, and more, before */
 		save_reached(p); /* what waits may be of no source */
 	}
 }
@@ -358,7 +378,7 @@ void mu_kept_reached(struct mu_kept *p, size_t i, int64_t zxid, int32_t n)
 void mu_kept_restart(struct mu_kept *p, size_t i)
 {
 	p->mark[i].restart = true;
-	drop_ahead(p);
+	mu_kept_drop_ahead(p);
 }
 
 void mu_kept_forget(struct mu_kept *p)

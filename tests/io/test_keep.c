@@ -901,7 +901,7 @@ START_TEST(a_cache_that_is_ahead_is_written_when_its_places_are_reached)
 	mu_kept_changed(kept);
 	mu_kept_save_ahead(kept, ahead, put_nodes, NULL);
 	ck_assert(mu_kept_has_ahead(kept));
-	ck_assert(!mu_kept_is_changed(kept));
+	ck_assert(mu_kept_is_changed(kept)); /* it is not written */
 	mu_kept_reached(kept, 0, 20, 2);
 	mu_kept_changed(kept);
 	ck_assert(!mu_kept_is_due(kept)); /* it was taken just now */
@@ -935,6 +935,27 @@ START_TEST(a_cache_of_places_that_were_reached_before_is_written_at_once)
 }
 END_TEST
 
+static bool is_due_at_its_time(void)
+{
+	return dues >= 1 && mu_kept_is_due(kept);
+}
+
+/* Nobody may ever say that its places are reached. */
+START_TEST(a_cache_that_is_ahead_is_due_until_it_is_written)
+{
+	keep_open(1);
+	mu_keep_tree(keep, 7);
+	kept_open("web", 0, 2);
+	mu_kept_reached(kept, 0, 12, 0);
+	mu_kept_save_ahead(kept, ahead, put_nodes, NULL);
+	ck_assert(!mu_kept_is_due(kept));
+	run_until(is_due_at_its_time);
+	mu_kept_reached(kept, 0, 20, 3);
+	ck_assert(!mu_kept_is_changed(kept));
+	keep_close();
+}
+END_TEST
+
 static void save_now(void)
 {
 	mu_kept_save(kept, put_nodes, NULL);
@@ -950,8 +971,14 @@ static void have_another_tree(void)
 	mu_keep_tree(keep, 8);
 }
 
+static void drop_it(void)
+{
+	mu_kept_drop_ahead(kept);
+	ck_assert(mu_kept_is_changed(kept)); /* what it held is not written */
+}
+
 static void (*const overtakings[])(void) = { open_again, save_now, start_anew,
-	                                     have_another_tree };
+	                                     drop_it, have_another_tree };
 
 START_TEST(a_cache_that_is_ahead_goes_where_its_places_mean_no_more)
 {
@@ -1184,6 +1211,7 @@ int main(void)
 	tcase_add_test(
 		lives,
 		a_cache_of_places_that_were_reached_before_is_written_at_once);
+	tcase_add_test(lives, a_cache_that_is_ahead_is_due_until_it_is_written);
 	tcase_add_loop_test(
 		lives, a_cache_that_is_ahead_goes_where_its_places_mean_no_more,
 		0, sizeof overtakings / sizeof *overtakings);

@@ -611,6 +611,21 @@ START_TEST(of_an_instance_that_is_never_idle_the_last_known_is_not_old)
 }
 END_TEST
 
+/* It was not yet handled when its time came, and nothing follows it. */
+START_TEST(what_changed_while_the_agent_was_away_is_known_when_it_is_handled)
+{
+	pause_ms = 300;
+	start("");
+	wait_journal("path /w data 0");
+	ck_assert(wait_for(is_file, kept("keeper.cache"), WAIT_MS));
+	cluster_agent_stop(&a, SIGTERM);
+	cluster_edit("set", "/w", "value-1");
+	cluster_agent_start(&a);
+	wait_journal("path /w data value-1");
+	ck_assert(wait_for(is_known, "value-1", WAIT_MS));
+}
+END_TEST
+
 START_TEST(what_differs_from_the_last_known_is_told_when_the_broker_is_back)
 {
 	ONLY_NATIVE("a ZooKeeper is not stopped here");
@@ -848,6 +863,9 @@ int main(void)
 	tcase_add_test(
 		tc,
 		of_an_instance_that_is_never_idle_the_last_known_is_not_old);
+	tcase_add_test(
+		tc,
+		what_changed_while_the_agent_was_away_is_known_when_it_is_handled);
 	tcase_add_test(
 		tc,
 		what_differs_from_the_last_known_is_told_when_the_broker_is_back);
